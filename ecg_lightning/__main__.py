@@ -1,0 +1,5 @@
+"""`python -m ecg_lightning`."""
+
+from ecg_lightning.main import run
+
+run()

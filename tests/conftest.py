@@ -1,0 +1,15 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings of public archives in their original formats; the test is skipped where they are absent."""
+    folder = Path(os.environ.get("ECG_TEST_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings at {folder}; set ECG_TEST_DATA to a folder that has them")
+    return folder
