@@ -1,1 +1,23 @@
+"""Recordings, and readers of the file formats that they come in."""
 
+from ecg_lightning.records.leads import lead_name, standard_leads
+from ecg_lightning.records.read import read_record
+from ecg_lightning.records.record import LEADS, Record, RecordError
+from ecg_lightning.records.wfdb_header import Header, Patient, parse_age, parse_patient, parse_sex
+from ecg_lightning.records.wfdb_reader import read_header, read_wfdb
+
+__all__ = [
+    "LEADS",
+    "Header",
+    "Patient",
+    "Record",
+    "RecordError",
+    "lead_name",
+    "parse_age",
+    "parse_patient",
+    "parse_sex",
+    "read_header",
+    "read_record",
+    "read_wfdb",
+    "standard_leads",
+]

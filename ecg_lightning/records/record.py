@@ -1,0 +1,51 @@
+"""What a 12-lead recording is, and the error for one that cannot be used."""
+
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+Signal = NDArray[np.float32]
+
+
+class RecordError(ValueError):
+    """A recording that cannot be used: a short stable reason, a colon, and the details.
+
+    The reason ("truncated signal", "empty signal" …) is the same for every recording that fails in the same way, so
+    that rejected recordings can be counted by it.
+    """
+
+    @property
+    def reason(self) -> str:
+        """The part before the colon."""
+        return str(self).split(":", 1)[0]
+
+
+@dataclass(slots=True)
+class Record:
+    """One 12-lead recording.
+
+    Attributes:
+        signal: (12, samples) float32, millivolts, leads in the order of `LEADS`.
+        sampling_rate: Hz.
+        record_id: name within its source.
+        patient_id: "" where it is unknown.
+        age: years, NaN where it is unknown.
+        sex: "F", "M" or "".
+        codes: the source's own codes, verbatim.
+        quality: names of repairs and flags, such as "gain_repaired", "flat:V1", "limb_leads_derived".
+        date: ISO 8601, "" where it is unknown.
+    """
+
+    signal: Signal
+    sampling_rate: float
+    record_id: str = ""
+    patient_id: str = ""
+    age: float = nan
+    sex: str = ""
+    codes: tuple[str, ...] = ()
+    quality: tuple[str, ...] = ()
+    date: str = ""

@@ -1,0 +1,26 @@
+"""Units of voltage, as headers and people write them, in millivolts."""
+
+from ecg_lightning.records.record import RecordError
+
+_MILLIVOLTS = {"v": 1000.0, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
+
+
+def millivolts(unit: str) -> float:
+    """How many millivolts one unit is: a name (V, mV, uV, µV, nV; case is free), or a gain in steps a millivolt.
+
+    >>> millivolts("uV"), millivolts("200")
+    (0.001, 0.005)
+
+    Raises:
+        RecordError: neither a unit of voltage nor a positive number.
+    """
+    factor = _MILLIVOLTS.get(unit.strip().lower())
+    if factor is None:
+        try:
+            gain = float(unit)
+        except ValueError:
+            gain = 0.0
+        if not gain > 0:
+            raise RecordError(f"unknown unit: {unit!r} is not V, mV, uV or nV, nor a gain (steps a millivolt)")
+        factor = 1 / gain
+    return factor
