@@ -1,0 +1,112 @@
+"""DenseNet1d: densely connected networks over time with 121 or 201 layers, equal to EcgLib's."""
+
+import torch
+from torch import Tensor, nn
+
+from ecg_lightning.models.network import MeanPool, Network, check_odd, linear
+
+# Layers in each of the four dense blocks
+STAGES = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
+
+
+class DenseNet1d(Network):
+    """Densely connected network of Huang et al. (2017, arXiv:1608.06993) with one-dimensional convolutions.
+
+    The defaults are EcgLib 1.1.1's networks, layer for layer.
+
+    Args:
+        depth: 121 or 201.
+        leads: Leads of an input.
+        outputs: Logits.
+        growth_rate: Channels that each layer adds.
+        stem_width: Channels of the stem.
+        bottleneck: A layer first narrows its input to `bottleneck * growth_rate` channels.
+        kernel_size: Kernel of the layers, odd.
+        stem_kernel: Kernel of the first convolution, odd.
+        dropout: Probability before the head.
+
+    Raises:
+        ValueError: For another depth or an even kernel.
+    """
+
+    def __init__(
+        self,
+        depth: int = 121,
+        leads: int = 12,
+        outputs: int = 7,
+        growth_rate: int = 32,
+        stem_width: int = 64,
+        bottleneck: int = 4,
+        kernel_size: int = 3,
+        stem_kernel: int = 7,
+        dropout: float = 0.0,
+    ) -> None:
+        if depth not in STAGES:
+            raise ValueError(f"DenseNet1d has no depth {depth}; choose one of: {', '.join(map(str, STAGES))}")
+        check_odd(kernel_size=kernel_size, stem_kernel=stem_kernel)
+
+        channels = stem_width
+        stages = []
+        for i, layers in enumerate(STAGES[depth]):
+            block = DenseBlock(layers, channels, growth_rate, bottleneck * growth_rate, kernel_size)
+            channels += layers * growth_rate
+            if i < 3:
+                stages.append(nn.Sequential(block, transition(channels)))
+                channels //= 2
+            else:
+                stages.append(nn.Sequential(block, *activation(channels)))
+        stem = nn.Conv1d(leads, stem_width, stem_kernel, 2, stem_kernel // 2)
+        super().__init__(
+            leads=leads,
+            stem=nn.Sequential(stem, *activation(stem_width), nn.MaxPool1d(3, 2, 1)),
+            stages=stages,
+            pool=MeanPool(),
+            norm=nn.Identity(),
+            head=linear(channels, outputs),
+            dropout=dropout,
+            stride=32,
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d):
+                nn.init.kaiming_normal_(module.weight)
+
+
+class DenseBlock(nn.Module):
+    """Layers that each see what all the earlier ones put out.
+
+    Args:
+        layers: How many.
+        channels: Channels of the input; the output has `layers * growth_rate` more.
+        growth_rate: Channels that each layer adds.
+        width: Channels that a layer first narrows its input to.
+        kernel_size: Kernel of the layers.
+    """
+
+    def __init__(self, layers: int, channels: int, growth_rate: int, width: int, kernel_size: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                *activation(size),
+                nn.Conv1d(size, width, 1),
+                *activation(width),
+                nn.Conv1d(width, growth_rate, kernel_size, padding=kernel_size // 2),
+            )
+            for size in range(channels, channels + layers * growth_rate, growth_rate)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, time) → (batch, channels + layers * growth_rate, time)."""
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], dim=1)
+        return x
+
+
+def transition(channels: int) -> nn.Module:
+    """Halve the channels and the time axis."""
+    # pooled before the pointwise convolution: both are linear, so they commute, and this order does half the work
+    return nn.Sequential(*activation(channels), nn.AvgPool1d(2), nn.Conv1d(channels, channels // 2, 1))
+
+
+def activation(channels: int) -> list[nn.Module]:
+    """Batch normalisation and ReLU."""
+    return [nn.BatchNorm1d(channels), nn.ReLU(inplace=True)]

@@ -1,0 +1,112 @@
+"""What every network offers: logits, pooled features, a replaceable head and ordered layer groups."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A one-dimensional convolutional classifier: stem → stages → pooling over time → linear head.
+
+    An architecture builds its parts and passes them on; everything else about a network is here.
+
+    Args:
+        leads: Leads of an input.
+        stem: (batch, leads, samples) → (batch, channels, time).
+        stages: One module a stage, from the input to the output.
+        pool: (batch, channels, time) → (batch, features).
+        norm: Applied to the pooled features; belongs to the head's layer group.
+        head: The last layer.
+        dropout: Probability between the features and the head.
+        stride: Samples of the input for one step of the last stage, the shortest input that makes sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        leads: int,
+        stem: nn.Module,
+        stages: Sequence[nn.Module],
+        pool: nn.Module,
+        norm: nn.Module,
+        head: nn.Linear,
+        dropout: float,
+        stride: int,
+    ) -> None:
+        super().__init__()
+        self.leads = leads
+        self.stride = stride
+        self.stem = stem
+        self.stages = nn.Sequential(*stages)
+        self.pool = pool
+        self.norm = norm
+        self.dropout = nn.Dropout(dropout)
+        self.head = head
+
+    @property
+    def feature_size(self) -> int:
+        """Length of one recording's feature vector."""
+        return self.head.in_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, outputs) of recordings (batch, leads, samples)."""
+        logits: Tensor = self.head(self.dropout(self.features(x)))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples).
+
+        Raises:
+            ValueError: Where the input is no batch of recordings, has other leads, or is too short.
+        """
+        name = type(self).__name__
+        if x.ndim != 3:
+            raise ValueError(f"{name} expects (batch, leads, samples), got a tensor of shape {tuple(x.shape)}")
+        if x.shape[1] != self.leads:
+            raise ValueError(f"{name} expects {self.leads} leads, got {x.shape[1]}")
+        if x.shape[2] < self.stride:
+            raise ValueError(f"{name} expects at least {self.stride} samples, got {x.shape[2]}")
+        features: Tensor = self.norm(self.pool(self.stages(self.stem(x))))
+        return features
+
+    def layer_groups(self) -> dict[str, nn.Module]:
+        """Stem, stages and head in order; every parameter and buffer is in exactly one of them."""
+        stages = {f"stage{i}": stage for i, stage in enumerate(self.stages, 1)}
+        return {"stem": self.stem, **stages, "head": nn.ModuleList([self.norm, self.head])}
+
+    def reset_head(self, outputs: int) -> None:
+        """Put a fresh head with this many outputs in place of the present one, on the same device."""
+        old = self.head
+        self.head = linear(old.in_features, outputs, bias=old.bias is not None).to(old.weight)
+
+
+class MeanPool(nn.Module):
+    """Mean over time: (batch, channels, time) → (batch, channels)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return x.mean(-1)
+
+
+class MaxMeanPool(nn.Module):
+    """Maximum and mean over time, side by side: (batch, channels, time) → (batch, 2 · channels)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return torch.cat([x.amax(-1), x.mean(-1)], dim=1)
+
+
+def linear(features: int, outputs: int, bias: bool = True) -> nn.Linear:
+    """A head whose bias, if it has one, starts at zero."""
+    layer = nn.Linear(features, outputs, bias=bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def check_odd(**kernels: int) -> None:
+    """Raise ValueError where a kernel size is even: its padding would shift and shorten the signal."""
+    for name, size in kernels.items():
+        if size < 1 or size % 2 == 0:
+            raise ValueError(f"{name} must be odd and positive, got {size}")

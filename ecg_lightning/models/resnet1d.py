@@ -1,0 +1,135 @@
+"""ResNet1d: residual networks over time, 18 to 101 layers, in EcgLib's form or a smaller one."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from ecg_lightning.models.network import MaxMeanPool, MeanPool, Network, check_odd, linear
+
+Block = Literal["bottleneck", "basic"]
+Pooling = Literal["max_mean", "mean"]
+
+# Blocks in each stage. A depth's first row is its default; EcgLib's 18 layers are bottlenecks.
+STAGES: dict[tuple[int, Block], tuple[int, ...]] = {
+    (18, "bottleneck"): (1, 2, 2, 1),
+    (18, "basic"): (2, 2, 2, 2),
+    (34, "basic"): (3, 4, 6, 3),
+    (50, "bottleneck"): (3, 4, 6, 3),
+    (101, "bottleneck"): (3, 4, 23, 3),
+}
+
+
+class ResNet1d(Network):
+    """Residual network of He et al. (2016, arXiv:1512.03385) with one-dimensional convolutions.
+
+    The defaults of depths 18, 50 and 101 are EcgLib 1.1.1's networks, layer for layer; 34, which EcgLib lacks, has the
+    paper's basic blocks.
+
+    Args:
+        depth: 18, 34, 50 or 101.
+        leads: Leads of an input.
+        outputs: Logits.
+        widths: Channels of the four stages; a bottleneck block puts out four times as many.
+        kernel_size: Kernel of the blocks, odd.
+        stem_kernel: Kernel of the first convolution, odd.
+        block: "bottleneck" (1, k, 1), "basic" (k, k), or None for the depth's default.
+        first_stride: Stride of the first stage; the other three halve the time axis.
+        pooling: "max_mean" with batch normalisation, as EcgLib, or the plain "mean".
+        dropout: Probability before the head.
+
+    Raises:
+        ValueError: For a depth, block, pooling, kernel or list of widths that is none of the above.
+    """
+
+    def __init__(
+        self,
+        depth: int = 18,
+        leads: int = 12,
+        outputs: int = 7,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        kernel_size: int = 3,
+        stem_kernel: int = 3,
+        block: Block | None = None,
+        first_stride: int = 2,
+        pooling: Pooling = "max_mean",
+        dropout: float = 0.5,
+    ) -> None:
+        found = [key for key in STAGES if key[0] == depth and block in (None, key[1])]
+        if not found:
+            choices = ", ".join(f"{d} {b}" for d, b in STAGES)
+            raise ValueError(f"ResNet1d has no depth {depth} with block {block}; choose one of: {choices}")
+        if len(widths) != 4:
+            raise ValueError(f"ResNet1d expects 4 widths, one a stage, got {list(widths)}")
+        if pooling not in ("max_mean", "mean"):
+            raise ValueError(f"ResNet1d has no pooling {pooling!r}; choose max_mean or mean")
+        check_odd(kernel_size=kernel_size, stem_kernel=stem_kernel)
+
+        make = bottleneck if found[0][1] == "bottleneck" else basic
+        channels = widths[0]
+        stages = []
+        for blocks, width, stride in zip(STAGES[found[0]], widths, (first_stride, 2, 2, 2), strict=True):
+            stage = []
+            for i in range(blocks):
+                body, out = make(channels, width, stride if i == 0 else 1, kernel_size)
+                stage.append(Residual(body, channels, out, stride if i == 0 else 1))
+                channels = out
+            stages.append(nn.Sequential(*stage))
+        size = channels if pooling == "mean" else 2 * channels
+        super().__init__(
+            leads=leads,
+            stem=nn.Sequential(*conv(leads, widths[0], stem_kernel, 2), nn.ReLU(inplace=True), nn.MaxPool1d(3, 2, 1)),
+            stages=stages,
+            pool=MeanPool() if pooling == "mean" else MaxMeanPool(),
+            norm=nn.Identity() if pooling == "mean" else nn.BatchNorm1d(size),
+            # EcgLib's head has no bias: the normalisation before it has one
+            head=linear(size, outputs, bias=pooling == "mean"),
+            dropout=dropout,
+            stride=32 * first_stride,
+        )
+
+
+class Residual(nn.Module):
+    """relu(body(x) + shortcut(x)); the shortcut is a projection where the shape changes.
+
+    Args:
+        body: The convolutions.
+        channels: Channels of the input.
+        out: Channels of the body's output.
+        stride: Stride of the body.
+    """
+
+    def __init__(self, body: nn.Module, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.body = body
+        same = stride == 1 and channels == out
+        self.shortcut = nn.Identity() if same else nn.Sequential(*conv(channels, out, 1, stride))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, time) → (batch, out, time / stride)."""
+        # in place: the backward pass needs neither operand, and memory is what a step waits for
+        y: Tensor = self.body(x)
+        return y.add_(self.shortcut(x)).relu_()
+
+
+def basic(channels: int, width: int, stride: int, kernel: int) -> tuple[nn.Module, int]:
+    """Two convolutions of the kernel; returns them and their output channels."""
+    first, second = conv(channels, width, kernel, stride), conv(width, width, kernel)
+    return nn.Sequential(*first, nn.ReLU(inplace=True), *second), width
+
+
+def bottleneck(channels: int, width: int, stride: int, kernel: int) -> tuple[nn.Module, int]:
+    """Narrow, convolve, widen to four times the width; returns the layers and their output channels."""
+    layers = [
+        *conv(channels, width, 1),
+        nn.ReLU(inplace=True),
+        *conv(width, width, kernel, stride),
+        nn.ReLU(inplace=True),
+        *conv(width, 4 * width, 1),
+    ]
+    return nn.Sequential(*layers), 4 * width
+
+
+def conv(channels: int, out: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    """A convolution that keeps the length (up to the stride), and its batch normalisation."""
+    return [nn.Conv1d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm1d(out)]
