@@ -159,6 +159,6 @@ def parse_age(text: str) -> float:
 
 
 def parse_sex(text: str) -> str:
-    """ "F" or "M" from Female, male, f, M …; "" for everything else."""
+    """One letter, F or M, from Female, male, f, M …; "" for everything else."""
     initial = text.strip()[:1].upper()
     return initial if initial in ("F", "M") else ""
