@@ -1,0 +1,140 @@
+"""Decisions at a threshold, a record being positive where score >= threshold, and the choice of that threshold."""
+
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ecg_lightning.metrics.pairs import Floats, annotated_terms, checked
+from ecg_lightning.metrics.ranking import Counts, cumulative_counts
+
+Objective = Literal["paper", "f1", "gmean", "youden", "sensitivity", "specificity"]
+
+
+class Confusion(NamedTuple):
+    """Numbers of annotated records, each (terms,)."""
+
+    true_positive: Counts
+    false_positive: Counts
+    true_negative: Counts
+    false_negative: Counts
+
+
+def confusion(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> Confusion:
+    """Count the four outcomes of each term.
+
+    Args:
+        scores: probabilities or logits, (records, terms).
+        targets: 1, 0, or NaN where not annotated, (records, terms).
+        thresholds: on the scale of the scores, one for all terms or (terms,).
+
+    Raises:
+        ValueError: on other shapes, and on a threshold that is NaN.
+    """
+    scores, targets = checked(scores, targets)
+    thresholds = np.asarray(thresholds, np.float64)
+    if thresholds.shape not in ((), targets.shape[1:]) or np.isnan(thresholds).any():
+        raise ValueError(f"thresholds are {thresholds}: give one number, or one for each of {targets.shape[1]} terms")
+    called = scores >= thresholds
+    outcomes = called & (targets == 1), called & (targets == 0), ~called & (targets == 0), ~called & (targets == 1)
+    return Confusion(*(np.count_nonzero(outcome, axis=0).astype(np.int64) for outcome in outcomes))
+
+
+def rates(counts: Confusion) -> dict[str, Floats]:
+    """Sensitivity, specificity, PPV, NPV, their G-mean, F1 and F2, in the shape of the counts.
+
+    NaN where a rate has nothing to say: sensitivity, PPV, F1 and F2 of a term without a positive, specificity and NPV
+    without a negative, G-mean without either, and PPV (NPV) where no record was called positive (negative).
+    """
+    hits, alarms, rejections, misses = counts
+    present, absent = hits + misses > 0, rejections + alarms > 0
+    sensitivity, specificity = _ratio(hits, hits + misses), _ratio(rejections, rejections + alarms)
+    return {
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "ppv": np.where(present, _ratio(hits, hits + alarms), np.nan),
+        "npv": np.where(absent, _ratio(rejections, rejections + misses), np.nan),
+        "gmean": np.sqrt(sensitivity * specificity),
+        "f1": np.where(present, _ratio(2 * hits, 2 * hits + misses + alarms), np.nan),
+        "f2": np.where(present, _ratio(5 * hits, 5 * hits + 4 * misses + alarms), np.nan),
+    }
+
+
+def operating_point(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> dict[str, Floats]:
+    """The `rates` of each term at its threshold, each (terms,); arguments as of `confusion`."""
+    return rates(confusion(scores, targets, thresholds))
+
+
+def choose_thresholds(
+    scores: ArrayLike,
+    targets: ArrayLike,
+    objective: Objective = "paper",
+    *,
+    level: float = 0.9,
+    fallback: float = 0.5,
+) -> Floats:
+    """The threshold of each term that is best on these records (validation, never test).
+
+    Every threshold that separates two distinct scores is tried, not a grid. The one returned lies half-way between the
+    two scores. Among equals, the highest is taken.
+
+    Args:
+        scores: probabilities or logits, (records, terms).
+        targets: 1, 0, or NaN where not annotated, (records, terms).
+        objective: `paper` maximises 0.8 G-mean + 0.2 F1 (Avetisyan et al., arXiv 2305.18592); `f1`, `gmean` and
+            `youden` (sensitivity + specificity - 1) themselves; `sensitivity` reaches `level` of it with the best
+            specificity, and `specificity` the other way round.
+        level: the sensitivity or specificity to reach.
+        fallback: the threshold of a term without a positive or a negative: 0.5 of a probability (0 of a logit).
+
+    Returns:
+        (terms,), to be compared with scores in float64.
+
+    Raises:
+        ValueError: on an unknown objective, a level outside of 0 to 1, and as `auroc`.
+    """
+    if objective not in get_args(Objective):
+        raise ValueError(f"objective is {objective!r}: choose one of {', '.join(get_args(Objective))}")
+    if not 0 <= level <= 1:
+        raise ValueError(f"level is {level}: a sensitivity or specificity lies between 0 and 1")
+    scores, targets = checked(scores, targets)
+    thresholds = np.full(targets.shape[1], fallback, np.float64)
+    for term, column, positive in annotated_terms(scores, targets):
+        levels, hits, alarms = cumulative_counts(column, positive)
+        hits, alarms = np.append(0, hits), np.append(0, alarms)  # first, a threshold above every score
+        at = rates(Confusion(hits, alarms, alarms[-1] - alarms, hits[-1] - hits))
+        thresholds[term] = _between(levels, int(np.argmax(_value(at, objective, level))))
+    return thresholds
+
+
+def _value(at: dict[str, Floats], objective: Objective, level: float) -> Floats:
+    sensitivity, specificity = at["sensitivity"], at["specificity"]
+    match objective:
+        case "paper":
+            return 0.8 * at["gmean"] + 0.2 * at["f1"]
+        case "youden":
+            return sensitivity + specificity
+        case "sensitivity":
+            return np.where(sensitivity >= level, specificity, -1)
+        case "specificity":
+            return np.where(specificity >= level, sensitivity, -1)
+        case _:
+            return at[objective]
+
+
+def _between(levels: Floats, called: int) -> float:
+    """A threshold that calls the `called` highest of the descending levels positive, and no other."""
+    if called == 0:
+        return float(np.nextafter(levels[0], np.inf))
+    lowest = float(levels[called - 1])
+    if called == levels.size:
+        return lowest
+    middle = lowest / 2 + float(levels[called]) / 2
+    return (
+        middle if levels[called] < middle <= lowest else lowest
+    )  # neighbouring floats, and infinities, have no middle
+
+
+def _ratio(part: Counts, whole: Counts) -> Floats:
+    with np.errstate(invalid="ignore"):  # 0/0 is NaN
+        return np.true_divide(part, whole)
