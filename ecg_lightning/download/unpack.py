@@ -1,0 +1,114 @@
+"""Unpacking of zip and tar archives from outside: nothing is written outside the folder, and no link is made."""
+
+import json
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import IO
+
+from ecg_lightning.download.paths import STATE, is_safe
+from ecg_lightning.download.transfer import RemoteFile, Stopped, TransferError, is_correct, part_of
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+_Member = tuple[str, int, Callable[[], IO[bytes] | None]]
+
+
+def is_unpacked(root: Path, file: RemoteFile) -> bool:
+    """Whether an archive of exactly this checksum was unpacked here and all that was in it is there in full length."""
+    try:
+        note = json.loads(_note(root, file).read_text(encoding="utf-8"))
+        return note["checksum"] == file.checksum and all(
+            (root / name).stat().st_size == size for name, size in note["members"].items()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def unpack(root: Path, file: RemoteFile, stop: Event) -> None:
+    """Unpack a fetched and verified archive beside itself, note what was in it, and delete it.
+
+    Raises:
+        TransferError: it is damaged, larger than the free disk, or holds a link or a path that leads outside.
+        Stopped: `stop` was set; the archive stays, and is unpacked again the next time.
+        OSError: something cannot be written.
+    """
+    packed = root / file.path
+    try:
+        with _members(packed) as members:
+            _check(packed, members)
+            for name, _, open_member in members:
+                _write(packed.parent / name, open_member, stop)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+        raise TransferError(f"it cannot be unpacked: {error}") from error
+    folder = packed.parent.relative_to(root)
+    note = {"checksum": file.checksum, "members": {(folder / name).as_posix(): size for name, size, _ in members}}
+    part = part_of(_note(root, file))
+    part.write_text(json.dumps(note), encoding="utf-8")
+    os.replace(part, _note(root, file))
+    packed.unlink()
+
+
+def _note(root: Path, file: RemoteFile) -> Path:
+    return root / STATE / (file.path.replace("/", "_") + ".json")
+
+
+def _check(packed: Path, members: list[_Member]) -> None:
+    for name, _, _ in members:
+        if not is_safe(name):
+            raise TransferError(f"it holds a path that leads outside: {name!r}; nothing of it was unpacked")
+    total, free = sum(size for _, size, _ in members), shutil.disk_usage(packed.parent).free
+    if total > free:
+        raise TransferError(f"it unpacks to {total / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; it is kept packed")
+
+
+@contextmanager
+def _members(packed: Path) -> Iterator[list[_Member]]:
+    """The regular files in an archive: name, bytes, and how to open each."""
+    if zipfile.is_zipfile(packed):
+        with zipfile.ZipFile(packed) as archive:
+            yield [_zip_member(archive, info) for info in archive.infolist() if not info.is_dir()]
+    else:  # the compression is found from the content: SPH's records.tar.gz is in truth a plain tar
+        with tarfile.open(packed) as tar:
+            yield [_tar_member(tar, info) for info in tar if not info.isdir()]
+
+
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+    if stat.S_ISLNK(info.external_attr >> 16) or info.flag_bits & 1:
+        raise TransferError(f"it holds a link or an encrypted file: {info.filename!r}; nothing of it was unpacked")
+    return info.filename, info.file_size, lambda: archive.open(info)
+
+
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
+    if not info.isreg():
+        raise TransferError(f"it holds a link or a device: {info.name!r}; nothing of it was unpacked")
+    return info.name, info.size, lambda: archive.extractfile(info)
+
+
+def _write(target: Path, open_member: Callable[[], IO[bytes] | None], stop: Event) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = part_of(target)
+    source = open_member()
+    assert source is not None  # links and folders, for which tarfile has no stream, were refused
+    with source, part.open("wb") as stream:
+        while piece := source.read(1 << 20):
+            stream.write(piece)
+            if stop.is_set():
+                raise Stopped
+    os.replace(part, target)
+
+
+def is_ready(root: Path, file: RemoteFile, unpacks: bool) -> bool:
+    """Whether nothing remains to be done for a file: it is there and correct, or was unpacked."""
+    if unpacks and file.path.endswith(SUFFIXES):
+        unpacked = is_unpacked(root, file)
+        if unpacked:  # a process killed at the very end leaves the archive beside its content
+            (root / file.path).unlink(missing_ok=True)
+        return unpacked
+    return is_correct(root / file.path, file)
