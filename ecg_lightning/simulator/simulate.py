@@ -1,0 +1,114 @@
+"""Simulated archives: recordings of any hospital, each determined by the seed and its number alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_lightning.simulator.conditions import RHYTHMS, draw_conditions
+from ecg_lightning.simulator.definitions import TERMS, annotate, define_terms, measure_qrs
+from ecg_lightning.simulator.hospital import Hospital
+from ecg_lightning.simulator.noise import add_artefacts, add_noise, draw_devices, padded
+from ecg_lightning.simulator.rhythm import draw_beats
+from ecg_lightning.simulator.synthesis import Canvas, synthesise
+from ecg_lightning.simulator.torso import lead_vectors, misplace, standard_leads
+
+_BATCH = 128  # records at a time: larger batches leave the processor's cache
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A batch of simulated recordings.
+
+    `signals` are int16 (records, samples, 12) in µV, leads in standard order: what a store keeps.
+    `labels` are bool (records, len(TERMS)); `annotated` is what the hospital's readers write down at all.
+    `parameters` are arrays (records,): what was drawn, intervals in ms.
+    """
+
+    signals: NDArray[np.int16]
+    labels: NDArray[np.bool_]
+    annotated: frozenset[str]
+    parameters: dict[str, NDArray[np.generic]]
+
+    @property
+    def terms(self) -> list[tuple[str, ...]]:
+        """The positive terms of each record."""
+        return [tuple(TERMS[k] for k in np.flatnonzero(row)) for row in self.labels]
+
+
+def simulate(
+    hospital: Hospital,
+    records: Sequence[int] | range,
+    seed: int,
+    sampling_rate: float = 100,
+    seconds: float = 10,
+    clean: bool = False,
+) -> Simulated:
+    """Simulate the given records of a hospital's archive.
+
+    Args:
+        hospital: whose patients, devices and habits.
+        records: record numbers; a record is the same whatever else is drawn with it.
+        seed: the archive's seed.
+        sampling_rate: Hz.
+        seconds: length of each recording.
+        clean: without noise, artefacts, swapped cables, the device's filter and the readers' omissions.
+    """
+    numbers = np.asarray(records, np.int64)
+    parts = [
+        _batch(hospital, numbers[k : k + _BATCH], seed, sampling_rate, seconds, clean)
+        for k in range(0, max(len(numbers), 1), _BATCH)
+    ]
+    return Simulated(
+        np.concatenate([p.signals for p in parts]),
+        np.concatenate([p.labels for p in parts]),
+        parts[0].annotated,
+        {name: np.concatenate([p.parameters[name] for p in parts]) for name in parts[0].parameters},
+    )
+
+
+def _batch(
+    hospital: Hospital, records: NDArray[np.int64], seed: int, rate: float, seconds: float, clean: bool
+) -> Simulated:
+    made, whose, own = draw_conditions(hospital, records, seed)
+    resolution, gain, highpass, lowpass, mains = draw_devices(hospital, own)
+    samples = round(seconds * rate)
+    length = padded(samples, rate)
+    before = (length - samples) // 2
+    beats = draw_beats(made, own, seconds)
+    leads = lead_vectors(whose, own, hospital.placement)
+    canvas = Canvas(len(records), length, rate, -before / rate, np.full_like(lowpass, 1e6) if clean else lowpass)
+    signal, qrs = synthesise(made, beats, leads, whose, own, canvas)
+    measured = measure_qrs(qrs, made)
+    terms = define_terms(made, beats, measured, seconds)
+    if not clean:
+        signal = misplace(add_noise(signal, rate, hospital, own, highpass, mains), own, hospital.placement)
+    signal = signal[:, before : before + samples]
+    if not clean:
+        add_artefacts(signal, rate, hospital, own)
+    step = np.float32(1) if clean else resolution[:, None, None]
+    scale = 1000 if clean else 1000 * gain[:, None, None]
+    microvolts = np.rint(signal * (scale / step)) * step
+    habits = hospital.annotation
+    labels = np.stack([terms[name] for name in TERMS], 1) if clean else annotate(terms, habits, own)
+    inside = (beats.onset >= 0) & (beats.onset < seconds)
+    parameters: dict[str, NDArray[np.generic]] = {
+        "record": records,
+        "patient": made.patient,
+        "age": made.age,
+        "sex": np.where(made.female, "F", "M"),
+        "rhythm": np.array(RHYTHMS)[made.rhythm],
+        "heart_rate": made.rate,
+        "pr_ms": np.where(made.is_rhythm("sinus"), 1000 * made.pr, np.nan),
+        "qrs_ms": 1000 * made.qrs,
+        "qt_ms": 1000 * made.qt,
+        "beats": inside.sum(1),
+        **measured,
+    }
+    return Simulated(
+        np.clip(np.rint(standard_leads(microvolts)), -32767, 32767).astype(np.int16),
+        labels,
+        frozenset(TERMS) - frozenset(habits.not_annotated),
+        parameters,
+    )

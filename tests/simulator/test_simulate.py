@@ -1,0 +1,91 @@
+"""The archive: reproducible record by record, at any rate and length, and true to the definitions of its labels."""
+
+import neurokit2 as nk
+import numpy as np
+import pytest
+
+from ecg_lightning.simulator import TERMS, Hospital, Simulated, simulate
+
+HOSPITAL = Hospital()
+
+
+@pytest.fixture(scope="module")
+def archive() -> Simulated:
+    return simulate(HOSPITAL, range(1500), seed=0)
+
+
+def column(archive: Simulated, term: str) -> np.ndarray:
+    return archive.labels[:, TERMS.index(term)]
+
+
+def test_a_record_is_the_same_in_any_batch(archive: Simulated) -> None:
+    again = simulate(HOSPITAL, [700, 3, 1499], seed=0)
+    np.testing.assert_array_equal(again.signals, archive.signals[[700, 3, 1499]])
+    np.testing.assert_array_equal(again.labels, archive.labels[[700, 3, 1499]])
+    for name, values in again.parameters.items():
+        np.testing.assert_array_equal(values, archive.parameters[name][[700, 3, 1499]])
+
+
+def test_another_seed_is_another_archive(archive: Simulated) -> None:
+    assert not (simulate(HOSPITAL, range(3), seed=1).signals == archive.signals[:3]).all()
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(100, 10), (500, 10), (400, 7.3), (128, 30)])
+def test_any_rate_and_length(rate: float, seconds: float) -> None:
+    made = simulate(HOSPITAL, range(3), seed=0, sampling_rate=rate, seconds=seconds)
+    assert made.signals.shape == (3, round(rate * seconds), 12)
+    assert made.signals.dtype == np.int16
+
+
+def test_no_records() -> None:
+    assert simulate(HOSPITAL, [], seed=0).signals.shape == (0, 1000, 12)
+
+
+def test_two_rates_show_the_same_heart() -> None:
+    slow = simulate(HOSPITAL, range(20), seed=0, sampling_rate=250, clean=True).signals.astype(float)
+    fast = simulate(HOSPITAL, range(20), seed=0, sampling_rate=500, clean=True).signals[:, ::2].astype(float)
+    assert np.corrcoef(slow.ravel(), fast.ravel())[0, 1] > 0.99
+
+
+def test_limb_leads_obey_einthoven_and_goldberger(archive: Simulated) -> None:
+    one, two, three, avr, avl, avf = np.moveaxis(archive.signals[..., :6].astype(float), -1, 0)
+    assert np.abs(one + three - two).max() <= 1
+    assert np.abs(avr + avl + avf).max() <= 2
+
+
+def test_labels_follow_from_the_parameters(archive: Simulated) -> None:
+    drawn = archive.parameters
+    sinus = drawn["rhythm"] == "sinus"
+    np.testing.assert_array_equal(column(archive, "STACH"), sinus & (drawn["heart_rate"] > 100))
+    np.testing.assert_array_equal(column(archive, "SBRAD"), sinus & (drawn["heart_rate"] < 60))
+    np.testing.assert_array_equal(column(archive, "1AVB"), sinus & (drawn["pr_ms"] > 200))
+    np.testing.assert_array_equal(column(archive, "AFIB"), drawn["rhythm"] == "AFIB")
+    qrs = drawn["qrs_ms"]
+    assert ((qrs[column(archive, "IRBBB")] >= 100) & (qrs[column(archive, "IRBBB")] < 120)).all()
+    for block in ("CRBBB", "CLBBB"):
+        assert (qrs[column(archive, block)] >= 120).all()
+    assert (drawn["r_prime_v1"][column(archive, "IRBBB")] > 0).all()
+    assert not (column(archive, "NORM") & (column(archive, "CLBBB") | column(archive, "AFIB"))).any()
+
+
+def test_prevalences_are_the_hospitals() -> None:
+    made = simulate(Hospital(prevalence={"AFIB": 0.4, "PVC": 0.0, "1AVB": 0.2}), range(1500), seed=0, seconds=5)
+    assert column(made, "AFIB").mean() == pytest.approx(0.4, abs=0.05)
+    assert not column(made, "PVC").any()
+
+
+def test_habits_leave_terms_out() -> None:
+    hospital = Hospital.load("small")
+    made = simulate(hospital, range(1500), seed=0)
+    assert "SARRH" not in made.annotated
+    assert not column(made, "SARRH").any()
+    held = (made.parameters["rhythm"] == "AFIB").sum()
+    assert 0.85 * held < column(made, "AFIB").sum() < held
+
+
+def test_patients_keep_their_age_and_sex(archive: Simulated) -> None:
+    drawn = archive.parameters
+    same = drawn["patient"][1:] == drawn["patient"][:-1]
+    assert 0.08 < same.mean() < 0.2
+    np.testing.assert_array_equal(drawn["age"][1:][same], drawn["age"][:-1][same])
+    np.testing.assert_array_equal(drawn["sex"][1:][same], drawn["sex"][:-1][same])
