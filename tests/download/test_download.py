@@ -99,6 +99,7 @@ def test_a_file_corrupt_once_is_healed(server: ArchiveServer, tmp_path: Path) ->
         (status(503), "no answer after 8 tries", 8),
         (cut(0), "no answer after 8 tries", 8),
     ],
+    ids=["corrupt", "404", "403", "503", "cut"],
 )
 def test_what_cannot_be_had_is_named_and_the_others_are_kept(
     server: ArchiveServer, tmp_path: Path, fault: object, reason: str, requests: int

@@ -95,6 +95,7 @@ def test_a_list_that_leads_outside_is_refused_whole(server: ArchiveServer, tmp_p
         ("code15", "4916206", b"<html>", "not the expected list"),
         ("code15", "4916206", json.dumps({"message": "moved"}).encode(), "not the expected list of files"),
     ],
+    ids=["login", "md5", "binary", "empty", "other_folders", "html", "no_files"],
 )
 def test_what_is_no_list_is_said(
     server: ArchiveServer, tmp_path: Path, source: str, address: str, content: bytes, message: str

@@ -97,6 +97,7 @@ def test_the_records_of_sph_are_read_whether_compressed_or_not(
         ("a.tar.gz", tarred({"evil": b""}, kind=tarfile.SYMTYPE), "holds a link"),
         ("a.tar.gz", tarred({"good": b"content" * 99}, mode="w:gz")[:-20], "cannot be unpacked"),
     ],
+    ids=["zip_up", "zip_absolute", "zip_link", "zip_no_zip", "zip_cut", "tar_up", "tar_link", "tar_cut"],
 )
 def test_an_archive_that_is_damaged_or_leads_outside_is_reported_and_the_others_kept(
     server: ArchiveServer, tmp_path: Path, name: str, content: bytes, reason: str
