@@ -3,6 +3,7 @@
 from ecg_lightning.records.leads import lead_name, standard_leads
 from ecg_lightning.records.read import read_record
 from ecg_lightning.records.record import LEADS, Record, RecordError
+from ecg_lightning.records.repair import repair, trim_padding
 from ecg_lightning.records.wfdb_header import Header, Patient, parse_age, parse_patient, parse_sex
 from ecg_lightning.records.wfdb_reader import read_header, read_wfdb
 
@@ -19,5 +20,7 @@ __all__ = [
     "read_header",
     "read_record",
     "read_wfdb",
+    "repair",
     "standard_leads",
+    "trim_padding",
 ]

@@ -34,6 +34,7 @@ class _Plan:
     flags: tuple[str, ...]
 
 
+@lru_cache(maxsize=1024)
 def lead_name(name: str) -> str:
     """The standard name of a lead however it is spelled; "" where it is none of the twelve.
 

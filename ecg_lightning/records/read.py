@@ -9,7 +9,8 @@ import numpy as np
 
 from ecg_lightning.records.arrays import ARRAY_SUFFIXES, read_arrays
 from ecg_lightning.records.leads import standard_leads
-from ecg_lightning.records.record import Record, RecordError
+from ecg_lightning.records.record import Record, RecordError, naming
+from ecg_lightning.records.repair import repair
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_reader import header_path, read_wfdb
 
@@ -29,7 +30,7 @@ def read_record(
     A `.hea` or `.dat` file, a path without a suffix, and a `.mat` file with a header beside it are WFDB; the others
     are arrays, (leads, samples) or (samples, leads). What a file says of itself must agree with the arguments, which
     speak for files that say nothing; without either, leads are the standard twelve, floats are millivolts, and
-    integers are microvolts (flagged "unit_assumed:uV").
+    integers are microvolts (flagged "unit_assumed:uV"). Defects are repaired and flagged, or refused, see `repair`.
 
     Args:
         path: `.hea`, `.dat`, none, `.mat`, `.h5`, `.hdf5`, `.npz`, `.npy` or `.csv`.
@@ -43,14 +44,13 @@ def read_record(
     """
     text = os.fspath(path)
     suffix = os.path.splitext(text)[1].lower()
-    if suffix not in ARRAY_SUFFIXES or (suffix == ".mat" and os.path.exists(header_path(text))):
-        record = read_wfdb(text, leads=leads)
-        _check_rate(record.sampling_rate, sampling_rate, text)
-        return record
-    try:
-        return _read_array_record(Path(path), sampling_rate, unit, leads, dataset)
-    except RecordError as error:
-        raise RecordError(f"{error} in {text}" if ":" in str(error) else f"{error}: {text}") from error
+    with naming(text):
+        if suffix not in ARRAY_SUFFIXES or (suffix == ".mat" and os.path.exists(header_path(text))):
+            record = read_wfdb(text, leads=leads)
+            _check_rate(record.sampling_rate, sampling_rate)
+        else:
+            record = _read_array_record(Path(path), sampling_rate, unit, leads, dataset)
+        return repair(record)
 
 
 def _read_array_record(
@@ -60,7 +60,7 @@ def _read_array_record(
     rate = sampling_rate if contents.sampling_rate is None else contents.sampling_rate
     if rate is None:
         raise RecordError("no sampling rate: the file does not say it, pass sampling_rate")
-    _check_rate(rate, sampling_rate, str(path))
+    _check_rate(rate, sampling_rate)
     if unit and contents.unit and not isclose(millivolts(unit), millivolts(contents.unit)):
         raise RecordError(f"contradictory unit: the file says {contents.unit}, expected {unit}")
     if contents.signal.shape[1] == 0:
@@ -75,6 +75,6 @@ def _read_array_record(
     return Record(signal, rate, path.stem, age=contents.age, sex=contents.sex, quality=flags + lead_flags)
 
 
-def _check_rate(found: float, expected: float | None, path: str) -> None:
+def _check_rate(found: float, expected: float | None) -> None:
     if expected is not None and not isclose(found, expected, rel_tol=1e-3):
-        raise RecordError(f"contradictory sampling rate: {found:g} Hz in the file, expected {expected:g} Hz ({path})")
+        raise RecordError(f"contradictory sampling rate: {found:g} Hz in the file, expected {expected:g} Hz")

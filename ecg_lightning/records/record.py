@@ -1,5 +1,7 @@
 """What a 12-lead recording is, and the error for one that cannot be used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 
@@ -22,6 +24,18 @@ class RecordError(ValueError):
     def reason(self) -> str:
         """The part before the colon."""
         return str(self).split(":", 1)[0]
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Add a path to every `RecordError` within that does not name it yet."""
+    try:
+        yield
+    except RecordError as error:
+        text = str(error)
+        if path in text:
+            raise
+        raise RecordError(f"{text} in {path}" if ":" in text else f"{text}: {path}") from error
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
 from ecg_lightning.records.leads import standard_leads
-from ecg_lightning.records.record import Record, RecordError
+from ecg_lightning.records.record import Record, RecordError, naming
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_header import Header, parse_header, parse_patient
 
@@ -39,10 +40,8 @@ def read_header(path: str | Path) -> Header:
             text = file.read().decode("utf-8", errors="replace")
     except OSError as error:
         raise RecordError(f"no such file: {header} ({error.strerror})") from error
-    try:
+    with naming(header):
         return parse_header(text)
-    except RecordError as error:
-        raise RecordError(f"{error} in {header}") from error
 
 
 def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, verify: bool = False) -> Record:
@@ -55,7 +54,8 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, verify: b
 
     Returns:
         The recording in millivolts with its twelve standard leads; age, sex, patient and codes from the comments.
-        Headers of 2020, whose record line begins with `E07521.mat`, are flagged "header_repaired".
+        Headers of 2020, whose record line begins with `E07521.mat`, are flagged "header_repaired"; gains that the
+        samples prove wrong (see `gains`) are flagged "gain_repaired".
 
     Raises:
         RecordError: "no such file", "bad header", "truncated signal", "empty signal", "wrong checksum",
@@ -63,18 +63,20 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, verify: b
     """
     header = read_header(path)
     stem = header_path(path)[: -len(".hea")]
-    try:
+    with naming(stem):
         if _is_plain(header):
-            signal, rate, names = _read_plain(header, os.path.dirname(stem), verify)
+            signal, repaired = _read_plain(header, os.path.dirname(stem), verify)
+            rate, names = header.sampling_rate, [line.name for line in header.signals]
         else:
             signal, rate, names = _read_with_wfdb(stem)
+            repaired = False
         if signal.shape[1] == 0:
             raise RecordError("empty signal")
         standard, flags = standard_leads(signal, leads or names)
-    except RecordError as error:
-        raise RecordError(f"{error} in {stem}" if ":" in str(error) else f"{error}: {stem}") from error
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
+    if repaired:
+        flags += ("gain_repaired",)
     patient = parse_patient(header.comments)
     return Record(
         standard,
@@ -99,20 +101,28 @@ def _is_plain(header: Header) -> bool:
     return plain and all(line.file_name == first.file_name and line.layout == layout for line in header.signals)
 
 
-def _read_plain(header: Header, folder: str, verify: bool) -> tuple[NDArray[np.float32], float, list[str]]:
-    """Read format 16 with an optional byte offset (CinC's `.mat` files are it: 24 bytes of MATLAB header)."""
+def _read_plain(header: Header, folder: str, verify: bool) -> tuple[NDArray[np.float32], bool]:
+    """Read format 16 with an optional byte offset (CinC's `.mat` files are it: 24 bytes of MATLAB header).
+
+    Returns:
+        (signals, samples) millivolts, and whether the gains were repaired.
+    """
     lines = header.signals
     steps = _read_steps(os.path.join(folder, lines[0].file_name), lines[0].layout.offset, len(lines), header.samples)
     if verify:
         _verify(steps, header)
+    gains = np.array([line.gain / millivolts(line.unit) for line in lines])
+    baselines = np.array([line.baseline for line in lines], np.float64)
+    repaired = contradicted(steps, gains, [line.name for line in lines])
+    if repaired:
+        gains[:], baselines[:] = MICROVOLT_GAIN, 0
     signal = steps.T.astype(np.float32, order="C")
-    baselines = [line.baseline for line in lines]
-    if any(baselines):
-        signal -= np.array(baselines, np.float32)[:, None]
-    signal /= np.array([line.gain / millivolts(line.unit) for line in lines], np.float32)[:, None]
-    if steps.size and steps.min() == _INVALID:
+    if baselines.any():
+        signal -= baselines.astype(np.float32)[:, None]
+    signal /= gains.astype(np.float32)[:, None]
+    if steps.min() == _INVALID:
         signal[steps.T == _INVALID] = np.nan
-    return signal, header.sampling_rate, [line.name for line in lines]
+    return signal, repaired
 
 
 def _read_steps(path: str, offset: int, signals: int, samples: int) -> NDArray[np.int16]:

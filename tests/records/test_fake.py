@@ -1,8 +1,8 @@
 from pathlib import Path
 
+import fake
 import numpy as np
 
-import fake
 from ecg_lightning.records import read_record
 
 

@@ -1,0 +1,166 @@
+"""Robust reading: each defect is repaired by a named rule and flagged, or the recording is refused with its reason.
+
+| defect | what is done | flag, or reason of the `RecordError` |
+|---|---|---|
+| zeros (or nothing) in all leads at both ends | cut, from a quarter of a second on | `padding_removed` |
+| no samples · less than one second | refused | `empty signal` · `too short` |
+| single samples that are not numbers | linear interpolation | `nan_filled` |
+| more than a tenth of a recording not numbers | refused | `too many missing samples` |
+| one lead without any number | derived from the limb leads, or zero | `limb_leads_derived`, `missing:V3` |
+| microvolts taken as millivolts | divided by 1000 | `unit_repaired` |
+| an amplitude that no unit explains | refused | `implausible amplitude` |
+| a flat lead · all leads flat | kept · refused | `flat:V1` · `flat signal` |
+| an amplifier or a number format at its limit | kept | `saturated:V5` |
+| lead I looks inverted | kept | `suspect:limb_leads_swapped` |
+
+Gains that contradict their samples (`gain_repaired`) and odd record names (`header_repaired`) are mended where the
+header is read, and lead names where leads are put in order. On 3,300 real recordings of eleven archives the rules
+change none that is sound; thresholds below say what was measured.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_lightning.records.leads import standard_leads
+from ecg_lightning.records.record import LEADS, Record, RecordError, Signal
+
+_LEAST_PADDING = 0.25  # s; shorter zeros are a start of recording, and cutting them gains nothing
+_LEAST_DURATION = 1.0  # s, one heart beat
+_MISSING_SHARE = 0.1
+_FLAT = 0.01  # mV peak to peak: ten steps of the store
+# Median peak to peak of the leads, mV. Real recordings: 0.47 to 50 (an artefact); microvolts: 470 and more.
+_MOST_RANGE = 100.0
+_SATURATION = 2.0  # mV: nearer to zero an extreme that lasts is a flat T wave in coarse steps
+_SATURATION_TIME = 0.03  # s; of 3,300 recordings one holds its extreme so long, a real saturation
+_LIMIT = 32.767  # mV, int16 in microvolts
+_SWAP_SLOPE_TIME = 0.01  # s
+_SWAP_CORRELATION = -0.5
+
+
+def repair(record: Record) -> Record:
+    """Apply the table above; a recording that was repaired before comes back the same.
+
+    Raises:
+        RecordError: see the table.
+    """
+    signal, flags = record.signal, list(record.quality)
+    if signal.shape[1] == 0:
+        raise RecordError("empty signal")
+    signal, cut = trim_padding(signal, record.sampling_rate)
+    if cut:
+        flags.append("padding_removed")
+    if signal.shape[1] < _LEAST_DURATION * record.sampling_rate:
+        raise RecordError(f"too short: {signal.shape[1] / record.sampling_rate:.2f} s of signal")
+    low, high = signal.min(axis=1), signal.max(axis=1)
+    if not np.isfinite(low + high).all():
+        signal, filled = fill_missing(signal)
+        flags += filled
+        low, high = signal.min(axis=1), signal.max(axis=1)
+    ranges: list[float] = (high - low).tolist()
+    if max(ranges) < _FLAT:
+        raise RecordError(f"flat signal: no lead reaches {1000 * _FLAT:g} µV peak to peak")
+    if _median(ranges) > _MOST_RANGE and (typical := _typical_range(signal)) > _MOST_RANGE:
+        if typical > 1000 * _MOST_RANGE:
+            raise RecordError(f"implausible amplitude: {typical:g} mV peak to peak")
+        signal, low, high = signal / np.float32(1000), low / 1000, high / 1000
+        ranges = [span / 1000 for span in ranges]
+        flags.append("unit_repaired")
+    flags += [
+        f"flat:{lead}"
+        for lead, span in zip(LEADS, ranges, strict=True)
+        if span < _FLAT and f"missing:{lead}" not in flags
+    ]
+    if max(high.max(), -low.min()) >= _SATURATION:
+        flags += [f"saturated:{LEADS[i]}" for i in _saturated(signal, low, high, record.sampling_rate)]
+    if _looks_swapped(signal, record.sampling_rate):
+        flags.append("suspect:limb_leads_swapped")
+    return replace(record, signal=signal, quality=tuple(dict.fromkeys(flags)))
+
+
+def trim_padding(signal: Signal, sampling_rate: float) -> tuple[Signal, bool]:
+    """Cut both ends where all leads are zero or not a number, if they last a quarter of a second in all (CODE-15%).
+
+    Args:
+        signal: (leads, samples).
+        sampling_rate: Hz.
+
+    Returns:
+        A view without the padding, and whether anything was cut.
+
+    Raises:
+        RecordError: "flat signal" where there is nothing else.
+    """
+    ends = np.abs(signal[:, :: max(1, signal.shape[1] - 1)]) > 0  # False for zero and for NaN
+    if ends.any(axis=0).all():
+        return signal, False
+    present = np.flatnonzero((np.abs(signal) > 0).any(axis=0))
+    if len(present) == 0:
+        raise RecordError("flat signal: all samples are zero or missing")
+    start, stop = int(present[0]), int(present[-1]) + 1
+    if signal.shape[1] - (stop - start) < _LEAST_PADDING * sampling_rate:
+        return signal, False
+    return signal[:, start:stop], True
+
+
+def fill_missing(signal: Signal) -> tuple[Signal, list[str]]:
+    """Interpolate samples that are not finite, and treat leads without any finite sample as absent.
+
+    Returns:
+        A new (12, samples) signal, and flags.
+
+    Raises:
+        RecordError: "too many missing samples", or "missing limb leads".
+    """
+    finite = np.isfinite(signal)
+    present = np.array(finite.any(axis=1))
+    share = 1 - finite[present].mean() if present.any() else 1.0
+    if share > _MISSING_SHARE:
+        raise RecordError(f"too many missing samples: {100 * share:.0f} % are not numbers")
+    names = [lead for lead, there in zip(LEADS, present.tolist(), strict=True) if there]
+    signal, flags = standard_leads(signal[present], names)
+    signal = signal.copy()
+    for lead in np.flatnonzero(~np.isfinite(signal).all(axis=1)):
+        good = np.isfinite(signal[lead])
+        signal[lead, ~good] = np.interp(np.flatnonzero(~good), np.flatnonzero(good), signal[lead, good])
+    return signal, [*(["nan_filled"] if share > 0 else []), *flags]
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]  # np.median takes forty times as long for twelve numbers
+
+
+def _typical_range(signal: Signal) -> float:
+    """Median peak to peak of the leads without their extreme half percents, so that no spike decides on a unit."""
+    low, high = np.percentile(signal, [0.5, 99.5], axis=1)
+    return float(np.median(high - low))
+
+
+def _saturated(signal: Signal, low: NDArray[np.float32], high: NDArray[np.float32], sampling_rate: float) -> list[int]:
+    """Leads that stay at an extreme of 2 mV or more for 30 ms (at least three samples), or reach ±32.767 mV."""
+    run = max(3, round(_SATURATION_TIME * sampling_rate))
+    found = []
+    for lead in np.flatnonzero((high >= _SATURATION) | (low <= -_SATURATION)):
+        for extreme in (low[lead], high[lead]):
+            if abs(extreme) < _SATURATION:
+                continue
+            at = np.flatnonzero(signal[lead] == extreme)
+            lasts = len(at) >= run and bool((at[run - 1 :] - at[: 1 - run] == run - 1).any())
+            if lasts or abs(extreme) >= _LIMIT:
+                found.append(int(lead))
+                break
+    return found
+
+
+def _looks_swapped(signal: Signal, sampling_rate: float) -> bool:
+    """Whether the slopes of I and V6, which look at the heart from the same side, run against each other.
+
+    Left and right arm exchanged turn lead I upside down. Slopes over 10 ms weigh the QRS complex and ignore the
+    baseline. On PTB-XL this fires for none of 1,237 normal and 6 of 2,572 recordings (paced, bifascicular blocks,
+    right axis), and for 97 % of the normal ones after their arms are exchanged.
+    """
+    lag = max(1, round(_SWAP_SLOPE_TIME * sampling_rate))
+    one, six = (signal[lead, lag:] - signal[lead, :-lag] for lead in (0, 11))
+    product, norm = float(one @ six), float(one @ one) * float(six @ six)
+    return norm > 0 and product < _SWAP_CORRELATION * norm**0.5
