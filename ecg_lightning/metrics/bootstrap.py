@@ -118,10 +118,10 @@ def resample_weights(records: int, patients: ArrayLike | None, resamples: int, s
     rng = np.random.default_rng(seed)
     width = max(16, CHUNK // max(1, records))
     for start in range(0, resamples, width):
-        drawn = np.empty((count, min(width, resamples - start)))
-        for column in drawn.T:
-            column[:] = np.bincount(rng.integers(0, count, count), minlength=count) if count else 0
-        yield drawn if patients is None else drawn[cluster]
+        drawn = np.empty((min(width, resamples - start), count))
+        for row in drawn:
+            row[:] = np.bincount(rng.integers(0, count, count), minlength=count) if count else 0
+        yield np.ascontiguousarray(drawn.T)[cluster]
 
 
 def _clusters(patients: NDArray[np.generic], records: int) -> NDArray[np.int64]:
