@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels.vocabulary import FOLDER, TERMS, ancestors, unknown
+from ecg_lightning.labels.vocabulary import TERMS, ancestors, lists, unknown
 
 OWN = "own:"
 AGGREGATES = {
@@ -79,48 +79,58 @@ class LabelSpace:
         """Each output's name in full, for tables and figures."""
         return {term: AGGREGATES.get(term) or (TERMS[term].name if term in TERMS else term) for term in self.terms}
 
-    def encode(self, positive: Sequence[Collection[str]], annotated: Collection[str]) -> NDArray[np.float32]:
+    def encode(
+        self,
+        positive: Sequence[Collection[str]],
+        annotated: Collection[str],
+        unsaid: Sequence[Collection[str]] | None = None,
+    ) -> NDArray[np.float32]:
         """Targets of records from one source.
 
         An output is 1 where one of its members, or a narrower term, is positive (CRBBB makes RBBB positive).
-        Otherwise it is NaN where a broader term is positive and nothing says which kind it is (RBBB leaves CRBBB
-        unsaid); else 0 where the source annotates it: any member of merged near-synonyms, all members of an
-        aggregate. What is left is NaN.
+        Otherwise it is NaN where the record leaves it open: a broader term is positive and nothing says which kind it
+        is (RBBB leaves CRBBB open), or the term itself, a narrower or a broader one is unsaid. Else it is 0 where the
+        source annotates it: any member of merged near-synonyms, all members of an aggregate. What is left is NaN.
 
         Args:
             positive: each record's positive terms; names that are neither in the vocabulary nor the space's own
-                terms change nothing.
+                change nothing.
             annotated: the terms that the source annotates, as `annotated_by` gives them.
+            unsaid: each record's terms that are neither present nor absent, such as `Report.possible`.
 
         Returns:
             (records, len(self)) of 1, 0 and NaN.
         """
         known = list(dict.fromkeys([*TERMS, *(term for terms in self.members for term in terms)]))
         column = {term: i for i, term in enumerate(known)}
-        distinct: dict[frozenset[str], int] = {}
-        row = np.fromiter((distinct.setdefault(frozenset(terms), len(distinct)) for terms in positive), np.intp)
-
-        stated = np.zeros((len(distinct), len(known)), bool)
-        for terms, i in distinct.items():
-            stated[i, [column[term] for term in terms if term in column]] = True
         above = _matrix([ancestors(term) if term in TERMS else () for term in known], column)
-        below_a_positive = _product(stated, above)  # broader terms of a positive one
         member = _matrix(self.members, column)
         broader = _product(member, above) & ~member
-        present = _product(stated | below_a_positive, member.T)
-        open_ = _product(stated & ~below_a_positive, broader.T)
+
+        pairs = zip(positive, unsaid if unsaid is not None else repeat(()), strict=unsaid is not None)
+        distinct: dict[tuple[frozenset[str], frozenset[str]], int] = {}
+        row = np.fromiter(
+            (distinct.setdefault((frozenset(said), frozenset(not_said)), len(distinct)) for said, not_said in pairs),
+            np.intp,
+        )
+        stated = _matrix([said for said, _ in distinct], column)
+        doubtful = _matrix([not_said for _, not_said in distinct], column)
+        implied = _product(stated, above)
+        present = _product(stated | implied, member.T)
+        left_open = _product(stated & ~implied, broader.T)  # a term whose narrower one is positive leaves nothing open
+        left_open |= _product(doubtful | _product(doubtful, above) | _product(doubtful, above.T), member.T)
 
         covered = member[:, [column[term] for term in annotated if term in column]].sum(axis=1)
         absent = covered >= np.where(self.aggregate, member.sum(axis=1), 1)
-        targets = np.where(present, 1, np.where(absent & ~open_, 0, np.nan))
+        targets = np.where(present, 1, np.where(absent & ~left_open, 0, np.nan))
         return targets.astype(np.float32)[row]
 
 
 def _matrix(rows: Sequence[Collection[str]], column: Mapping[str, int]) -> NDArray[np.bool_]:
-    """Membership of each row's terms: (rows, terms)."""
+    """Which terms each row has, terms without a column left out: (rows, terms)."""
     matrix = np.zeros((len(rows), len(column)), bool)
     for i, terms in enumerate(rows):
-        matrix[i, [column[term] for term in terms]] = True
+        matrix[i, [column[term] for term in terms if term in column]] = True
     return matrix
 
 
@@ -143,9 +153,7 @@ def _parse(item: str) -> tuple[str, tuple[str, ...], bool]:
 
 @cache
 def _spaces() -> dict[str, tuple[str, ...]]:
-    spaces = OmegaConf.to_container(OmegaConf.create((FOLDER / "spaces.yaml").read_text(encoding="utf-8")))
-    assert isinstance(spaces, dict)
-    return {str(name): tuple(items) for name, items in spaces.items()}
+    return lists("spaces.yaml")
 
 
 def spaces() -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """The common vocabulary: one term for one clinical meaning, whatever code a source writes for it.
 
 `terms.csv` has one row a term. The columns scp, snomed, aha, chapman, code15, cpsc2018 and ludb hold that code
-system's codes for the term, several joined by `|`; `broader` names the terms of which it is a kind; `kind` is
-diagnostic, form, rhythm (the three parts of the SCP-ECG statements), clinical or technical; `source` says where the
-mapping was read:
+system's codes for the term, several joined by `|`; `snomed_broader` is the nearest broader SNOMED CT concept where there
+is none for the term itself; `broader` names the terms of which it is a kind; `kind` is diagnostic, form, rhythm (the
+three parts of the SCP-ECG statements), clinical or technical; `source` says where the mapping was read:
 
 ========== ==========================================================================================
 ptbxl      scp_statements.csv of PTB-XL 1.0.3
@@ -14,16 +14,16 @@ sph        code.csv of the SPH archive: the AHA statements (Mason 2007) and thei
 code15     columns of exams.csv of CODE-15%
 cpsc2018   the class numbers of the China Physiological Signal Challenge 2018
 ludb       the texts of ludb.csv
-mimic      the machine reports of MIMIC-IV-ECG
+dicom      context group 3230 (ECG findings) of DICOM PS3.16
 snomed     SNOMED CT International itself
 ========== ==========================================================================================
 
-No statement of PTB-XL is broader than another: PTB-XL says each of its 71 on its own, and its published tasks read
-them so.
+No statement of PTB-XL is a kind of another: PTB-XL says each of its 71 on its own, and its published tasks read them so.
+`annotated.yaml` says which terms each source annotates.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -34,7 +34,7 @@ from omegaconf import OmegaConf
 from ecg_lightning.errors import UserError
 
 SYSTEMS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
-FOLDER = files(__package__ or "ecg_lightning.labels")
+"""The code systems that terms.csv has a column for."""
 
 
 @dataclass(frozen=True)
@@ -46,89 +46,63 @@ class Term:
     kind: tuple[str, ...]
     broader: tuple[str, ...]
     codes: Mapping[str, tuple[str, ...]]
+    snomed_broader: str
     source: tuple[str, ...]
     note: str
 
 
-def _read() -> dict[str, Term]:
-    def split(cell: str) -> tuple[str, ...]:
-        return tuple(cell.split("|")) if cell else ()
-
-    return {
-        row["term"]: Term(
-            term=row["term"],
-            name=row["name"],
-            kind=split(row["kind"]),
-            broader=split(row["broader"]),
-            codes={system: split(row[system]) for system in SYSTEMS},
-            source=split(row["source"]),
-            note=row["note"],
-        )
-        for row in csv.DictReader((FOLDER / "terms.csv").read_text(encoding="utf-8").splitlines())
-    }
+def rows(table: str) -> Iterator[dict[str, str]]:
+    """The rows of one of this package's CSV tables."""
+    yield from csv.DictReader(text(table).splitlines())
 
 
-TERMS: dict[str, Term] = _read()
+def text(table: str) -> str:
+    """One of this package's data files."""
+    return files("ecg_lightning.labels").joinpath(table).read_text(encoding="utf-8")
+
+
+def lists(table: str) -> dict[str, tuple[str, ...]]:
+    """One of this package's YAML files, in which each name has a list."""
+    read = OmegaConf.to_container(OmegaConf.create(text(table)))
+    assert isinstance(read, dict)
+    return {str(name): tuple(items) for name, items in read.items()}
+
+
+def split(cell: str) -> tuple[str, ...]:
+    """The parts of a cell that are joined by `|`."""
+    return tuple(cell.split("|")) if cell else ()
+
+
+TERMS: dict[str, Term] = {
+    row["term"]: Term(
+        term=row["term"],
+        name=row["name"],
+        kind=split(row["kind"]),
+        broader=split(row["broader"]),
+        codes={system: split(row[system]) for system in SYSTEMS},
+        snomed_broader=row["snomed_broader"],
+        source=split(row["source"]),
+        note=row["note"],
+    )
+    for row in rows("terms.csv")
+}
 """All terms by name: PTB-XL's 71 statements, then the others."""
 
 
 @cache
 def ancestors(term: str) -> frozenset[str]:
-    """All terms of which `term` is a kind, itself left out: CRBBB is an RBBB and a BBB."""
+    """All terms of which `term` is a kind, itself left out.
+
+    >>> sorted(ancestors("CRBBB"))
+    ['BBB', 'RBBB']
+    """
     parents = TERMS[term].broader
     return frozenset(parents).union(*(ancestors(parent) for parent in parents))
 
 
 @cache
-def _index(system: str) -> dict[str, tuple[str, ...]]:
-    """Each folded code of a system and the terms that have it, in the vocabulary's order."""
-    found: dict[str, list[str]] = {}
-    for term in TERMS.values():
-        for code in term.codes[system]:
-            found.setdefault(_fold(code), []).append(term.term)
-    return {code: tuple(terms) for code, terms in found.items()}
-
-
-def _fold(code: str) -> str:
-    """A code as it is compared: case and runs of white space do not count."""
-    return " ".join(code.casefold().split())
-
-
-def terms_of(system: str, code: str) -> tuple[str, ...]:
-    """The terms that a source's code means; `()` where the code is unknown.
-
-    An AHA statement with modifiers (`60+310`) that is not listed as such means what it means without the last modifier.
-
-    >>> terms_of("snomed", "426783006"), terms_of("aha", "60+310"), terms_of("aha", "145+362")
-    (('SR',), ('PVC',), ('STD_',))
-
-    Raises:
-        UserError: for a system that is not one of `SYSTEMS`.
-    """
-    if system not in SYSTEMS:
-        raise unknown("code system", system, SYSTEMS)
-    found = _index(system).get(_fold(code), ())
-    if not found and system == "aha" and "+" in code:
-        return terms_of(system, code.rpartition("+")[0])
-    return found
-
-
-def translate(system: str, codes: Iterable[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The terms that a record's codes mean, and the codes that no term covers.
-
-    >>> translate("snomed", ["164889003", "999"])
-    (frozenset({'AFIB'}), ('999',))
-    """
-    meanings = {code: terms_of(system, code) for code in codes}
-    positive = frozenset(term for terms in meanings.values() for term in terms)
-    return positive, tuple(code for code, terms in meanings.items() if not terms)
-
-
-@cache
 def _annotated() -> dict[str, frozenset[str]]:
-    lists = OmegaConf.to_container(OmegaConf.create((FOLDER / "annotated.yaml").read_text(encoding="utf-8")))
-    assert isinstance(lists, dict)
-    return {str(source): frozenset(terms) for source, terms in lists.items()}
+    return {source: frozenset(terms) for source, terms in lists("annotated.yaml").items()}
 
 
 def annotated_by(source: str) -> frozenset[str]:
