@@ -2,4 +2,5 @@
 
 from ecg_lightning.main import run
 
-run()
+if __name__ == "__main__":  # worker processes import this module again
+    run()

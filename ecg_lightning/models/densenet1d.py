@@ -1,9 +1,13 @@
 """DenseNet1d: densely connected networks over time with 121 or 201 layers, equal to EcgLib's."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from ecg_lightning.models.network import MeanPool, Network, check_odd, linear
+from ecg_lightning.models.base import ECGModule
+from ecg_lightning.models.layers import Conv1d, MeanPool, halve_by_maximum, linear, norm_relu
+from ecg_lightning.models.network import Network
 
 # Layers in each of the four dense blocks
 STAGES = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
@@ -43,7 +47,6 @@ class DenseNet1d(Network):
     ) -> None:
         if depth not in STAGES:
             raise ValueError(f"DenseNet1d has no depth {depth}; choose one of: {', '.join(map(str, STAGES))}")
-        check_odd(kernel_size=kernel_size, stem_kernel=stem_kernel)
 
         channels = stem_width
         stages = []
@@ -54,11 +57,11 @@ class DenseNet1d(Network):
                 stages.append(nn.Sequential(block, transition(channels)))
                 channels //= 2
             else:
-                stages.append(nn.Sequential(block, *activation(channels)))
-        stem = nn.Conv1d(leads, stem_width, stem_kernel, 2, stem_kernel // 2)
+                stages.append(nn.Sequential(block, *norm_relu(channels)))
+        stem = Conv1d(leads, stem_width, stem_kernel, 2, bias=True)
         super().__init__(
             leads=leads,
-            stem=nn.Sequential(stem, *activation(stem_width), nn.MaxPool1d(3, 2, 1)),
+            stem=nn.Sequential(stem, *norm_relu(stem_width), halve_by_maximum()),
             stages=stages,
             pool=MeanPool(),
             norm=nn.Identity(),
@@ -86,16 +89,16 @@ class DenseBlock(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Sequential(
-                *activation(size),
-                nn.Conv1d(size, width, 1),
-                *activation(width),
-                nn.Conv1d(width, growth_rate, kernel_size, padding=kernel_size // 2),
+                *norm_relu(size),
+                Conv1d(size, width, 1, bias=True),
+                *norm_relu(width),
+                Conv1d(width, growth_rate, kernel_size, bias=True),
             )
             for size in range(channels, channels + layers * growth_rate, growth_rate)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, time) → (batch, channels + layers * growth_rate, time)."""
+        """(batch, channels, 1, time) → (batch, channels + layers * growth_rate, 1, time)."""
         for layer in self.layers:
             x = torch.cat([x, layer(x)], dim=1)
         return x
@@ -104,9 +107,4 @@ class DenseBlock(nn.Module):
 def transition(channels: int) -> nn.Module:
     """Halve the channels and the time axis."""
     # pooled before the pointwise convolution: both are linear, so they commute, and this order does half the work
-    return nn.Sequential(*activation(channels), nn.AvgPool1d(2), nn.Conv1d(channels, channels // 2, 1))
-
-
-def activation(channels: int) -> list[nn.Module]:
-    """Batch normalisation and ReLU."""
-    return [nn.BatchNorm1d(channels), nn.ReLU(inplace=True)]
+    return nn.Sequential(*norm_relu(channels), nn.AvgPool2d((1, 2)), Conv1d(channels, channels // 2, 1, bias=True))

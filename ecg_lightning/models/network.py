@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
+
+from ecg_lightning.models.layers import as_map, linear
 
 
 class Network(nn.Module):
@@ -13,9 +14,9 @@ class Network(nn.Module):
 
     Args:
         leads: Leads of an input.
-        stem: (batch, leads, samples) → (batch, channels, time).
+        stem: (batch, leads, 1, samples) → (batch, channels, 1, time).
         stages: One module a stage, from the input to the output.
-        pool: (batch, channels, time) → (batch, features).
+        pool: (batch, channels, 1, time) → (batch, features).
         norm: Applied to the pooled features; belongs to the head's layer group.
         head: The last layer.
         dropout: Probability between the features and the head.
@@ -67,7 +68,7 @@ class Network(nn.Module):
             raise ValueError(f"{name} expects {self.leads} leads, got {x.shape[1]}")
         if x.shape[2] < self.stride:
             raise ValueError(f"{name} expects at least {self.stride} samples, got {x.shape[2]}")
-        features: Tensor = self.norm(self.pool(self.stages(self.stem(x))))
+        features: Tensor = self.norm(self.pool(self.stages(self.stem(as_map(x)))))
         return features
 
     def layer_groups(self) -> dict[str, nn.Module]:
@@ -79,34 +80,3 @@ class Network(nn.Module):
         """Put a fresh head with this many outputs in place of the present one, on the same device."""
         old = self.head
         self.head = linear(old.in_features, outputs, bias=old.bias is not None).to(old.weight)
-
-
-class MeanPool(nn.Module):
-    """Mean over time: (batch, channels, time) → (batch, channels)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return x.mean(-1)
-
-
-class MaxMeanPool(nn.Module):
-    """Maximum and mean over time, side by side: (batch, channels, time) → (batch, 2 · channels)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return torch.cat([x.amax(-1), x.mean(-1)], dim=1)
-
-
-def linear(features: int, outputs: int, bias: bool = True) -> nn.Linear:
-    """A head whose bias, if it has one, starts at zero."""
-    layer = nn.Linear(features, outputs, bias=bias)
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer
-
-
-def check_odd(**kernels: int) -> None:
-    """Raise ValueError where a kernel size is even: its padding would shift and shorten the signal."""
-    for name, size in kernels.items():
-        if size < 1 or size % 2 == 0:
-            raise ValueError(f"{name} must be odd and positive, got {size}")

@@ -5,7 +5,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ecg_lightning.models.network import MaxMeanPool, MeanPool, Network, check_odd, linear
+from ecg_lightning.models.base import ECGModule
+from ecg_lightning.models.layers import MaxMeanPool, MeanPool, conv_norm, halve_by_maximum, linear
+from ecg_lightning.models.network import Network
 
 Block = Literal["bottleneck", "basic"]
 Pooling = Literal["max_mean", "mean"]
@@ -63,7 +65,6 @@ class ResNet1d(Network):
             raise ValueError(f"ResNet1d expects 4 widths, one a stage, got {list(widths)}")
         if pooling not in ("max_mean", "mean"):
             raise ValueError(f"ResNet1d has no pooling {pooling!r}; choose max_mean or mean")
-        check_odd(kernel_size=kernel_size, stem_kernel=stem_kernel)
 
         make = bottleneck if found[0][1] == "bottleneck" else basic
         channels = widths[0]
@@ -78,7 +79,7 @@ class ResNet1d(Network):
         size = channels if pooling == "mean" else 2 * channels
         super().__init__(
             leads=leads,
-            stem=nn.Sequential(*conv(leads, widths[0], stem_kernel, 2), nn.ReLU(inplace=True), nn.MaxPool1d(3, 2, 1)),
+            stem=nn.Sequential(*conv_norm(leads, widths[0], stem_kernel, 2), nn.ReLU(inplace=True), halve_by_maximum()),
             stages=stages,
             pool=MeanPool() if pooling == "mean" else MaxMeanPool(),
             norm=nn.Identity() if pooling == "mean" else nn.BatchNorm1d(size),
@@ -103,10 +104,10 @@ class Residual(nn.Module):
         super().__init__()
         self.body = body
         same = stride == 1 and channels == out
-        self.shortcut = nn.Identity() if same else nn.Sequential(*conv(channels, out, 1, stride))
+        self.shortcut = nn.Identity() if same else nn.Sequential(*conv_norm(channels, out, 1, stride))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, time) → (batch, out, time / stride)."""
+        """(batch, channels, 1, time) → (batch, out, 1, time / stride)."""
         # in place: the backward pass needs neither operand, and memory is what a step waits for
         y: Tensor = self.body(x)
         return y.add_(self.shortcut(x)).relu_()
@@ -114,22 +115,17 @@ class Residual(nn.Module):
 
 def basic(channels: int, width: int, stride: int, kernel: int) -> tuple[nn.Module, int]:
     """Two convolutions of the kernel; returns them and their output channels."""
-    first, second = conv(channels, width, kernel, stride), conv(width, width, kernel)
+    first, second = conv_norm(channels, width, kernel, stride), conv_norm(width, width, kernel)
     return nn.Sequential(*first, nn.ReLU(inplace=True), *second), width
 
 
 def bottleneck(channels: int, width: int, stride: int, kernel: int) -> tuple[nn.Module, int]:
     """Narrow, convolve, widen to four times the width; returns the layers and their output channels."""
     layers = [
-        *conv(channels, width, 1),
+        *conv_norm(channels, width, 1),
         nn.ReLU(inplace=True),
-        *conv(width, width, kernel, stride),
+        *conv_norm(width, width, kernel, stride),
         nn.ReLU(inplace=True),
-        *conv(width, 4 * width, 1),
+        *conv_norm(width, 4 * width, 1),
     ]
     return nn.Sequential(*layers), 4 * width
-
-
-def conv(channels: int, out: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """A convolution that keeps the length (up to the stride), and its batch normalisation."""
-    return [nn.Conv1d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm1d(out)]

@@ -110,7 +110,8 @@ def test_gradient_reaches_every_parameter(build: Callable[..., Network]) -> None
     network(signal(4)).square().sum().backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    # data-parallel training copies, with a warning, every gradient whose strides are not its parameter's
+    assert [name for name, p in network.named_parameters() if p.grad.stride() != p.stride()] == []
 
 
 def test_bfloat16_autocast(build: Callable[..., Network]) -> None:
@@ -128,10 +129,10 @@ def test_bfloat16_autocast(build: Callable[..., Network]) -> None:
         (lambda: ResNet1d(depth=19), "no depth 19 .* 18 bottleneck, 18 basic, 34 basic"),
         (lambda: ResNet1d(depth=50, block="basic"), "no depth 50 with block basic"),
         (lambda: ResNet1d(widths=(64, 128)), r"expects 4 widths, one a stage, got \[64, 128\]"),
-        (lambda: ResNet1d(kernel_size=8), "kernel_size must be odd and positive, got 8"),
+        (lambda: ResNet1d(kernel_size=8), "kernel size must be odd and positive, got 8"),
         (lambda: ResNet1d(pooling="max"), "no pooling 'max'"),
         (lambda: DenseNet1d(depth=169), "no depth 169; choose one of: 121, 201"),
-        (lambda: DenseNet1d(stem_kernel=0), "stem_kernel must be odd"),
+        (lambda: DenseNet1d(stem_kernel=0), "kernel size must be odd and positive, got 0"),
     ],
 )
 def test_wrong_arguments(build: Callable[[], Network], message: str) -> None:

@@ -1,0 +1,260 @@
+"""What every source shares: packing, label space, split by patient, batches, and their preparation on the device."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ecg_lightning.datamodules.batches import Cut, EvaluationBatches, RawBatch, Recordings, TrainingBatches
+from ecg_lightning.datamodules.splits import FOLDS, folds
+from ecg_lightning.errors import UserError
+from ecg_lightning.labels import LabelSpace, annotated_by, translate
+from ecg_lightning.pack import Reader, key_of, pack
+from ecg_lightning.records import LEADS
+from ecg_lightning.store import Store, store_root
+from ecg_lightning.transforms import Augment, Preprocess
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(eq=False, repr=False)
+class ECGDataModule(pl.LightningDataModule):
+    """Base of every source: a subclass says where its files are, how one is read, and what its codes mean.
+
+    Attributes:
+        root: folder of the archive as distributed.
+        label_space: name of a label space, or a list of terms, that the network predicts.
+        sampling_rate: Hz of the packed copy and so of the network's input.
+        seconds: length of the network's input; training cuts it at a random place, evaluation averages windows.
+        batch_size: recordings a step.
+        num_workers: loader processes; 0 is fastest on packed data.
+        normalisation: zscore (per lead), zscore_all (all leads together) or none (millivolts).
+        band: pass band in Hz, [low, high]; either may be null. Not filtered by default.
+        leads: leads that the network sees, in this order; all twelve by default.
+        augment: strengths of augmentations in training, see transforms.Augment.
+        val_folds: folds (1-10) that choose the epoch and the thresholds.
+        test_folds: folds that only `test` reads.
+        train_records: train on this many recordings only, drawn by subset_seed; subsets of one seed are nested.
+        subset_seed: seed of that draw.
+        seed: seed of order and cuts.
+        store_dir: folder of packed stores; $ECG_STORE or ~/.cache/ecg_lightning by default.
+        pack_workers: processes that pack; all cores by default.
+    """
+
+    source: ClassVar[str]
+    """The source's name in labels/ and in conf/data/."""
+    system: ClassVar[str] = "snomed"
+    """The code system of the source's own codes."""
+
+    root: str | None = None
+    label_space: list[str] | str = "paper7"
+    sampling_rate: int = 100
+    seconds: float = 10.0
+    batch_size: int = 32
+    num_workers: int = 0
+    normalisation: str = "zscore"
+    band: list[float | None] | None = None
+    leads: list[str] | None = None
+    augment: dict[str, float] = field(default_factory=dict)
+    val_folds: list[int] = field(default_factory=lambda: [9])
+    test_folds: list[int] = field(default_factory=lambda: [10])
+    train_records: int | None = None
+    subset_seed: int = 0
+    seed: int = 0
+    store_dir: str | None = None
+    pack_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        low, high = self.band or (None, None)
+        self.space = LabelSpace.load(self.label_space)
+        self.preprocess = Preprocess(
+            normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
+        )
+        self.augmentation = Augment(**self.augment)
+        if overlap := {*self.val_folds} & {*self.test_folds}:
+            raise UserError(f"data.val_folds and data.test_folds share {sorted(overlap)}: a fold is on one side only.")
+
+    # What a source defines -------------------------------------------------------------------------------------------
+
+    def table(self) -> pd.DataFrame:
+        """One row a recording, at least ``record_id`` and ``file`` (relative to root); other columns of the index
+        (``pack.INDEX``) where the source has them in a table. Read from ``root`` only when the store is missing.
+        """
+        raise NotImplementedError
+
+    def reader(self) -> Reader:
+        """A picklable function from a row of the table to a Record."""
+        raise NotImplementedError
+
+    def options(self) -> dict[str, Any]:
+        """Options of the reader that change what is packed."""
+        return {}
+
+    def files(self, table: pd.DataFrame) -> list[Path]:
+        """The signal files of the table, whose sizes and times are part of the store's key."""
+        return [self.folder / file for file in table["file"]]
+
+    def positive(self, codes: str) -> tuple[list[str], list[str]]:
+        """The terms that a recording's codes (as in the index, joined by ``|``) name, and the codes that no term covers."""
+        found, unknown = translate(self.system, [code for code in codes.split("|") if code])
+        return list(found), list(unknown)
+
+    def annotated(self) -> frozenset[str]:
+        """The terms that this source annotates; all others are NaN."""
+        return annotated_by(self.source)
+
+    def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
+        """(records,) which recordings of the store take part, by the options of the source."""
+        return np.ones(len(index), bool)
+
+    # The rest is shared ----------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """The archive's folder.
+
+        Raises:
+            UserError: where it is not given or not there.
+        """
+        if self.root is None:
+            raise UserError(f"data.root is missing: the folder of {self.source} as distributed.")
+        path = Path(self.root).expanduser()
+        if not path.is_dir():
+            raise UserError(f"data.root: there is no folder '{self.root}'. {self.source} is expected there as distributed.")
+        return path
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The ordered terms that the network predicts."""
+        return self.space.terms
+
+    @property
+    def window(self) -> int:
+        """Samples of the network's input."""
+        return round(self.seconds * self.sampling_rate)
+
+    def input_spec(self) -> dict[str, Any]:
+        """What the network expects, as plain values: for the checkpoint."""
+        return {"sampling_rate": self.sampling_rate, "seconds": self.seconds, "preprocess": self.preprocess.to_dict()}
+
+    def prepare_data(self) -> None:
+        """Packs the source where its store is missing."""
+        self.pack()
+
+    def pack(self) -> Store:
+        """The source's store, packed now if it is not there."""
+        table, options = self.table(), self.options() | {"sampling_rate": self.sampling_rate}
+        key = key_of(self.source, table, self.files(table), options)
+        path = store_root(self.store_dir) / f"{self.source}-{self.sampling_rate}hz-{key}"
+        facts = {"source": self.source, "options": options}
+        return pack(path, table, self.reader(), self.sampling_rate, facts, self.pack_workers)
+
+    @cached_property
+    def store(self) -> Store:
+        """The packed source."""
+        return self.pack()
+
+    @cached_property
+    def targets(self) -> NDArray[np.float32]:
+        """(records of the store, terms) 1, 0 or NaN."""
+        codes = self.store.index["codes"]
+        found = {text: self.positive(text)[0] for text in codes.unique()}
+        return self.space.encode([found[text] for text in codes], self.annotated())
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """(records of the store,) fold of each recording, 1 … 10."""
+        return folds(self.store.index)
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Positions in the store of the recordings of ``train``, ``val`` or ``test`` that have any annotated term."""
+        sides = {"val": self.val_folds, "test": self.test_folds}
+        sides["train"] = [fold for fold in range(1, FOLDS + 1) if fold not in (*self.val_folds, *self.test_folds)]
+        used = self.keep(self.store.index) & ~np.isnan(self.targets).all(axis=1) & np.isin(self.folds, sides[split])
+        rows = np.flatnonzero(used)
+        if split == "train" and self.train_records is not None:
+            if self.train_records > len(rows):
+                raise UserError(f"data.train_records={self.train_records}: there are only {len(rows)} for training.")
+            rows = np.sort(np.random.default_rng(self.subset_seed).permutation(rows)[: self.train_records])
+        return rows
+
+    def setup(self, stage: str | None = None) -> None:
+        """Opens the store; says what is wrong before a network is trained on nothing."""
+        for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage or "", ()):
+            if not len(self.rows(split)):
+                raise UserError(
+                    f"{self.source}: no recording of the {split} folds has an annotated term of '{self.space.name}' "
+                    f"({len(self.store)} packed, {self.store.meta['rejected']} rejected, see {self.store.path})."
+                )
+
+    def dataset(self, split: str) -> Recordings:
+        """The recordings of one split."""
+        rows = self.rows(split)
+        return Recordings(self.store, rows, self.targets[rows], self.window)
+
+    def train_dataloader(self) -> DataLoader[RawBatch]:
+        """Every training recording once an epoch, shuffled, cut at random."""
+        data = self.dataset("train")
+        lengths = self.store.lengths[data.rows]
+        return self._loader(data, TrainingBatches(lengths, self.window, self.batch_size, self.seed, self.weights(data.rows)))
+
+    def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Sampling weights of training recordings; None draws each once an epoch."""
+        return None
+
+    def val_dataloader(self) -> DataLoader[RawBatch]:
+        """The validation recordings in windows."""
+        return self._evaluation("val")
+
+    def test_dataloader(self) -> DataLoader[RawBatch]:
+        """The test recordings in windows."""
+        return self._evaluation("test")
+
+    def _evaluation(self, split: str) -> DataLoader[RawBatch]:
+        data = self.dataset(split)
+        return self._loader(data, EvaluationBatches(self.store.lengths[data.rows], self.window, 2 * self.batch_size))
+
+    def _loader(self, data: Recordings, batches: TrainingBatches | EvaluationBatches) -> DataLoader[RawBatch]:
+        # batch_size=None: the sampler gives a whole batch of cuts and the dataset reads it in one call.
+        return DataLoader(
+            data,
+            batch_size=None,
+            sampler=batches,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> dict[str, Tensor]:
+        """On the device: to millivolts and normalised, padding at zero; in training also augmented."""
+        training = self.trainer is not None and self.trainer.training
+        return self.prepare(batch, training)
+
+    def prepare(self, batch: RawBatch, training: bool = False) -> dict[str, Tensor]:
+        """The network's input ``x`` (batch, leads, samples) beside ``targets``, ``record`` and ``window``."""
+        augment = self.augmentation if training else None
+        x = self.preprocess(batch["signals"], batch["valid"], self.sampling_rate, augment)
+        return {"x": x, "targets": batch["targets"], "record": batch["record"], "window": batch["window"]}
+
+    def describe(self) -> dict[str, Any]:
+        """What a run says of its data: source, fingerprint, folds and numbers of recordings; no patient's anything."""
+        return {
+            "source": self.source,
+            "fingerprint": self.store.fingerprint,
+            "label_space": self.label_space,
+            "val_folds": list(self.val_folds),
+            "test_folds": list(self.test_folds),
+            "records": {split: len(self.rows(split)) for split in SPLITS},
+        }
+
+
+__all__ = ["SPLITS", "Cut", "ECGDataModule"]

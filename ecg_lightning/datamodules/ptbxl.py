@@ -1,0 +1,91 @@
+"""PTB-XL 1.0.3: 21,799 recordings of 10 s with SCP-ECG statements and ten folds by patient (Wagner 2020)."""
+
+import ast
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.errors import UserError
+from ecg_lightning.pack import Reader, Row
+from ecg_lightning.records import Record, read_wfdb
+
+
+def read_row(row: Row, folder: Path) -> Record:
+    """Reads the recording that a row of the table names."""
+    return read_wfdb(folder / row["file"])
+
+
+@dataclass(eq=False, repr=False)
+class PTBXLDataModule(ECGDataModule):
+    """PTB-XL as PhysioNet distributes it, with its official folds: 1-8 train, 9 validates, 10 tests.
+
+    Attributes:
+        file_rate: which of the archive's files are packed, 100 or 500 Hz; by default 100 where that suffices.
+        minimum_likelihood: statements below this likelihood (per cent) are not annotated; the benchmark takes all.
+        only_validated: leave out recordings that no human has validated.
+    """
+
+    source: ClassVar[str] = "ptbxl"
+    system: ClassVar[str] = "scp"
+
+    file_rate: int | None = None
+    minimum_likelihood: float = 0.0
+    only_validated: bool = False
+
+    def table(self) -> pd.DataFrame:
+        """The official table, with statements as ``NORM=100|SR=0``; ages over 89, published as 300, become 90."""
+        path = self.folder / "ptbxl_database.csv"
+        if not path.is_file():
+            raise UserError(f"data.root: '{self.root}' has no ptbxl_database.csv; it should be the folder of PTB-XL.")
+        columns = ["ecg_id", "patient_id", "age", "sex", "recording_date", "site", "scp_codes", "strat_fold"]
+        columns += ["validated_by_human", "filename_lr", "filename_hr"]
+        table = pd.read_csv(path, usecols=columns)
+        statements = [ast.literal_eval(text) for text in table["scp_codes"]]
+        return pd.DataFrame(
+            {
+                "record_id": table["ecg_id"].map("{:05d}".format),
+                "patient_id": table["patient_id"].map("{:.0f}".format),
+                "age": table["age"].where(table["age"] < 300, 90.0).astype(float),
+                "sex": table["sex"].map({0: "M", 1: "F"}),
+                "date": table["recording_date"],
+                "site": table["site"].map("{:.0f}".format).where(table["site"].notna(), ""),
+                "codes": ["|".join(f"{code}={value:g}" for code, value in each.items()) for each in statements],
+                "fold": table["strat_fold"],
+                "file": table["filename_lr" if self._rate() == 100 else "filename_hr"],
+                "validated_by_human": table["validated_by_human"].astype(bool),
+            }
+        )
+
+    def _rate(self) -> int:
+        if self.file_rate not in (None, 100, 500):
+            raise UserError(f"data.file_rate={self.file_rate}: PTB-XL has files at 100 and 500 Hz.")
+        return self.file_rate or (100 if self.sampling_rate <= 100 else 500)
+
+    def files(self, table: pd.DataFrame) -> list[Path]:
+        """Header and signal file of every recording."""
+        return [self.folder / f"{file}{end}" for file in table["file"] for end in (".hea", ".dat")]
+
+    def reader(self) -> Reader:
+        """Reads WFDB ``.hea`` and ``.dat``."""
+        return partial(read_row, folder=self.folder)
+
+    def options(self) -> dict[str, Any]:
+        """Which files were packed."""
+        return {"file_rate": self._rate()}
+
+    def positive(self, codes: str) -> tuple[list[str], list[str]]:
+        """The statements at or above the minimum likelihood (0 means that none was given, and counts as stated)."""
+        pairs = [code.rpartition("=") for code in codes.split("|") if code]
+        stated = [code for code, _, value in pairs if float(value) == 0 or float(value) >= self.minimum_likelihood]
+        return super().positive("|".join(stated))
+
+    def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
+        """All recordings, or those that a human validated."""
+        validated: NDArray[np.bool_] = index["validated_by_human"].to_numpy(bool)
+        return validated if self.only_validated else np.ones(len(index), bool)

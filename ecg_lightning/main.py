@@ -1,0 +1,100 @@
+"""The command line: one verb a task. Heavy imports wait until a verb needs them."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from ecg_lightning import __version__
+from ecg_lightning.errors import UserError
+
+VERBS = {
+    "fit": "train a network, from scratch or from another run's weights",
+    "validate": "measure a checkpoint on a source's validation folds",
+    "test": "measure a checkpoint on a source's test folds",
+    "predict": "apply a checkpoint to recordings of any format: predict NAME FILES… --output predictions.csv",
+    "prepare": "pack a source into a store, and say what is in it",
+    "publish": "give a run's best weights a name: publish RUN NAME",
+    "fetch": "copy a published checkpoint to a local folder: fetch NAME [FOLDER]",
+    "checkpoints": "list the published checkpoints, or show one: checkpoints [NAME]",
+    "models": "list the networks with their arguments",
+}
+HELP = f"""ecg_lightning {__version__}: pretrain on one archive of 12-lead ECGs, fine-tune on another.
+
+usage: python -m ecg_lightning VERB [--config FILE]… [key=value]…
+
+{{verbs}}
+
+A configuration is composed from left to right: files (by path, or by name under conf/), then overrides such as
+optim.lr=1e-3. `python -m ecg_lightning fit --help` lists every key. Without arguments `fit` runs conf/default.yaml.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one verb; returns the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, VERBS))
+        print(HELP.format(verbs="\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())))
+        return 0
+    if arguments[0] in ("-V", "--version", "version"):
+        print(f"ecg_lightning {__version__}")
+        return 0
+    verb, *rest = arguments
+    if verb not in VERBS:
+        from ecg_lightning.config import suggest
+
+        raise UserError(f"There is no verb '{verb}'. {suggest(verb, VERBS)}Verbs: {', '.join(VERBS)}.")
+    if {"-h", "--help"} & {*rest}:
+        from ecg_lightning.help import show
+
+        show(verb, VERBS[verb], [word for word in rest if word not in ("-h", "--help")])
+        return 0
+    return _command(verb)(rest)
+
+
+def _command(verb: str) -> Callable[[Sequence[str]], int]:
+    """The function of a verb, imported only now."""
+    if verb in ("fit", "validate", "test"):
+        return _checked(verb)
+    if verb in ("predict", "prepare"):
+        from importlib import import_module
+
+        command: Callable[[Sequence[str]], int] = getattr(import_module(f"ecg_lightning.{verb}"), verb)
+        return command
+    from ecg_lightning import share
+
+    return {"publish": share.publish, "fetch": share.fetch, "checkpoints": share.checkpoints, "models": share.models}[verb]
+
+
+def _checked(verb: str) -> Callable[[Sequence[str]], int]:
+    """A training verb: its configuration is checked before torch and lightning are imported, which takes seconds."""
+
+    def command(arguments: Sequence[str]) -> int:
+        from ecg_lightning.config import check, check_paths, compose
+
+        config = compose(arguments)
+        check(config)
+        check_paths(config)
+        from ecg_lightning import run
+
+        if verb == "fit":
+            return run.fit(arguments)
+        return run.evaluate({"validate": "val", "test": "test"}[verb], arguments)
+
+    return command
+
+
+def run() -> None:
+    """The program: a user's mistake is one message on stderr and status 2."""
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"ecg_lightning: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        print("ecg_lightning: stopped.", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:  # `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)

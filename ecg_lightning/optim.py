@@ -1,0 +1,101 @@
+"""Optimizer and schedule: parameter groups with a rate of their own for each layer group, warm-up, cosine or plateau."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ecg_lightning.errors import UserError
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+SCHEDULES = ("cosine", "plateau", "constant")
+POSITIVE_WEIGHTS = ("balanced", "sqrt", "none")
+
+
+@dataclass
+class Optim:
+    """How a network is trained: loss weights, optimizer, schedule and stopping.
+
+    Attributes:
+        lr: peak learning rate of the head; other groups may have a share of it (finetune.rates).
+        optimizer: adamw, adam or sgd.
+        weight_decay: on weights; never on biases and normalisation.
+        schedule: cosine (to zero over all steps), plateau (divided by ten when validation AUROC rests) or constant.
+        warmup: share of all steps over which the rate rises from lr/25 to lr.
+        plateau_patience: epochs without a better validation before `plateau` lowers the rate.
+        patience: epochs without a better validation before training stops; null never stops early.
+        positive_weight: balanced (negatives/positives), sqrt (its square root) or none.
+        max_positive_weight: bound of that weight, for terms with very few positives.
+    """
+
+    lr: float = 2e-3
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    schedule: str = "cosine"
+    warmup: float = 0.3
+    plateau_patience: int = 3
+    patience: int | None = None
+    positive_weight: str = "sqrt"
+    max_positive_weight: float = 20.0
+
+    def __post_init__(self) -> None:
+        for key, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("positive_weight", POSITIVE_WEIGHTS)):
+            if getattr(self, key) not in choices:
+                raise UserError(f"optim.{key}: there is no '{getattr(self, key)}'. Choices: {', '.join(choices)}.")
+        if self.lr <= 0:
+            raise UserError(f"optim.lr={self.lr} must be above 0.")
+        if not 0 <= self.warmup < 1:
+            raise UserError(f"optim.warmup={self.warmup} is a share of all steps, from 0 to below 1.")
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """The share of the peak rate at a step: linear warm-up, then a half cosine to zero (or 1)."""
+        rise = round(self.warmup * steps)
+        if step < rise:
+            return 1 / 25 + (1 - 1 / 25) * step / rise
+        if self.schedule != "cosine":
+            return 1.0
+        return 0.5 * (1 + cos(pi * min(1.0, (step - rise) / max(1, steps - rise))))
+
+    def configure(self, groups: Mapping[str, nn.Module], rates: Mapping[str, float], steps: int, monitor: str) -> Any:
+        """What LightningModule.configure_optimizers returns.
+
+        Args:
+            groups: the network's layer groups in order.
+            rates: a factor on lr for each layer group; 1 where none is given.
+            steps: optimizer steps of the whole run.
+            monitor: the validation metric that `plateau` watches.
+        """
+        optimizer = OPTIMIZERS[self.optimizer](parameter_groups(groups, rates, self.lr, self.weight_decay), lr=self.lr)
+        if self.schedule == "plateau":
+            mode: Literal["min", "max"] = "min" if "loss" in monitor else "max"
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, patience=self.plateau_patience)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor}}
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate_at(step, steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def parameter_groups(
+    groups: Mapping[str, nn.Module], rates: Mapping[str, float], lr: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Two optimizer groups a layer group: weights, which decay, and vectors (biases, normalisation), which do not."""
+    found = []
+    for name, group in groups.items():
+        parameters = list(group.parameters())
+        for decays in (True, False):
+            chosen = [p for p in parameters if (p.ndim > 1) == decays]
+            if chosen:
+                decay = weight_decay if decays else 0.0
+                found.append({"params": chosen, "lr": lr * rates.get(name, 1.0), "weight_decay": decay, "name": name})
+    return found
+
+
+def layer_rates(names: list[str], decay: float) -> dict[str, float]:
+    """Layer-wise decay: the last group (the head) at 1, each earlier one ``decay`` times the next.
+
+    >>> layer_rates(["stem", "stage1", "head"], 0.5)
+    {'stem': 0.25, 'stage1': 0.5, 'head': 1.0}
+    """
+    return {name: decay ** (len(names) - 1 - k) for k, name in enumerate(names)}

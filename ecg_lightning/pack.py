@@ -1,0 +1,250 @@
+"""Packs a source into a store: parallel, resumable after a kill at any moment, one writer at a time.
+
+Records are packed in parts. A part is finished when its index file has its final name; a part that is finished is
+never read from the source again. At the end the parts are joined one by one, and each is removed once it is in.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from ecg_lightning import __version__
+from ecg_lightning.errors import UserError
+from ecg_lightning.records import LEADS, Record, RecordError
+from ecg_lightning.store import FORMAT, Store, write_json
+
+PART = 128
+"""Records a part: small enough that little is lost when a run is killed."""
+INDEX = {
+    "record_id": "", "patient_id": "", "age": np.nan, "sex": "", "date": "", "site": "", "codes": "", "fold": 0,
+    "file": "", "offset": 0, "length": 0, "original_rate": np.nan, "quality": "",
+}  # fmt: skip
+"""The index's columns and what stands where nothing is known; a source's table may add its own."""
+
+Row = Mapping[Hashable, Any]
+Reader = Callable[[Row], Record]
+T = TypeVar("T")
+
+
+def key_of(source: str, table: pd.DataFrame, files: list[Path], options: Mapping[str, Any]) -> str:
+    """A short hash of what a store is made from: the table, size and time of every file, and the options."""
+    digest = hashlib.sha256(json.dumps([FORMAT, source, options], sort_keys=True, default=str).encode())
+    digest.update(table.to_csv(index=False).encode())
+    for file in files:
+        try:
+            stat = file.stat()
+            digest.update(f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(f"{file.name}:absent\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def to_steps(signal: NDArray[np.float32], rate: float, sampling_rate: int) -> tuple[NDArray[np.int16], bool]:
+    """A signal in mV (12, samples) at ``rate`` as (samples, 12) steps of 1 µV at ``sampling_rate``, and whether any was clipped.
+
+    Resampling is polyphase with scipy's anti-aliasing Kaiser window; the line from the first to the last sample is taken
+    out meanwhile, so that a baseline offset does not ring at the edges.
+    """
+    if rate != sampling_rate:
+        ratio = (Fraction(sampling_rate) / Fraction(rate)).limit_denominator(10_000)
+        signal = resample_poly(signal, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    steps = np.rint(signal.T * np.float32(1000.0))
+    limit = np.iinfo(np.int16).max
+    clipped = bool(np.abs(steps).max(initial=0.0) > limit)
+    return np.clip(steps, -limit, limit).astype(np.int16), clipped
+
+
+def pack_part(rows: list[Row], read: Reader, sampling_rate: int, stem: Path) -> int:
+    """Packs some rows into ``stem.npy``, ``stem.content.npy`` and, last, ``stem.json``; returns their number."""
+    signals, index, rejected = [], [], []
+    for row in rows:
+        try:
+            record = read(row)
+            steps, clipped = to_steps(record.signal, record.sampling_rate, sampling_rate)
+            if not len(steps):
+                raise RecordError("zero length")
+        except Exception as error:  # one bad record never ends the job; whatever it was, it is listed
+            reason = str(error) if isinstance(error, RecordError) else f"{type(error).__name__}: {error}"
+            rejected.append({"record_id": row.get("record_id", ""), "file": row.get("file", ""), "reason": reason})
+            continue
+        known = {
+            "record_id": record.record_id, "patient_id": record.patient_id, "age": record.age, "sex": record.sex,
+            "date": record.date, "codes": "|".join(record.codes),
+        }  # fmt: skip
+        entry = INDEX | known | {str(k): v for k, v in row.items() if not _empty(v)}
+        flags = [*record.quality, *(["clipped"] if clipped else [])]
+        entry |= {"length": len(steps), "original_rate": record.sampling_rate, "quality": "|".join(flags)}
+        signals.append(steps)
+        index.append(entry)
+    _save(stem.with_suffix(".npy"), np.concatenate([*signals, np.empty((0, len(LEADS)), np.int16)]))
+    finished = stem.with_suffix(".json.part")
+    finished.write_text(json.dumps({"index": index, "rejected": rejected}, default=_plain), encoding="utf-8")
+    finished.replace(stem.with_suffix(".json"))
+    return len(rows)
+
+
+def pack(
+    path: Path, table: pd.DataFrame, read: Reader, sampling_rate: int, facts: Mapping[str, Any], workers: int | None = None
+) -> Store:
+    """Packs the rows of ``table`` into the store at ``path``, or opens the store that is already there.
+
+    Args:
+        path: the store's folder; it appears when everything is packed. ``<path>.partial`` holds what is finished so far.
+        table: one row a recording; columns that the index knows go there, and win over what the reader finds.
+        read: a picklable function from a row (a mapping) to a Record; a RecordError sets the recording aside.
+        sampling_rate: Hz of the store.
+        facts: what ``meta.json`` says besides (source, options).
+        workers: processes; the machine's cores where not given.
+
+    Raises:
+        UserError: where another process holds the lock for a day, a worker was killed, or nothing could be read.
+    """
+    if table.empty:
+        raise UserError(f"No recordings were found for {path.name}; is data.root the folder of the archive as distributed?")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    try:
+        with lock.acquire(timeout=0 if not path.exists() else -1):
+            return _pack(path, table, read, sampling_rate, facts, workers)
+    except Timeout:
+        print(f"Another process is packing {path.name}; waiting for it.", file=sys.stderr, flush=True)
+    with lock:
+        return _pack(path, table, read, sampling_rate, facts, workers)
+
+
+def _pack(
+    path: Path, table: pd.DataFrame, read: Reader, sampling_rate: int, facts: Mapping[str, Any], workers: int | None
+) -> Store:
+    if path.exists():
+        return Store(path)
+    partial = path.with_name(path.name + ".partial")
+    parts = partial / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = list(table.to_dict("records"))
+    stems = {parts / f"{first:08d}": rows[first : first + PART] for first in range(0, len(rows), PART)}
+    waiting = {stem: chunk for stem, chunk in stems.items() if not stem.with_suffix(".json").exists()}
+    _run(waiting, read, sampling_rate, len(rows), workers or os.cpu_count() or 1, str(facts.get("source", "")))
+    _join(partial, list(stems), sampling_rate, facts)
+    shutil.rmtree(parts)
+    partial.rename(path)
+    return Store(path)
+
+
+def _run(waiting: dict[Path, list[Row]], read: Reader, rate: int, total: int, workers: int, source: str) -> None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=not sys.stderr.isatty()) as progress:
+        done = total - sum(map(len, waiting.values()))
+        bar = progress.add_task(f"Packing {source} at {rate} Hz", total=total, completed=done)
+        if workers == 1 or len(waiting) == 1:
+            for stem, rows in waiting.items():
+                progress.advance(bar, pack_part(rows, read, rate, stem))
+            return
+        # Fork, where there is one, starts in milliseconds; the workers use numpy and scipy alone.
+        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        pool = ProcessPoolExecutor(workers, mp_context=context)
+        try:
+            tasks = (pool.submit(pack_part, rows, read, rate, stem) for stem, rows in waiting.items())
+            for future in _bounded(tasks, 2 * workers):
+                progress.advance(bar, future.result())
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A packing process was killed, most likely for memory. Run the command again: it goes on from here; "
+                "with data.pack_workers=1 it needs least memory."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _bounded(tasks: "Iterator[Future[T]]", limit: int) -> "Iterator[Future[T]]":
+    """Submits tasks as earlier ones end, so that a million rows are not queued at once."""
+    pending: set[Future[T]] = set()
+    for task in tasks:
+        pending.add(task)
+        if len(pending) >= limit:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from done
+    yield from wait(pending).done
+
+
+def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[str, Any]) -> None:
+    """Joins the parts. A part whose signals are gone is already in ``signals.bin``, so a killed join goes on."""
+    contents = [json.loads(stem.with_suffix(".json").read_text(encoding="utf-8")) for stem in stems]
+    lengths = [sum(entry["length"] for entry in part["index"]) for part in contents]
+    step = len(LEADS) * 2
+    file = partial / "signals.bin"
+    file.touch()
+    joined = sum(n for stem, n in zip(stems, lengths, strict=True) if not stem.with_suffix(".npy").exists())
+    os.truncate(file, joined * step)
+    with file.open("ab") as out:
+        for stem in stems:
+            source = stem.with_suffix(".npy")
+            if source.exists():
+                np.load(source).tofile(out)
+                out.flush()
+                os.fsync(out.fileno())
+                source.unlink()
+    index, rejected = _unique([e for part in contents for e in part["index"]], [r for part in contents for r in part["rejected"]])
+    index = index.drop(columns="position")
+    index.to_parquet(partial / "index.parquet")
+    pd.DataFrame(rejected, columns=["record_id", "file", "reason"]).to_csv(partial / "rejected.csv", index=False)
+    meta = dict(facts) | {
+        "sampling_rate": sampling_rate, "records": len(index), "rejected": len(rejected), "format": FORMAT,
+        "version": __version__, "fingerprint": _fingerprint(file, index),
+    }  # fmt: skip
+    write_json(partial / "meta.json", meta)
+
+
+def _unique(entries: list[dict[str, Any]], rejected: list[dict[str, Any]]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """The index with offsets; of recordings with the same id the first is kept and the others are set aside."""
+    extra = {key: None for entry in entries for key in entry if key not in INDEX}
+    index = pd.DataFrame(entries, columns=[*INDEX, *extra])
+    index["offset"] = index["length"].cumsum() - index["length"]
+    index["position"] = np.arange(len(index))
+    again = index["record_id"].duplicated() & (index["record_id"] != "")
+    reasons = [
+        {"record_id": r, "file": f, "reason": "duplicate record id"}
+        for r, f in index.loc[again, ["record_id", "file"]].itertuples(index=False)
+    ]
+    return index[~again].reset_index(drop=True), rejected + reasons
+
+
+def _fingerprint(signals: Path, index: pd.DataFrame) -> str:
+    """A hash of the packed signals and of the index, apart from where the files lay."""
+    with signals.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(index.drop(columns="file").to_csv(index=False).encode())
+    return digest.hexdigest()
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        np.save(file, array)
+    partial.replace(path)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value == "") or (isinstance(value, float) and np.isnan(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot stand in an index")

@@ -1,0 +1,155 @@
+"""Applies a checkpoint to recordings of any format, rate, lead order and length."""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ecg_lightning import checkpoints
+from ecg_lightning.datamodules.batches import windows_of
+from ecg_lightning.errors import UserError
+from ecg_lightning.models.base import ECGModule
+from ecg_lightning.pack import to_steps
+from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.records.read import SUFFIXES
+from ecg_lightning.transforms import Preprocess
+
+
+class Predictor:
+    """A network with the input that it expects: from recordings to probabilities.
+
+    Args:
+        checkpoint: a published name, a file, or a URL.
+        device: where the network runs; a GPU where there is one.
+
+    Attributes:
+        terms: the ordered terms.
+        thresholds: (terms,) probabilities at and above which a term is positive; chosen on validation.
+    """
+
+    def __init__(self, checkpoint: str, device: str | None = None) -> None:
+        found = checkpoints.read(checkpoint)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.module: ECGModule = found.module().to(self.device)
+        self.terms = found.terms
+        self.thresholds: NDArray[np.float64] = self.module.thresholds
+        spec = found.card["input"]
+        self.sampling_rate = int(spec["sampling_rate"])
+        self.window = round(spec["seconds"] * self.sampling_rate)
+        self.preprocess = Preprocess.from_dict(spec["preprocess"])
+
+    def logits(self, records: Sequence[Record]) -> NDArray[np.float64]:
+        """(records, terms) logits, averaged over the windows of recordings longer than the network's input."""
+        pieces, valid, owner = [], [], []
+        for number, record in enumerate(records):
+            steps, _ = to_steps(record.signal, record.sampling_rate, self.sampling_rate)
+            for start in windows_of(len(steps), self.window):
+                piece = steps[start : start + self.window]
+                pieces.append(np.pad(piece, ((0, self.window - len(piece)), (0, 0))))
+                valid.append(len(piece))
+                owner.append(number)
+        sums = np.zeros((len(records), len(self.terms)))
+        counts = np.bincount(owner, minlength=len(records))[:, None]
+        for first in range(0, len(pieces), 64):
+            cut = slice(first, first + 64)
+            signals = torch.from_numpy(np.stack(pieces[cut])).to(self.device)
+            x = self.preprocess(signals, torch.tensor(valid[cut], device=self.device), self.sampling_rate)
+            with torch.inference_mode():
+                np.add.at(sums, owner[cut], self.module(x).double().cpu().numpy())
+        return sums / counts
+
+    def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
+        """(records, terms) probabilities; ``calibrated`` by the scaling that validation chose."""
+        logits = self.logits(records)
+        return self.module.calibration.apply(logits) if calibrated else np.asarray(expit(logits), np.float64)
+
+    def positive(self, probabilities: NDArray[np.float64]) -> list[str]:
+        """The terms of one recording whose (uncalibrated) probability reaches the threshold."""
+        return [term for term, hit in zip(self.terms, probabilities >= self.thresholds, strict=True) if hit]
+
+
+def find_records(paths: Sequence[str]) -> Iterator[Path]:
+    """The recordings that files and folders name; a WFDB record is named once, by its header.
+
+    Raises:
+        UserError: for a path that is not there, or a folder without recordings.
+    """
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            headed = {file.with_suffix("") for file in files if file.suffix == ".hea"}
+            chosen = [file for file in files if file.suffix == ".hea" or file.with_suffix("") not in headed]
+            if not chosen:
+                raise UserError(f"There is no recording in the folder '{name}' ({', '.join(SUFFIXES)}).")
+            yield from chosen
+        elif path.is_file() or path.with_suffix(".hea").is_file():
+            yield path
+        else:
+            raise UserError(f"There is no file or folder '{name}'.")
+
+
+def predict(arguments: Sequence[str]) -> int:
+    """The verb: writes one row a recording, lists what could not be read, and says how many there were of each."""
+    options = _options(arguments)
+    files = list(dict.fromkeys(find_records(options.paths)))
+    predictor = Predictor(options.checkpoint)
+    output = Path(options.output)
+    errors = output.with_suffix(".errors.csv")
+    leads = options.leads.split(",") if options.leads else None
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(output.name + ".part")
+    failed: list[tuple[str, str]] = []
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["record", *predictor.terms, "positive"])
+        for paths in _chunks(files, options.batch_size):
+            names, records = [], []
+            for path in paths:
+                try:
+                    records.append(read_record(path, sampling_rate=options.rate, unit=options.unit, leads=leads))
+                    names.append(str(path))
+                except RecordError as error:
+                    failed.append((str(path), str(error)))
+                except Exception as error:  # a damaged file may fail in any way; the rest is still predicted
+                    failed.append((str(path), f"{type(error).__name__}: {error}"))
+            plain = predictor.probabilities(records) if records else np.empty((0, len(predictor.terms)))
+            shown = predictor.probabilities(records, calibrated=True) if records and options.calibrated else plain
+            for name, values, raw in zip(names, shown, plain, strict=True):
+                writer.writerow([name, *(f"{value:.6f}" for value in values), "|".join(predictor.positive(raw))])
+    partial.replace(output)
+    errors.unlink(missing_ok=True)
+    print(f"{len(files) - len(failed)} of {len(files)} recordings predicted → {output}")
+    if failed:
+        with errors.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("record", "reason"), *failed])
+        print(f"{len(failed)} could not be read, see {errors}; the first: {failed[0][0]}: {failed[0][1]}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _chunks(files: list[Path], size: int) -> Iterator[list[Path]]:
+    yield from (files[first : first + size] for first in range(0, len(files), size))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UserError(f"predict: {message}. See `predict --help`.")
+
+    parser = Parser(prog="predict", add_help=False)
+    parser.add_argument("checkpoint")
+    parser.add_argument("paths", nargs="+")
+    parser.add_argument("--output", default="predictions.csv")
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--unit")
+    parser.add_argument("--leads")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--calibrated", action="store_true")
+    return parser.parse_args(list(arguments))

@@ -1,0 +1,198 @@
+"""Reads what a constructor takes from its source, without importing it.
+
+Importing lightning and torch takes seconds; a mistyped key must be answered at once. So the class is looked up in the
+syntax tree of its file: the arguments of its ``__init__``, or its fields where it is a dataclass.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ecg_lightning.errors import UserError
+
+REQUIRED = object()
+"""The default of an argument that has none."""
+COMPUTED = object()
+"""The default of an argument whose source is not a plain literal."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a constructor: its name, annotation as written, default, and line of documentation."""
+
+    name: str
+    annotation: str
+    default: Any
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a class takes: ``module`` and ``name`` say where it is, ``summary`` is the first line of its docstring."""
+
+    module: str
+    name: str
+    summary: str
+    arguments: dict[str, Argument]
+
+
+def source_of(module: str) -> Path:
+    """The file of a module, found without importing the module or its parents.
+
+    Raises:
+        UserError: where there is no such module.
+    """
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    if spec is not None and not rest and spec.origin:
+        return Path(spec.origin)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder, *rest)
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                return file
+    raise UserError(f"There is no Python module '{module}' in this environment.")
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(source_of(module).read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(module: str) -> dict[str, str]:
+    """Where each name that a module imports comes from: {'ECGDataModule': 'ecg_lightning.datamodules.base'}."""
+    package = module if source_of(module).name == "__init__.py" else module.rpartition(".")[0]
+    found = {}
+    for node in _tree(module).body:
+        if isinstance(node, ast.ImportFrom):
+            parents = package.split(".")
+            base = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
+            origin = ".".join(part for part in (base, node.module) if part)
+            found.update({alias.asname or alias.name: origin for alias in node.names})
+    return found
+
+
+def exports(package: str) -> dict[str, str]:
+    """The classes that a package offers: name → the module that defines it, in the order of its ``__all__``."""
+    for node in _tree(package).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+            imports = _imports(package)
+            return {name: imports.get(name, package) for name in ast.literal_eval(node.value)}
+    return {}
+
+
+def _class(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
+    """The definition of a class, followed through re-exports."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return module, node
+    origin = _imports(module).get(name)
+    return _class(origin, name) if origin and origin != module else None
+
+
+def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
+    """A class, then its bases, as far as their sources are within reach."""
+    found = _class(module, name)
+    if found is None:
+        return
+    yield found
+    for base in found[1].bases:
+        if isinstance(base, ast.Name):
+            yield from _lineage(found[0], base.id)
+
+
+def _default(node: ast.expr | None) -> Any:
+    if node is None:
+        return REQUIRED
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("field", "dataclasses.field"):
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        if "default" in given:
+            return _default(given["default"])
+        factory = given.get("default_factory")
+        if isinstance(factory, ast.Lambda):
+            return _default(factory.body)
+        return {"list": [], "dict": {}}.get(ast.unparse(factory), COMPUTED) if factory else REQUIRED
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return COMPUTED
+
+
+def _documented(docstring: str | None) -> dict[str, str]:
+    """The lines of a Google docstring's ``Args:`` or ``Attributes:``: name → text."""
+    found: dict[str, str] = {}
+    block = re.search(r"^ *(?:Args|Attributes):\n((?:(?: +.*)?\n?)*)", docstring or "", flags=re.MULTILINE)
+    name, indent = "", 0
+    for line in block[1].splitlines() if block else []:
+        depth = len(line) - len(line.lstrip())
+        entry = re.match(r" *(\w+)(?: \([^)]*\))?: (.*)", line)
+        if not line.strip():
+            name = ""
+            continue
+        if indent and depth < indent:
+            break
+        if entry and (not indent or depth == indent):
+            indent, name = depth, entry[1]
+            found[name] = entry[2].strip()
+        elif name:
+            found[name] += " " + line.strip()
+    return found
+
+
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    return any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def _fields(lineage: list[tuple[str, ast.ClassDef]]) -> Iterator[tuple[str, str, Any]]:
+    for _, node in reversed(lineage):
+        for line in node.body if _is_dataclass(node) else []:
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                annotation = ast.unparse(line.annotation)
+                if not annotation.startswith("ClassVar") and "init=False" not in ast.unparse(line):
+                    yield line.target.id, annotation, _default(line.value)
+
+
+def _parameters(node: ast.FunctionDef) -> Iterator[tuple[str, str, Any]]:
+    positional = [*node.args.posonlyargs, *node.args.args][1:]
+    padding: list[ast.expr | None] = [None] * (len(positional) - len(node.args.defaults))
+    pairs = [
+        *zip(positional, [*padding, *node.args.defaults], strict=False),
+        *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True),
+    ]
+    for argument, default in pairs:
+        yield argument.arg, ast.unparse(argument.annotation) if argument.annotation else "Any", _default(default)
+
+
+@cache
+def signature_of(module: str, name: str) -> Signature:
+    """What the constructor of ``module.name`` takes.
+
+    Raises:
+        UserError: where the module or the class is not there.
+    """
+    lineage = list(_lineage(module, name))
+    if not lineage:
+        raise UserError(f"There is no class '{name}' in the module '{module}'.")
+    docs: dict[str, str] = {}
+    for _, node in reversed(lineage):
+        docs |= _documented(ast.get_docstring(node))
+    home, own = lineage[0]
+    found: Iterator[tuple[str, str, Any]] = iter(())
+    if _is_dataclass(own):
+        found = _fields(lineage)
+    else:
+        for _, node in lineage:
+            init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+            if init is not None:
+                docs |= _documented(ast.get_docstring(init))
+                found = _parameters(init)
+                break
+    arguments = {key: Argument(key, annotation, value, docs.get(key, "")) for key, annotation, value in found}
+    summary = (ast.get_docstring(own) or "").partition("\n")[0]
+    return Signature(home, own.name, summary, arguments)
