@@ -1,0 +1,50 @@
+"""``sweep FILE --wandb``: W&B's service searches, and its agents run the trials here."""
+
+import os
+import subprocess
+import sys
+
+from ecg_lightning.errors import UserError
+from ecg_lightning.logger import Logging, has_key
+from ecg_lightning.sweep.definition import Sweep
+from ecg_lightning.sweep.gpus import Gpus
+
+
+def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:
+    """Makes the sweep at W&B, as ``wandb sweep`` does, and runs ``workers`` agents, as ``wandb agent`` does.
+
+    Raises:
+        UserError: where there is no W&B key.
+    """
+    if not has_key():
+        raise UserError(
+            "--wandb needs an account: run `wandb login`, or leave out --wandb and the same file is searched here."
+        )
+    import wandb
+    import yaml
+
+    project = sweep.project or os.environ.get("WANDB_PROJECT") or Logging().project
+    try:
+        identifier = wandb.sweep(
+            yaml.safe_load(sweep.file.read_text(encoding="utf-8")), entity=sweep.entity, project=project
+        )
+    except wandb.errors.Error as error:
+        raise UserError(f"W&B did not take {sweep.file}: {error}") from error
+    path = "/".join(part for part in (sweep.entity, project, identifier) if part)
+    agents = []
+    for _ in range(workers):
+        taken = gpus.take()
+        if taken is None:
+            break
+        agents.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "wandb", "agent", path], env={**os.environ, **gpus.environment(taken)}
+            )
+        )
+    print(f"{len(agents)} agents of the sweep {path}; on further machines: wandb agent {path}", flush=True)
+    try:
+        return max(agent.wait() for agent in agents)
+    except KeyboardInterrupt:  # the terminal has sent it to the agents too; they end their runs
+        for agent in agents:
+            agent.wait()
+        return 130

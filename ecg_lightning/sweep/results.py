@@ -1,0 +1,143 @@
+"""What a sweep leaves behind: the best configuration, the table, and a page that opens offline."""
+
+import html
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from ecg_lightning import config
+from ecg_lightning.sweep.command import ARGUMENT_MACROS, OTHER_MACROS, fit_arguments
+from ecg_lightning.sweep.figures import course, importance_bars, importances, parallel_coordinates
+from ecg_lightning.sweep.parameters import as_text
+from ecg_lightning.sweep.process import duration
+from ecg_lightning.sweep.table import Row, as_csv, rows
+from ecg_lightning.sweep.trials import Trials, index_of
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
+svg { max-width: 100%; height: auto; } h2 { margin-top: 2.5rem; }
+table { border-collapse: collapse; font-size: 13px; } th, td { padding: 0.25rem 0.7rem; text-align: right; }
+th { border-bottom: 1px solid #888; } tr:nth-child(even) { background: #f4f4f4; } tr.best { font-weight: bold; }
+pre { background: #f4f4f4; padding: 1rem; overflow-x: auto; } .scroll { overflow-x: auto; }
+"""
+
+
+def write_results(trials: Trials, folder: Path, experiment: Path) -> list[Path]:
+    """Writes ``trials.csv``, ``report.html`` and the best configuration; they are replaced as the sweep goes on.
+
+    Args:
+        trials: of the sweep.
+        folder: of the sweep.
+        experiment: where the best configuration goes; it is made once a trial has ended well.
+
+    Returns:
+        What was written.
+    """
+    written = [_write(folder / "trials.csv", as_csv(trials))]
+    best = best_configuration(trials, experiment)
+    if best is not None:
+        written.append(_write(experiment, best))
+    written.append(_write(folder / "report.html", page(trials, best)))
+    return written
+
+
+def best_configuration(trials: Trials, file: Path) -> str | None:
+    """The best trial as an experiment for ``fit --config``; None where no trial has ended well.
+
+    The file stands over the same files as the sweep's trials, and holds what the trial changed. For a sweep of another
+    program, it holds the parameters alone.
+    """
+    best = trials.best()
+    if best is None:
+        return None
+    sweep = trials.sweep
+    values = sweep.values(best.params)
+    words = [f"{key}={as_text(value)}" for key, value in values.items()]
+    arguments = fit_arguments(sweep.command) or []
+    fixed = [word for word in arguments if word not in ARGUMENT_MACROS and word not in OTHER_MACROS]
+    pairs = config.split_arguments(fixed)
+    defaults = [_reference(name, file) for key, name in pairs if key == "config"]
+    if fit_arguments(sweep.command) is not None and not defaults:
+        defaults = [_reference("default", file)]
+    kept = [f"{key}={value}" for key, value in pairs if key != "config"]
+    content: dict[str, Any] = {"defaults": defaults} if defaults else {}
+    content |= config.as_dict(OmegaConf.from_dotlist([*kept, *words]))
+    goal = "highest" if sweep.goal == "maximize" else "lowest"
+    size = len(trials.results())
+    head = f"# The {goal} {sweep.metric} ({best.value:.4f}) of the {size} finished trials of the sweep {sweep.name}: trial {index_of(best)}.\n"
+    body: str = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
+    return head + body
+
+
+def _reference(name: str, file: Path) -> str:
+    """How a file names another in its ``defaults:``; a relative path where the two are in one tree."""
+    path = config.find_config(name).resolve()
+    relative = os.path.relpath(path, file.resolve().parent)
+    return relative if not relative.startswith("../../..") else str(path)
+
+
+def page(trials: Trials, best: str | None) -> str:
+    """The report: figures and table in one HTML file that needs nothing else."""
+    sweep, found = trials.sweep, rows(trials)
+    done = [row for row in found if row.state == "done" and row.value is not None]
+    parts = [f"<h1>Sweep {html.escape(sweep.name)}</h1>", f"<p>{html.escape(_summary(trials, found))}</p>"]
+    if best is not None:
+        parts += ["<h2>Best configuration</h2>", f"<pre>{html.escape(best)}</pre>"]
+    if done:
+        parts += ["<h2>Parallel coordinates</h2>", parallel_coordinates(sweep, found)]
+        shares = importances(trials)
+        parts.append("<h2>Importance</h2>")
+        parts.append(importance_bars(shares) if shares else "<p>It needs four finished trials that differ.</p>")
+        parts += ["<h2>Course of the search</h2>", course(sweep, found)]
+    parts += ["<h2>Trials</h2>", _html_table(trials, found)]
+    title = html.escape(f"Sweep {sweep.name}")
+    body = "\n".join(parts)
+    return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+
+
+def _summary(trials: Trials, found: list[Row]) -> str:
+    sweep = trials.sweep
+    counts = {state: sum(row.state == state for row in found) for state in dict.fromkeys(row.state for row in found)}
+    total = sum(row.seconds or 0.0 for row in found)
+    told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no trial yet"
+    return f"{sweep.method} search, {sweep.goal} {sweep.metric}: {told}. {duration(total)} of computing in all."
+
+
+def _html_table(trials: Trials, found: list[Row]) -> str:
+    names = [parameter.name for parameter in trials.sweep.parameters]
+    best = trials.best()
+    sign = -1.0 if trials.sweep.goal == "maximize" else 1.0
+    ordered = sorted(
+        found, key=lambda row: (row.state != "done", sign * row.value if row.value is not None else 0.0, row.trial)
+    )
+    lines = [
+        "".join(
+            f"<th>{html.escape(h)}</th>"
+            for h in ("trial", "state", trials.sweep.metric, *names, "epochs", "time", "error")
+        )
+    ]
+    for row in ordered:
+        value = "" if row.value is None else f"{row.value:.4f}"
+        seconds = "" if row.seconds is None else duration(row.seconds)
+        chosen = [as_text(row.values[name]) if name in row.values else "" for name in names]
+        cells = "".join(
+            f"<td>{html.escape(str(cell))}</td>"
+            for cell in (row.trial, row.state, value, *chosen, row.epochs, seconds, row.error)
+        )
+        lines.append(cells if best is None or row.trial != index_of(best) else f"BEST{cells}")
+    body = "\n".join(
+        f'<tr class="best">{line[4:]}</tr>' if line.startswith("BEST") else f"<tr>{line}</tr>" for line in lines
+    )
+    return f'<div class="scroll"><table>{body}</table></div>'
+
+
+def _write(path: Path, text: str) -> Path:
+    """Replaces a file at once, since several workers may end together."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+    return path

@@ -1,0 +1,109 @@
+"""Submits a sweep's workers to SLURM as one array of jobs, through submitit."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecg_lightning.errors import UserError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One worker of a sweep, as a job: the same command, with one trial at a time."""
+
+    arguments: tuple[str, ...]
+
+    def __call__(self) -> int:
+        """Runs it; called on the node."""
+        from ecg_lightning.sweep import run
+
+        return run(list(self.arguments))
+
+    def checkpoint(self) -> Any:
+        """Pre-empted, or out of time: the job is queued again, and takes up the trial that it had to leave."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def parse_options(text: str) -> dict[str, str]:
+    """The options of ``--slurm``, as sbatch names them.
+
+    >>> parse_options("partition=gpu,time=4:00:00,cpus-per-task=8")
+    {'partition': 'gpu', 'time': '4:00:00', 'cpus_per_task': '8'}
+    """
+    found = {}
+    for part in text.split(","):
+        key, equals, value = part.strip().partition("=")
+        if not equals or not key or not value:
+            raise UserError(f"--slurm: '{part}' is not key=value. Write --slurm \"partition=gpu,time=4:00:00\".")
+        found[key.removeprefix("--").replace("-", "_")] = value
+    return found
+
+
+def minutes(time: str) -> int:
+    """A SLURM time limit in minutes: MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS.
+
+    >>> [minutes(t) for t in ("90", "30:00", "4:00:00", "2-12", "1-00:30:00")]
+    [90, 30, 240, 3600, 1470]
+    """
+    days, dash, rest = time.rpartition("-")
+    try:
+        parts = [int(part) for part in rest.split(":")]
+        if dash:
+            hours, mins, seconds = (*parts, 0, 0)[:3]
+        elif len(parts) == 3:
+            hours, mins, seconds = parts
+        else:
+            hours, mins, seconds = 0, parts[0], (*parts, 0)[1]
+        return max(1, (int(days or 0) * 24 + hours) * 60 + mins + (seconds + 59) // 60)
+    except (ValueError, IndexError) as error:
+        raise UserError(f"--slurm: time={time} is not a time limit; write 4:00:00 or 2-00:00:00.") from error
+
+
+def submit(
+    arguments: Sequence[str], options: Mapping[str, str], workers: int, gpus: float | None, folder: Path
+) -> list[str]:
+    """Submits ``workers`` jobs that share one study.
+
+    Args:
+        arguments: of the sweep, for one worker.
+        options: sbatch's; ``cluster=local`` runs the jobs on this machine, to try a setting without SLURM.
+        workers: the size of the array.
+        gpus: for each job, where the options ask for none.
+        folder: for the jobs' logs, on a file system that the nodes share.
+
+    Returns:
+        The jobs' numbers.
+    """
+    try:
+        import submitit
+    except ImportError as error:
+        raise UserError("--slurm needs submitit: pip install 'ecg_lightning[slurm]'.") from error
+    given = dict(options)
+    cluster = given.pop("cluster", "slurm")
+    if cluster == "slurm" and shutil.which("sbatch") is None:
+        raise UserError(
+            "--slurm: there is no sbatch here. Submit from a login node, or try it with --slurm cluster=local."
+        )
+    executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster, **_retries(cluster))
+    settings: dict[str, Any] = {"name": "ecg-sweep", "timeout_min": minutes(given.pop("time", "24:00:00"))}
+    if gpus and not any("gpu" in f"{key}={value}" for key, value in given.items() if key != "partition"):
+        settings["gpus_per_node"] = max(1, int(gpus))
+    known = submitit.SlurmExecutor._valid_parameters() - {"time", "job_name"}
+    settings |= {f"slurm_{key}": value for key, value in given.items() if key in known}
+    settings["slurm_additional_parameters"] = {key: value for key, value in given.items() if key not in known}
+    try:
+        executor.update_parameters(**settings)
+        with executor.batch():
+            jobs = [executor.submit(Job(tuple(arguments))) for _ in range(workers)]
+    except (ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
+        raise UserError(f"--slurm: the jobs were not accepted: {' '.join(str(error).split())}") from error
+    return [str(job.job_id) for job in jobs]
+
+
+def _retries(cluster: str) -> dict[str, int]:
+    """A job that runs out of time is queued again, as often as it takes."""
+    return {"slurm_max_num_timeout": 1000} if cluster == "slurm" else {}

@@ -1,0 +1,239 @@
+"""The trials of a study: each index of a sweep is run once, by whichever worker claims it, and is never lost.
+
+A trial in Optuna's sense is one *try* of an index. A try that died with its machine, or was interrupted, is followed by
+another of the same index and parameters; one that failed by itself is not.
+"""
+
+import math
+import random
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ecg_lightning.sweep.definition import Sweep
+from ecg_lightning.sweep.parameters import Sample, Value
+from ecg_lightning.sweep.storage import sampler
+
+LOT = 50
+"""Trials that are queued at a time: a grid of a million points need not be written down at once."""
+INTERRUPTED, DIED, SURPLUS = "interrupted", "died", "surplus"
+"""Why a try ended without a result, in its attribute ``ended``: to be tried again, the first two; the third was queued
+twice by two workers and never ran."""
+
+
+@dataclass(frozen=True)
+class Try:
+    """A claimed trial.
+
+    Attributes:
+        index: which trial of the sweep it is; also the name of its folder.
+        attempt: 0 for the first try of the index.
+        values: the parameters of its run.
+        handle: Optuna's side of it.
+    """
+
+    index: int
+    attempt: int
+    values: dict[str, Value]
+    handle: optuna.Trial
+
+
+class Trials:
+    """The trials of one sweep, shared with the other workers through the study's storage."""
+
+    def __init__(
+        self, sweep: Sweep, study: optuna.Study, storage: optuna.storages.BaseStorage, seed: int, retries: int
+    ) -> None:
+        self.sweep = sweep
+        self.study = study
+        self._storage = storage
+        self._seed = seed
+        self._retries = retries
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+
+    def all(self) -> list[FrozenTrial]:
+        """Every try, except those that were queued twice."""
+        return [trial for trial in self.study.get_trials(deepcopy=False) if trial.user_attrs.get("ended") != SURPLUS]
+
+    def latest(self) -> dict[int, FrozenTrial]:
+        """The last try of each index, by index."""
+        found: dict[int, FrozenTrial] = {}
+        for trial in sorted(self.all(), key=lambda trial: (index_of(trial), attempt_of(trial), -trial.number)):
+            found[index_of(trial)] = trial
+        return dict(sorted(found.items()))
+
+    def results(self) -> dict[int, FrozenTrial]:
+        """Those that ran to their end, by index."""
+        return {index: trial for index, trial in self.latest().items() if trial.state == TrialState.COMPLETE}
+
+    def best(self) -> FrozenTrial | None:
+        """The trial with the best value."""
+        best: FrozenTrial | None = None
+        for trial in self.results().values():
+            if best is None or self.sweep.better(_value(trial), _value(best)):
+                best = trial
+        return best
+
+    def target_reached(self) -> bool:
+        """Whether a trial is as good as the sweep's ``metric.target``."""
+        best, target = self.best(), self.sweep.target
+        return best is not None and target is not None and not self.sweep.better(target, _value(best))
+
+    def missing(self) -> list[int]:
+        """Indices that must still be queued, at most one lot: never tried, or tried by a worker that ended."""
+        latest, deaths = self.latest(), self._deaths()
+        lost = [index for index, trial in latest.items() if _lost(trial) and deaths.get(index, 0) <= self._retries]
+        size, index = self.sweep.size, 0
+        fresh: list[int] = []
+        while len(fresh) + len(lost) < LOT and (size is None or index < size):
+            if index not in latest:
+                fresh.append(index)
+                if size is None:  # one at a time where there is no end
+                    break
+            index += 1
+        return lost + fresh
+
+    def queue(self, indices: Iterable[int]) -> None:
+        """Queues a try of each index."""
+        latest = self.latest()
+        for index in indices:
+            last = latest.get(index)
+            fixed = self.sweep.samples(index, self._seed) | (last.params if last is not None else {})
+            attempt = attempt_of(last) + 1 if last is not None else 0
+            self.study.add_trial(
+                create_trial(
+                    state=TrialState.WAITING,
+                    system_attrs={"fixed_params": fixed},
+                    user_attrs={"index": index, "attempt": attempt},
+                )
+            )
+
+    def claim(self) -> Try | None:
+        """Takes the next trial of the queue for this worker, filling the queue where it is empty; None if nothing is left."""
+        found = self._take()
+        if found is None and self.missing():
+            time.sleep(random.uniform(0.0, 0.5))  # workers that find the queue empty together need not all fill it
+            found = self._take()
+            if found is None:
+                self.queue(self.missing())
+                found = self._take()
+        return found
+
+    def _take(self) -> Try | None:
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            identifier = self._identifier(trial.number)
+            try:
+                if not self._storage.set_trial_state_values(identifier, TrialState.RUNNING):
+                    continue
+            except UpdateFinishedTrialError:
+                continue
+            if self._queued_before(trial):
+                self._end(trial.number, SURPLUS)
+                continue
+            self.study.sampler = sampler(zlib.crc32(f"{self._seed}/{index_of(trial)}".encode()))
+            handle = optuna.Trial(self.study, identifier)
+            samples = {
+                parameter.name: _suggest(handle, parameter.name, parameter.distribution())
+                for parameter in self.sweep.parameters
+            }
+            return Try(index_of(trial), attempt_of(trial), self.sweep.values(samples), handle)
+        return None
+
+    def _queued_before(self, trial: FrozenTrial) -> bool:
+        key = (index_of(trial), attempt_of(trial))
+        return any(t.number < trial.number and (index_of(t), attempt_of(t)) == key for t in self.all())
+
+    def finish(self, trial: Try, value: float) -> None:
+        """Records a trial that ran to its end."""
+        self._set(trial.handle.number, TrialState.COMPLETE, value)
+
+    def prune(self, trial: Try) -> None:
+        """Records a trial that was stopped early, with its last value."""
+        history = self._storage.get_trial(self._identifier(trial.handle.number)).intermediate_values
+        numbers = [value for _, value in sorted(history.items()) if not math.isnan(value)]
+        self._set(trial.handle.number, TrialState.PRUNED, numbers[-1] if numbers else None)
+
+    def fail(self, trial: Try, error: str) -> None:
+        """Records a trial that failed by itself."""
+        self._annotate(trial.handle.number, "error", error)
+        self._set(trial.handle.number, TrialState.FAIL, None)
+
+    def give_back(self, trial: Try | FrozenTrial, reason: str) -> None:
+        """Ends a try whose worker ended (``died``, ``interrupted``) and queues the next; one of several workers succeeds."""
+        number = trial.handle.number if isinstance(trial, Try) else trial.number
+        index = trial.index if isinstance(trial, Try) else index_of(trial)
+        if self._end(number, reason) and index in self.missing():
+            self.queue([index])
+
+    def unfinished(self) -> list[FrozenTrial]:
+        """The tries that somebody works on, or did until now."""
+        return [trial for trial in self.all() if trial.state == TrialState.RUNNING]
+
+    def done(self) -> bool:
+        """Whether nothing is left to do for anybody."""
+        if self.target_reached():
+            return not self.unfinished()
+        active = any(trial.state in (TrialState.WAITING, TrialState.RUNNING) for trial in self.all())
+        return not active and not self.missing()
+
+    def _end(self, number: int, reason: str) -> bool:
+        self._annotate(number, "ended", reason)
+        return self._set(number, TrialState.FAIL, None)
+
+    def _set(self, number: int, state: TrialState, value: float | None) -> bool:
+        try:
+            return self._storage.set_trial_state_values(
+                self._identifier(number), state, None if value is None else [value]
+            )
+        except UpdateFinishedTrialError:
+            return False
+
+    def _annotate(self, number: int, key: str, value: Any) -> None:
+        try:
+            self._storage.set_trial_user_attr(self._identifier(number), key, value)
+        except UpdateFinishedTrialError:
+            pass
+
+    def _identifier(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _deaths(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for trial in self.all():
+            if trial.state == TrialState.FAIL and trial.user_attrs.get("ended") == DIED:
+                found[index_of(trial)] = found.get(index_of(trial), 0) + 1
+        return found
+
+
+def index_of(trial: FrozenTrial) -> int:
+    """Which trial of the sweep a try belongs to."""
+    return int(trial.user_attrs.get("index", trial.number))
+
+
+def attempt_of(trial: FrozenTrial) -> int:
+    """The number of tries of the same index before it."""
+    return int(trial.user_attrs.get("attempt", 0))
+
+
+def _lost(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("ended") in (INTERRUPTED, DIED)
+
+
+def _value(trial: FrozenTrial) -> float:
+    return float(trial.values[0])
+
+
+def _suggest(handle: optuna.Trial, name: str, distribution: optuna.distributions.BaseDistribution) -> Sample:
+    if isinstance(distribution, CategoricalDistribution):
+        return str(handle.suggest_categorical(name, distribution.choices))
+    if isinstance(distribution, IntDistribution):
+        return handle.suggest_int(name, distribution.low, distribution.high)
+    assert isinstance(distribution, FloatDistribution)
+    return handle.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
