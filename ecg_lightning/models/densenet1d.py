@@ -1,11 +1,8 @@
 """DenseNet1d: densely connected networks over time with 121 or 201 layers, equal to EcgLib's."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from ecg_lightning.models.base import ECGModule
 from ecg_lightning.models.layers import Conv1d, MeanPool, halve_by_maximum, linear, norm_relu
 from ecg_lightning.models.network import Network
 

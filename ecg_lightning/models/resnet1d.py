@@ -5,7 +5,6 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ecg_lightning.models.base import ECGModule
 from ecg_lightning.models.layers import MaxMeanPool, MeanPool, conv_norm, halve_by_maximum, linear
 from ecg_lightning.models.network import Network
 
