@@ -1,9 +1,10 @@
 """Recordings, and readers of the file formats that they come in."""
 
+from ecg_lightning.records.fingerprints import fingerprint, matches
 from ecg_lightning.records.leads import lead_name, standard_leads
 from ecg_lightning.records.read import read_record
 from ecg_lightning.records.record import LEADS, Record, RecordError
-from ecg_lightning.records.repair import repair, trim_padding
+from ecg_lightning.records.repairs import repair, trim_padding
 from ecg_lightning.records.wfdb_header import Header, Patient, parse_age, parse_patient, parse_sex
 from ecg_lightning.records.wfdb_reader import read_header, read_wfdb
 
@@ -13,7 +14,9 @@ __all__ = [
     "Patient",
     "Record",
     "RecordError",
+    "fingerprint",
     "lead_name",
+    "matches",
     "parse_age",
     "parse_patient",
     "parse_sex",

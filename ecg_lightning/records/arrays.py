@@ -81,7 +81,7 @@ def _pick(arrays: Arrays, dataset: str | None, count: int) -> NDArray[np.number[
     fitting = [
         name
         for name, array in arrays.items()
-        if np.issubdtype(array.dtype, np.number) and array.ndim >= 2 and count in array.shape and array.size > count
+        if np.issubdtype(array.dtype, np.number) and array.ndim >= 2 and count in array.shape and array.size != count
     ]
     shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     if not fitting:
@@ -174,6 +174,8 @@ def _open_csv(path: Path) -> Arrays:
         text = text.replace(",", ".")
     if named:
         text = text.partition("\n")[2]
+    if not text.strip():
+        raise RecordError("empty signal: no rows")
     try:
         table = np.loadtxt(io.StringIO(text), delimiter=delimiter, ndmin=2)
     except ValueError:  # empty cells: slower, and gives NaN for them

@@ -10,7 +10,7 @@ import numpy as np
 from ecg_lightning.records.arrays import ARRAY_SUFFIXES, read_arrays
 from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.records.record import Record, RecordError, naming
-from ecg_lightning.records.repair import repair
+from ecg_lightning.records.repairs import repair
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_reader import header_path, read_wfdb
 

@@ -52,7 +52,7 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 
 
-@dataclass
+@dataclass(eq=False)
 class Item:
     """One recording as it was written."""
 

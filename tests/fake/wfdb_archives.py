@@ -45,7 +45,7 @@ def write_wfdb(
     *,
     leads: Sequence[str] = LEADS,
     gain: float = 1000,
-    gain_text: str = "{gain}(0)/mV",
+    gain_fields: Sequence[str] = (),
     comments: Sequence[str] = (),
     end: str = "",
     record_name: str | None = None,
@@ -58,7 +58,7 @@ def write_wfdb(
         rate: Hz.
         leads: names, one a row.
         gain: steps a millivolt in the file.
-        gain_text: what the header says of it.
+        gain_fields: what the header says of it, one a row, in place of the truth.
         comments: lines without their #.
         end: what follows the number of samples on the record line, such as a date.
         record_name: in place of the file's own, as the challenge of 2020 wrote it.
@@ -75,9 +75,10 @@ def write_wfdb(
     path.write_bytes(start + steps.T.tobytes())
     lines = [f"{record_name or path.stem} {len(steps)} {rate:g} {steps.shape[1]} {end}".rstrip()]
     sums = (steps.sum(axis=1, dtype=np.int64) + 2**15) % 2**16 - 2**15
-    for lead, row, total in zip(leads, steps, sums, strict=True):
+    fields = gain_fields or [f"{gain}(0)/mV"] * len(steps)
+    for lead, row, total, field in zip(leads, steps, sums, fields, strict=True):
         layout, first = "16+24" if matlab else "16", row[0] if len(row) else 0
-        lines.append(f"{path.name} {layout} {gain_text.format(gain=gain)} 16 0 {first} {total} 0 {lead}")
+        lines.append(f"{path.name} {layout} {field} 16 0 {first} {total} 0 {lead}")
     text = "\n".join(lines + [f"#{comment}" for comment in comments]) + "\n"
     path.with_suffix(".hea").write_text(text, encoding="utf-8")
     return (steps / np.float32(gain)).astype(np.float32)
@@ -130,7 +131,7 @@ def cinc(
             path,
             signal,
             rate,
-            gain_text="4880/mV" if wrong else "{gain}/mV",
+            gain_fields=["4880/mV" if wrong else "1000/mV"] * 12,
             comments=(f"Age: {age:.0f}", f"Sex: {'Female' if sex == 'F' else 'Male'}", f"Dx: {','.join(codes)}"),
             end="05-May-2020 14:50:55",
             record_name=path.name if old else None,
@@ -141,7 +142,7 @@ def cinc(
 
 
 def ludb(root: Path, records: int = 21) -> Archive:
-    """LUDB: `data/N.hea`, another gain for every lead, lower-case leads; `ludb.csv` with line breaks in its cells."""
+    """LUDB: `data/N.hea`, gains that bring every lead to a range of 1 mV, lower-case leads; `ludb.csv` with line breaks in its cells."""
     columns = (
         "ID,Sex,Age,Rhythms,Electric axis of the heart,Conduction abnormalities,Extrasystolies,Hypertrophies,"
         "Cardiac pacing,Ischemia,Non-specific repolarization abnormalities,Other states"
@@ -152,7 +153,9 @@ def ludb(root: Path, records: int = 21) -> Archive:
         comments = (f"<age>: {age:.0f}", f"<sex>: {sex}", "<diagnoses>:", f"{kind.ludb[1]}.")
         signal = wave(kind, 2000 + number, 5000, 500)
         leads = [lead.lower() for lead in LEADS]
-        written = write_wfdb(path, signal, 500, leads=leads, gain=1716, comments=comments)
+        fitted = np.ptp(np.rint(1000 * signal), axis=1)
+        fields = [f"{gain:.0f}({i - 5})/mV" for i, gain in enumerate(fitted)]
+        written = write_wfdb(path, signal, 500, leads=leads, gain_fields=fields, comments=comments)
         column, text = kind.ludb
         row = {"ID": number, "Sex": f"{sex}\n", "Age": f"{age:.0f}\n", "Rhythms": "Sinus rhythm", column: text}
         if number % 4 == 0:

@@ -1,22 +1,20 @@
+from collections.abc import Callable
 from pathlib import Path
 
+import fake
 import numpy as np
 import pytest
 import wfdb
 
-from ecg_lightning.records import read_wfdb
+from ecg_lightning.records import LEADS, RecordError, read_header, read_record, read_wfdb
+from ecg_lightning.records.wfdb_header import parse_header, parse_patient
 
+# Every WFDB folder of the shared data but LUDB, whose gains are mended (test_gains.py).
 FOLDERS = (
-    "ptbxl/records100",
-    "ptbxl/records500",
-    "georgia",
-    "chapman_ningbo",
-    "cpsc2018",
-    "cpsc2018_extra",
-    "ludb/data",
-    "code15_chagas",
-    "ptbdb_cinc",
-)
+    "ptbxl/records100", "ptbxl/records500", "georgia", "chapman_ningbo", "cpsc2018", "cpsc2018_extra",
+    "code15_chagas", "ptbdb_cinc",
+)  # fmt: skip
+WAVE = fake.ecg(600, 300, seed=1)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -27,4 +25,159 @@ def test_equals_wfdb_on_real_recordings(shared_data: Path, folder: str) -> None:
         ours = read_wfdb(header, verify=True)
         theirs = wfdb.rdrecord(str(header.with_suffix("")))
         assert ours.sampling_rate == theirs.fs
+        assert ours.signal.dtype == np.float32
         np.testing.assert_allclose(ours.signal, theirs.p_signal.T, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["", ".hea", ".dat"])
+def test_path_with_or_without_suffix_and_not_ascii(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "Größe 心电图" / "Ü-01.v2.dat"
+    written = fake.write_wfdb(path, WAVE, 300)
+    record = read_wfdb(path.with_suffix(suffix))
+    np.testing.assert_array_equal(record.signal, written)
+    assert (record.record_id, record.quality) == ("Ü-01.v2", ())
+
+
+@pytest.mark.parametrize("form", ["212", "24", "32", "80"])
+def test_other_formats_are_read_by_wfdb(tmp_path: Path, form: str) -> None:
+    gain = [10.0 if form == "80" else 200.0] * 12
+    kept = {"p_signal": WAVE.T, "fmt": [form] * 12, "adc_gain": gain, "baseline": [0] * 12}
+    wfdb.wrsamp("other", 300, ["mV"] * 12, list(LEADS), write_dir=str(tmp_path), **kept)
+    record = read_wfdb(tmp_path / "other")
+    np.testing.assert_allclose(record.signal, wfdb.rdrecord(str(tmp_path / "other")).p_signal.T, atol=1e-6)
+    assert np.abs(record.signal - WAVE).max() < 1 / gain[0]
+
+
+def test_two_files_with_frank_leads_as_in_the_ptb_database(tmp_path: Path) -> None:
+    names = [lead.lower() for lead in LEADS] + ["vx", "vy", "vz"]
+    wave = np.concatenate([WAVE, WAVE[:3]])
+    fake.write_wfdb(tmp_path / "s1.dat", wave[:12], 1000, leads=names[:12])
+    fake.write_wfdb(tmp_path / "s2.xyz", wave[12:], 1000, leads=names[12:])
+    lines = [(tmp_path / f"{part}.hea").read_text().splitlines()[1:] for part in ("s1", "s2")]
+    (tmp_path / "s1.hea").write_text("\n".join(["s1 15 1000 600", *lines[0], *lines[1]]) + "\n")
+    record = read_wfdb(tmp_path / "s1")
+    np.testing.assert_allclose(record.signal, WAVE, atol=5.1e-4)
+    assert record.quality == ("extra_leads_dropped",)
+
+
+def test_segments_are_joined_by_wfdb(tmp_path: Path) -> None:
+    for number in (1, 2):
+        fake.write_wfdb(tmp_path / f"part{number}.dat", WAVE, 300)
+    (tmp_path / "whole.hea").write_text("whole/2 12 300 1200\npart1 600\npart2 600\n")
+    assert read_wfdb(tmp_path / "whole").signal.shape == (12, 1200)
+
+
+@pytest.mark.parametrize(("field", "factor"), [("1000/mV", 1), ("1/uV", 1), ("1e6/V", 1), ("500(0)/mV", 2), ("0", 5)])
+def test_gain_and_unit_of_the_header(tmp_path: Path, field: str, factor: float) -> None:
+    written = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300, gain_fields=[field] * 12)
+    np.testing.assert_allclose(read_wfdb(tmp_path / "a").signal, factor * written, atol=1e-6)
+
+
+def test_lowest_step_is_no_number_and_is_filled(tmp_path: Path) -> None:
+    path = tmp_path / "a.dat"
+    fake.write_wfdb(path, WAVE, 300)
+    steps = np.fromfile(path, "<i2").reshape(600, 12)
+    steps[100, 4] = -32768
+    steps.tofile(path)
+    assert np.isnan(read_wfdb(path).signal[4, 100]) and np.isnan(wfdb.rdrecord(str(tmp_path / "a")).p_signal[100, 4])
+    record = read_record(path)
+    assert record.quality == ("nan_filled",)
+    assert record.signal[4, 100] == pytest.approx((steps[99, 4] + steps[101, 4]) / 2000)
+
+
+def _shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-24])
+
+
+def _no_samples(path: Path) -> None:
+    path.write_bytes(b"")
+    path.with_suffix(".hea").write_text(path.with_suffix(".hea").read_text().replace("300 600", "300 0"))
+
+
+def _edit(old: str, new: str) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        header = path.with_suffix(".hea")
+        header.write_text(header.read_text().replace(old, new))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (_shorten, "truncated signal"),
+        (_no_samples, "empty signal"),
+        (Path.unlink, "no such file"),
+        (lambda path: path.with_suffix(".hea").write_text(""), "bad header"),
+        (lambda path: path.with_suffix(".hea").write_text("# only comments\n"), "bad header"),
+        (_edit("a 12 300", "a 14 300"), "bad header"),
+        (_edit("a 12 300 600", "a 12 fast 600"), "bad header"),
+        (_edit(" 16 1000", " sixteen 1000"), "bad header"),
+        (_edit("/mV", "/mmHg"), "unknown unit"),
+        (_edit(" 0 II\n", " 0 I\n"), "ambiguous leads"),
+        (_edit(" 0 I", " 0 X"), "missing limb leads"),
+        (_edit(".dat 16 ", ".dat 99 "), "unreadable by wfdb"),
+        (_edit("a 12 300 600", "a 12 0 600"), "bad sampling rate"),
+    ],
+)
+def test_damage_has_a_stable_reason_and_names_the_file(
+    tmp_path: Path, damage: Callable[[Path], None], reason: str
+) -> None:
+    path = tmp_path / "a.dat"
+    fake.write_wfdb(path, WAVE, 300)
+    damage(path)
+    with pytest.raises(RecordError) as caught:
+        read_record(path)
+    assert caught.value.reason == reason
+    assert str(tmp_path / "a") in str(caught.value)
+
+
+def test_checksum_is_compared_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "a.dat"
+    fake.write_wfdb(path, WAVE, 300)
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 1
+    path.write_bytes(data)
+    assert read_wfdb(path).signal.shape == (12, 600)
+    with pytest.raises(RecordError, match="wrong checksum: lead"):
+        read_wfdb(path, verify=True)
+
+
+def test_samples_are_counted_from_the_file_where_the_header_is_silent(tmp_path: Path) -> None:
+    path = tmp_path / "a.dat"
+    fake.write_wfdb(path, WAVE, 300)
+    _edit("a 12 300 600", "a 12 300")(path)
+    assert read_wfdb(path).signal.shape == (12, 600)
+
+
+@pytest.mark.parametrize(
+    ("comments", "expected"),
+    [
+        ("#Age: 74\n#Sex: Male\n#Dx: 59118001,164889003", ("", 74, "M", ("59118001", "164889003"))),  # CinC
+        ("# Exam ID: 1\n# Patient ID: 48705\n# Age: 43\n# Sex: Female", ("48705", 43, "F", ())),  # CODE-15%
+        ("#<age>: 51\n#<sex>: F\n#<diagnoses>:\n#Rhythm: Sinus rhythm.", ("", 51, "F", ())),  # LUDB
+        ("# <age>: 65 <sex>: F <diagnoses> Coronary artery disease", ("", 65, "F", ())),  # INCART
+        ("# age: 81\n# sex: female\n# Reason for admission: n/a", ("", 81, "F", ())),  # PTB
+    ],
+)
+def test_patient_in_comments(comments: str, expected: tuple[str, float, str, tuple[str, ...]]) -> None:
+    patient = parse_patient(comments)
+    assert (patient.patient_id, patient.age, patient.sex, patient.codes) == expected
+
+
+def test_unknown_age_and_sex() -> None:
+    patient = parse_patient("#Age: NaN\n#Sex: Unknown\n#Dx: \n")
+    assert np.isnan(patient.age) and patient.sex == "" and patient.codes == ()
+    assert np.isnan(parse_patient("#Age: -1").age)
+
+
+def test_date_is_taken_from_the_standard_form_alone(tmp_path: Path) -> None:
+    assert parse_header("a 0 500 10 17:21:00 07/05/2180\n").date == "2180-05-07"
+    assert parse_header("a 0 500 10 05-May-2020 14:50:55\n").date == ""
+
+
+def test_header_alone(tmp_path: Path) -> None:
+    archive = fake.cinc(tmp_path, 1)
+    header = read_header(archive.items[0].path)
+    assert (header.sampling_rate, header.samples, len(header.signals)) == (500, 5000, 12)
+    assert parse_patient(header.comments).codes == archive.items[0].codes

@@ -3,7 +3,7 @@
 | defect | what is done | flag, or reason of the `RecordError` |
 |---|---|---|
 | zeros (or nothing) in all leads at both ends | cut, from a quarter of a second on | `padding_removed` |
-| no samples · less than one second | refused | `empty signal` · `too short` |
+| no samples · less than one second · no rate | refused | `empty signal` · `too short` · `bad sampling rate` |
 | single samples that are not numbers | linear interpolation | `nan_filled` |
 | more than a tenth of a recording not numbers | refused | `too many missing samples` |
 | one lead without any number | derived from the limb leads, or zero | `limb_leads_derived`, `missing:V3` |
@@ -48,6 +48,8 @@ def repair(record: Record) -> Record:
     signal, flags = record.signal, list(record.quality)
     if signal.shape[1] == 0:
         raise RecordError("empty signal")
+    if not record.sampling_rate > 0:
+        raise RecordError(f"bad sampling rate: {record.sampling_rate} Hz")
     signal, cut = trim_padding(signal, record.sampling_rate)
     if cut:
         flags.append("padding_removed")

@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import fake
+import h5py
+import numpy as np
+import pytest
+from scipy.signal import resample_poly
+
+from ecg_lightning.records import fingerprint, matches, read_record
+from ecg_lightning.records.fingerprints import SIZE
+
+# Recordings that PTB-XL, Georgia and CODE-15% themselves contain twice, under two numbers: each pair's samples are
+# equal (test_twins_are_equal), except that 145 and 463 differ by their filtering.
+TWINS = {
+    ("00137", "00138"), ("00143", "00144"), ("00145", "00463"), ("00456", "00457"), ("00459", "00460"),
+    ("E07509", "E07510"), ("1111611", "1111628"),
+}  # fmt: skip
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return len(matches(a[None], b[None])) == 1
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path) -> tuple[list[str], list[np.ndarray], np.ndarray]:
+    """Name without its rate, signal, and fingerprint of every recording of the shared data."""
+    names, signals, fingerprints = [], [], []
+    paths = [*shared_data.rglob("*.hea"), *shared_data.rglob("*.h5"), *(shared_data / "cpsc2018_struct").glob("*.mat")]
+    for path in sorted(paths):
+        record = read_record(path, sampling_rate=500 if path.suffix == ".h5" else None)
+        names.append(record.record_id.removesuffix("_lr").removesuffix("_hr"))
+        signals.append(record.signal)
+        fingerprints.append(fingerprint(record.signal, record.sampling_rate))
+    return names, signals, np.stack(fingerprints)
+
+
+def test_same_recordings_are_found_and_no_others(real: tuple[list[str], list[np.ndarray], np.ndarray]) -> None:
+    """300 recordings of PTB-XL at 100 and 500 Hz, six of Georgia with headers of 2020 and 2021, and the twins."""
+    names, _, fingerprints = real
+    found = {(names[i], names[j]) for i, j in matches(fingerprints).tolist()}
+    twice = {name for name in names if names.count(name) == 2}
+    assert len(twice) == 306 and len(names) > 3300
+    assert {(name, name) for name in twice} <= found
+    assert {tuple(sorted(pair)) for pair in found if pair[0] != pair[1]} == TWINS
+
+
+def test_twins_are_equal(real: tuple[list[str], list[np.ndarray], np.ndarray]) -> None:
+    names, signals, _ = real
+    for one, other in TWINS:
+        a, b = signals[names.index(one)], signals[names.index(other)]
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.999
+
+
+def test_different_recordings_stay_far_below_the_threshold(
+    real: tuple[list[str], list[np.ndarray], np.ndarray],
+) -> None:
+    fingerprints = real[2]
+    rows = fingerprints.astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    correlations = np.triu(rows @ rows.T, 1)
+    correlations[tuple(matches(fingerprints).T)] = 0
+    assert correlations.max() < 0.85
+
+
+@pytest.mark.parametrize("rate", [100, 250, 257, 400, 1000])
+def test_sampling_rate(rate: int) -> None:
+    wave = fake.ecg(5000, 500, seed=6)
+    resampled = resample_poly(wave, rate, 500, axis=1) if rate != 257 else fake.ecg(2570, 257, seed=6)
+    assert _same(fingerprint(wave, 500), fingerprint(resampled, rate))
+
+
+def test_gain_rounding_padding_and_lead_gains() -> None:
+    wave = fake.ecg(4000, 400, seed=7)
+    original = fingerprint(wave, 400)
+    changed = {
+        "gain": 4.88 * wave,
+        "microvolts": np.rint(1000 * wave).astype(np.int16),
+        "coarse steps": np.rint(200 * wave),
+        "float16": wave.astype(np.float16),
+        "padding": np.pad(wave, ((0, 0), (581, 581))),
+        "length": wave[:, :3300],
+        "offset": wave + 0.3,
+        "gain by lead": wave * np.linspace(0.5, 2, 12)[:, None],
+    }
+    assert [name for name, signal in changed.items() if not _same(original, fingerprint(signal, 400))] == []
+    np.testing.assert_array_equal(fingerprint(1000 * wave, 400), original)
+
+
+def test_another_packaging_read_from_disk(tmp_path: Path) -> None:
+    item = fake.ptbxl(tmp_path, 1, rates=(500,)).items[0]
+    first = read_record(item.path)
+    fake.write_wfdb(tmp_path / "HR00001.mat", first.signal, 500, gain=4880.0, gain_fields=["4880/mV"] * 12)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["ecg"] = resample_poly(first.signal, 4, 5, axis=1).astype(np.float16)
+    for path, rate in (("HR00001.mat", 500), ("a.h5", 400)):
+        other = read_record(tmp_path / path, sampling_rate=rate)
+        assert _same(fingerprint(first.signal, 500), fingerprint(other.signal, rate))
+
+
+def test_signals_without_content_match_nothing() -> None:
+    empty = fingerprint(np.zeros((12, 1000), np.float32), 100)
+    assert empty.shape == (SIZE,) and empty.dtype == np.int8 and not empty.any()
+    assert len(matches(np.stack([empty, empty]))) == 0
+    assert not fingerprint(np.ones((12, 2), np.float32), 100).any()
+    assert matches(np.zeros((0, SIZE), np.int8)).shape == (0, 2)
+
+
+def test_matches_equal_those_of_comparing_all_with_all() -> None:
+    random = np.random.default_rng(0)
+    a = random.normal(0, 32, (3000, SIZE)).clip(-127, 127).astype(np.int8)
+    b = np.concatenate([a[::-3], random.normal(0, 32, (500, SIZE)).clip(-127, 127).astype(np.int8)])
+    b = (b + random.normal(0, 4, b.shape)).clip(-127, 127).astype(np.int8)
+    unit_a, unit_b = (x / np.linalg.norm(x.astype(float), axis=1, keepdims=True) for x in (a, b))
+    expected = np.argwhere(unit_a @ unit_b.T >= 0.96)
+    assert len(expected) == 1000
+    np.testing.assert_array_equal(matches(a, b), expected)
+
+
+def test_matches_with_many_copies_come_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecg_lightning.records.fingerprints._CHUNK", 7)
+    row = fingerprint(fake.ecg(1000, 100, seed=8), 100)
+    assert matches(np.stack([row] * 6)).tolist() == [[i, j] for i in range(6) for j in range(i + 1, 6)]

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import fake
+import numpy as np
+import wfdb
+
+from ecg_lightning.records import read_record, read_wfdb
+
+
+def test_headers_of_2020_agree_with_those_of_2021(shared_data: Path) -> None:
+    """E00018 says 4880 steps a millivolt in 2020 and 1000 in 2021; the samples are the same."""
+    flagged = {}
+    for header in sorted((shared_data / "georgia_2020_headers").glob("*.hea")):
+        record = read_record(header)
+        newer = read_record(shared_data / "georgia" / header.name)
+        np.testing.assert_array_equal(record.signal, newer.signal)
+        assert (record.record_id, record.codes) == (newer.record_id, newer.codes)
+        flagged[record.record_id] = set(record.quality) - set(newer.quality)
+    assert flagged.pop("E00018") == {"header_repaired", "gain_repaired"}
+    assert len(flagged) == 5 and all(flags == {"header_repaired"} for flags in flagged.values())
+
+
+def test_no_other_real_gain_is_touched(shared_data: Path) -> None:
+    folders = [folder for folder in shared_data.iterdir() if folder.name not in ("ludb", "georgia_2020_headers")]
+    headers = [header for folder in folders for header in folder.rglob("*.hea")]
+    assert len(headers) > 3000
+    assert not [header for header in headers if "gain_repaired" in read_wfdb(header).quality]
+
+
+def test_ludb_obeys_einthoven_once_its_gains_are_mended(shared_data: Path) -> None:
+    for header in sorted((shared_data / "ludb" / "data").glob("*.hea"))[::10]:
+        theirs = wfdb.rdrecord(str(header.with_suffix(""))).p_signal.T
+        np.testing.assert_allclose(np.ptp(theirs, axis=1), 1, atol=1e-9)  # every lead of every recording: the defect
+        record = read_record(header)
+        assert "gain_repaired" in record.quality
+        one, two, three, avr = record.signal[:4]
+        np.testing.assert_allclose(one + three, two, atol=1.1e-3)
+        np.testing.assert_allclose(avr, -(one + two) / 2, atol=1.1e-3)
+
+
+def test_fake_archives_with_wrong_gains_read_back_in_true_millivolts(tmp_path: Path) -> None:
+    for item in (*fake.cinc(tmp_path / "2020", 6, year=2020), *fake.ludb(tmp_path / "ludb", 3)):
+        np.testing.assert_allclose(read_record(item.path).signal, item.signal, atol=1e-6)
+
+
+def test_true_gains_of_the_same_size_stay(tmp_path: Path) -> None:
+    wave = fake.ecg(5000, 500, seed=3)
+    for gain, name in ((4880.0, "fine"), (200.0, "coarse")):
+        written = fake.write_wfdb(tmp_path / f"{name}.dat", wave, 500, gain=gain)
+        record = read_record(tmp_path / name)
+        np.testing.assert_allclose(record.signal, written, atol=1e-6)
+        assert record.quality == ()
