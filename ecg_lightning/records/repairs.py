@@ -2,7 +2,7 @@
 
 | defect | what is done | flag, or reason of the `RecordError` |
 |---|---|---|
-| zeros (or nothing) in all leads at both ends | cut, from a quarter of a second on | `padding_removed` |
+| zeros (or nothing) in all leads at both ends | cut, from a tenth of a second on | `padding_removed` |
 | no samples · less than one second · no rate | refused | `empty signal` · `too short` · `bad sampling rate` |
 | single samples that are not numbers | linear interpolation | `nan_filled` |
 | more than a tenth of a recording not numbers | refused | `too many missing samples` |
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.records.record import LEADS, Record, RecordError, Signal
 
-_LEAST_PADDING = 0.25  # s; shorter zeros are a start of recording, and cutting them gains nothing
+_LEAST_PADDING = 0.1  # s in all; CODE pads ten seconds (4000 samples) to 4096, and less is not worth a cut
 _LEAST_DURATION = 1.0  # s, one heart beat
 _MISSING_SHARE = 0.1
 _FLAT = 0.01  # mV peak to peak: ten steps of the store
@@ -82,7 +82,7 @@ def repair(record: Record) -> Record:
 
 
 def trim_padding(signal: Signal, sampling_rate: float) -> tuple[Signal, bool]:
-    """Cut both ends where all leads are zero or not a number, if they last a quarter of a second in all (CODE-15%).
+    """Cut both ends where all leads are zero or not a number, if they last a tenth of a second in all (CODE-15%).
 
     Args:
         signal: (leads, samples).

@@ -46,13 +46,13 @@ def test_leads_without_numbers_are_derived_or_zero() -> None:
     assert not record.signal[8].any()
 
 
-def test_padding_is_cut_from_a_quarter_of_a_second_on() -> None:
+def test_padding_is_cut_from_a_tenth_of_a_second_on() -> None:
     padded = np.pad(WAVE, ((0, 0), (30, 50)))
     record = _repaired(padded)
     np.testing.assert_array_equal(record.signal, WAVE)
     assert record.quality == ("padding_removed",)
-    few = np.pad(WAVE, ((0, 0), (20, 29)))
-    assert trim_padding(few, 200)[0].shape == (12, 2049)
+    few = np.pad(WAVE, ((0, 0), (9, 10)))
+    assert trim_padding(few, 200)[0].shape == (12, 2019)
     missing = np.concatenate([WAVE, np.full((12, 60), np.nan, np.float32)], axis=1)
     np.testing.assert_array_equal(_repaired(missing).signal, WAVE)
 
