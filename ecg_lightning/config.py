@@ -206,13 +206,17 @@ def arguments_for(group: str, values: Mapping[str, Any], supplied: Iterable[str]
     return {str(key): plain[key] for key in given}
 
 
-def check(config: DictConfig) -> None:
-    """Compares the whole configuration with the constructors' signatures, importing none of them.
+def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None:
+    """Compares the configuration with the constructors' signatures, importing none of them.
+
+    Args:
+        config: the composed configuration.
+        needed: the groups that the verb cannot do without.
 
     Raises:
         UserError: for the first thing that is wrong.
     """
-    for key in config:
+    for key in map(str, config.keys()):
         if key not in KEYS:
             raise UserError(f"Key '{key}' is not one of the configuration's. {suggest(key, KEYS)}{_choices(KEYS, 'Keys')}")
     for key, kind in SCALARS.items():
@@ -221,7 +225,7 @@ def check(config: DictConfig) -> None:
             raise UserError(f"{key}: {value!r} does not fit the type '{kind.__name__}'.")
     for group in (*NAMED, *FIXED):
         values = config.get(group)
-        if values is None and group in FIXED:
+        if values is None and group not in needed:
             continue
         if not isinstance(values, DictConfig):
             raise UserError(f"The group '{group}' must be a mapping of keys to values, for example {group}.name=….")

@@ -49,6 +49,8 @@ class Logging:
             return self._start(run_dir, config, offline=True)
 
     def _start(self, run_dir: Path, config: dict[str, Any], offline: bool) -> "WandbLogger":
+        if offline:  # online, it prints where the run can be watched
+            os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
         from lightning.pytorch.loggers import WandbLogger
 
@@ -56,7 +58,7 @@ class Logging:
         logger = WandbLogger(
             project=os.environ.get("WANDB_PROJECT", self.project), entity=self.entity, name=self.name or run_dir.name,
             group=self.group, tags=self.tags, save_dir=run_dir, offline=offline, config=config,
-            settings=wandb.Settings(silent=True, init_timeout=30),
+            settings=wandb.Settings(init_timeout=30),
         )  # fmt: skip
         assert logger.experiment is not None
         return logger

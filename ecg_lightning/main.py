@@ -72,7 +72,7 @@ def _checked(verb: str) -> Callable[[Sequence[str]], int]:
         from ecg_lightning.config import check, check_paths, compose
 
         config = compose(arguments)
-        check(config)
+        check(config, needed=("data", "model") if verb == "fit" else ())
         check_paths(config)
         from ecg_lightning import run
 

@@ -88,7 +88,7 @@ def parameter_groups(
             chosen = [p for p in parameters if (p.ndim > 1) == decays]
             if chosen:
                 decay = weight_decay if decays else 0.0
-                found.append({"params": chosen, "lr": lr * rates.get(name, 1.0), "weight_decay": decay, "name": name})
+                found.append({"params": chosen, "lr": lr * rates.get(name, 1.0), "weight_decay": decay})
     return found
 
 

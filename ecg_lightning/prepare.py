@@ -14,7 +14,7 @@ from ecg_lightning.store import summary
 def prepare(arguments: Sequence[str]) -> int:
     """The verb: ``prepare --config data/ptbxl data.root=…``."""
     config = compose(arguments)
-    check(config)
+    check(config, needed=("data",))
     check_paths(config)
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     data.pack()
@@ -46,7 +46,8 @@ def report(data: ECGDataModule) -> None:
     shown.add_section()
     shown.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
     console.print(shown)
-    unknown = Counter(code for codes in data.store.index["codes"] for code in data.positive(codes)[1])
+    pairs = zip(data.store.index["codes"], data.annotators(data.store.index), strict=True)
+    unknown = Counter(code for codes, source in pairs for code in data.statements(codes, source).unknown)
     if unknown:
         codes = ", ".join(f"{code} ({count})" for code, count in unknown.most_common(20))
         console.print(f"{len(unknown)} codes that no term covers: {codes}", soft_wrap=True)

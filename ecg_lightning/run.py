@@ -1,6 +1,7 @@
 """One run: a configuration becomes data, network and Trainer; its folder holds everything that came of it."""
 
 import ctypes
+import logging
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 from scipy.special import expit
@@ -70,7 +71,7 @@ def fit(arguments: Sequence[str]) -> int:
 def evaluate(split: str, arguments: Sequence[str]) -> int:
     """Measures a checkpoint on the ``val`` or ``test`` recordings of a source; writes ``<split>.json`` to the run's folder."""
     config = compose(_with_run_config(arguments))
-    check(config)
+    check(config, needed=("data",))
     run_dir = Path(config.run_dir) if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(run_dir / "checkpoints" / "best.ckpt") if run_dir else None)
     if path is None:
@@ -189,8 +190,6 @@ def _callbacks(run_dir: Path, config: DictConfig, model: ECGModule, finetune: Fi
     ]
     if model.optim.patience is not None:
         found.append(EarlyStopping(model.monitor, patience=model.optim.patience, mode=mode, check_finite=False))
-    if config.get("logger") is None or config.logger.get("wandb", True):
-        found.append(LearningRateMonitor("epoch"))
     return found
 
 
@@ -200,8 +199,6 @@ def _trainer(config: DictConfig, run_dir: Path, callbacks: list[Callback], logge
     if freezes and strategy in ("auto", "ddp") and _devices(values) > 1:
         # Frozen parameters get no gradient; without this, replicas wait for them for ever.
         values["strategy"] = "ddp_find_unused_parameters_true"
-    if not logger:
-        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     trainer: pl.Trainer = build(
         "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir, use_distributed_sampler=False
     )
@@ -274,10 +271,14 @@ def _print_report(report: Mapping[str, Any], title: str) -> None:
 
 
 def _quiet() -> None:
-    """Silences advice that does not hold here: packed data wants no workers, and folders are looked after by us."""
-    for text in (".*does not have many workers.*", ".*Checkpoint directory .* exists and is not empty.*", ".*`LearningRateMonitor`.*"):
+    """Silences what does not help here: packed data wants no workers, folders are looked after by us, advertisements."""
+    for text in (
+        ".*does not have many workers.*", ".*Checkpoint directory .* exists and is not empty.*",
+        ".*is smaller than the logging interval.*", ".*LeafSpec.* is deprecated.*",
+    ):  # fmt: skip
         warnings.filterwarnings("ignore", text)
-    warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _keep_freed_memory() -> None:

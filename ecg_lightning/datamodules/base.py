@@ -1,9 +1,10 @@
 """What every source shares: packing, label space, split by patient, batches, and their preparation on the device."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ecg_lightning.datamodules.batches import Cut, EvaluationBatches, RawBatch, Recordings, TrainingBatches
+from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
 from ecg_lightning.datamodules.splits import FOLDS, folds
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, annotated_by, translate
@@ -23,6 +24,14 @@ from ecg_lightning.store import Store, store_root
 from ecg_lightning.transforms import Augment, Preprocess
 
 SPLITS = ("train", "val", "test")
+
+
+class Statements(NamedTuple):
+    """What a recording's codes say: terms that are positive, terms left open (NaN), and codes that no term covers."""
+
+    positive: Collection[str]
+    unsaid: Collection[str]
+    unknown: Sequence[str]
 
 
 @dataclass(eq=False, repr=False)
@@ -103,14 +112,18 @@ class ECGDataModule(pl.LightningDataModule):
         """The signal files of the table, whose sizes and times are part of the store's key."""
         return [self.folder / file for file in table["file"]]
 
-    def positive(self, codes: str) -> tuple[list[str], list[str]]:
-        """The terms that a recording's codes (as in the index, joined by ``|``) name, and the codes that no term covers."""
-        found, unknown = translate(self.system, [code for code in codes.split("|") if code])
-        return list(found), list(unknown)
+    def statements(self, codes: str, source: str) -> Statements:
+        """What a recording's codes (as in the index, joined by ``|``) say, in terms; ``source`` may be a part of this one."""
+        positive, unknown = translate(self.system, [code for code in codes.split("|") if code], source)
+        return Statements(positive, frozenset(), unknown)
 
-    def annotated(self) -> frozenset[str]:
-        """The terms that this source annotates; all others are NaN."""
-        return annotated_by(self.source)
+    def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
+        """(records,) the source in labels/ whose habits of annotation hold for each recording."""
+        return np.full(len(index), self.source, object)
+
+    def annotated(self, source: str) -> frozenset[str]:
+        """The terms that a source annotates; all others are NaN."""
+        return annotated_by(source)
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """(records,) which recordings of the store take part, by the options of the source."""
@@ -166,9 +179,16 @@ class ECGDataModule(pl.LightningDataModule):
     @cached_property
     def targets(self) -> NDArray[np.float32]:
         """(records of the store, terms) 1, 0 or NaN."""
-        codes = self.store.index["codes"]
-        found = {text: self.positive(text)[0] for text in codes.unique()}
-        return self.space.encode([found[text] for text in codes], self.annotated())
+        index = self.store.index
+        targets = np.full((len(index), len(self.space)), np.nan, np.float32)
+        annotators = self.annotators(index)
+        for source in np.unique(annotators.astype(str)):
+            rows = np.flatnonzero(annotators == source)
+            codes = index["codes"].to_numpy()[rows]
+            found = {text: self.statements(text, source) for text in np.unique(codes.astype(str))}
+            each = [found[text] for text in codes]
+            targets[rows] = self.space.encode([e.positive for e in each], self.annotated(source), [e.unsaid for e in each])
+        return targets
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
@@ -250,11 +270,8 @@ class ECGDataModule(pl.LightningDataModule):
         return {
             "source": self.source,
             "fingerprint": self.store.fingerprint,
-            "label_space": self.label_space,
+            "label_space": list(self.space.items),
             "val_folds": list(self.val_folds),
             "test_folds": list(self.test_folds),
             "records": {split: len(self.rows(split)) for split in SPLITS},
         }
-
-
-__all__ = ["SPLITS", "Cut", "ECGDataModule"]

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.base import ECGDataModule, Statements
 from ecg_lightning.errors import UserError
+from ecg_lightning.labels import translate
 from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, read_wfdb
 
@@ -79,11 +80,15 @@ class PTBXLDataModule(ECGDataModule):
         """Which files were packed."""
         return {"file_rate": self._rate()}
 
-    def positive(self, codes: str) -> tuple[list[str], list[str]]:
-        """The statements at or above the minimum likelihood (0 means that none was given, and counts as stated)."""
+    def statements(self, codes: str, source: str) -> Statements:
+        """Statements at or above the minimum likelihood are positive, those below it are left open.
+
+        PTB-XL writes 0 where no likelihood was given, as for most forms and rhythms; those count as stated.
+        """
         pairs = [code.rpartition("=") for code in codes.split("|") if code]
-        stated = [code for code, _, value in pairs if float(value) == 0 or float(value) >= self.minimum_likelihood]
-        return super().positive("|".join(stated))
+        open_ = [code for code, _, value in pairs if 0 < float(value) < self.minimum_likelihood]
+        positive, unknown = translate(self.system, [code for code, _, _ in pairs if code not in open_], source)
+        return Statements(positive, translate(self.system, open_, source)[0] - positive, unknown)
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """All recordings, or those that a human validated."""

@@ -73,6 +73,7 @@ class ECGModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Reseeds dropout and augmentation by the epoch, so that a resumed run draws what an uninterrupted one draws."""
         torch.manual_seed(1_000_003 * self.seed + 1_009 * self.current_epoch + self.global_rank)
+        self.log("train/lr", max(group["lr"] for group in self.trainer.optimizers[0].param_groups))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """The loss of one batch, positives weighted."""

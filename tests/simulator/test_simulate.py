@@ -1,6 +1,5 @@
 """The archive: reproducible record by record, at any rate and length, and true to the definitions of its labels."""
 
-import neurokit2 as nk
 import numpy as np
 import pytest
 

@@ -1,0 +1,79 @@
+"""The LightningModules of the architectures."""
+
+from collections.abc import Sequence
+
+from ecg_lightning.models.base import ECGModule
+from ecg_lightning.models.densenet1d import DenseNet1d
+from ecg_lightning.models.resnet1d import Block, Pooling, ResNet1d
+
+
+class ResNet1dModule(ECGModule):
+    """ResNet1d in training.
+
+    Args:
+        terms: the terms that the network predicts.
+        leads: number of leads of the input.
+        depth: 18, 34, 50 or 101 layers.
+        widths: channels of the four stages; a bottleneck block puts out four times as many.
+        kernel_size: kernel of the blocks, odd.
+        stem_kernel: kernel of the first convolution, odd.
+        block: bottleneck, basic, or null for the depth's default.
+        first_stride: stride of the first stage; the other three halve the time axis.
+        pooling: max_mean (with batch normalisation, as EcgLib) or mean.
+        dropout: probability before the head.
+    """
+
+    def __init__(
+        self,
+        *,
+        terms: Sequence[str],
+        leads: int = 12,
+        depth: int = 18,
+        widths: list[int] | None = None,
+        kernel_size: int = 3,
+        stem_kernel: int = 3,
+        block: Block | None = None,
+        first_stride: int = 2,
+        pooling: Pooling = "max_mean",
+        dropout: float = 0.5,
+    ) -> None:
+        network = ResNet1d(
+            depth=depth, leads=leads, outputs=len(terms), widths=widths or (64, 128, 256, 512), kernel_size=kernel_size,
+            stem_kernel=stem_kernel, block=block, first_stride=first_stride, pooling=pooling, dropout=dropout,
+        )  # fmt: skip
+        super().__init__(network, terms)
+
+
+class DenseNet1dModule(ECGModule):
+    """DenseNet1d in training.
+
+    Args:
+        terms: the terms that the network predicts.
+        leads: number of leads of the input.
+        depth: 121 or 201 layers.
+        growth_rate: channels that each layer adds.
+        stem_width: channels of the stem.
+        bottleneck: a layer first narrows its input to bottleneck · growth_rate channels.
+        kernel_size: kernel of the layers, odd.
+        stem_kernel: kernel of the first convolution, odd.
+        dropout: probability before the head.
+    """
+
+    def __init__(
+        self,
+        *,
+        terms: Sequence[str],
+        leads: int = 12,
+        depth: int = 121,
+        growth_rate: int = 32,
+        stem_width: int = 64,
+        bottleneck: int = 4,
+        kernel_size: int = 3,
+        stem_kernel: int = 7,
+        dropout: float = 0.0,
+    ) -> None:
+        network = DenseNet1d(
+            depth=depth, leads=leads, outputs=len(terms), growth_rate=growth_rate, stem_width=stem_width,
+            bottleneck=bottleneck, kernel_size=kernel_size, stem_kernel=stem_kernel, dropout=dropout,
+        )  # fmt: skip
+        super().__init__(network, terms)
