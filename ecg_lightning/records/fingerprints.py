@@ -36,18 +36,17 @@ def fingerprint(signal: NDArray[np.number], sampling_rate: float) -> Fingerprint
     """Describe a recording's content.
 
     Args:
-        signal: (12, samples) in the order of `LEADS`, any unit.
+        signal: (12, samples) in the order of `LEADS`, any unit, every sample finite.
         sampling_rate: Hz.
 
     Returns:
         (64,) int8; zeros where there is no signal, which matches nothing.
     """
-    start = 0
-    if not signal[:, 0].any():
-        present = signal.any(axis=0)
-        start = int(present.argmax())
-    stop = start + int((_SECONDS + 1 / _RATE) * sampling_rate) + 2
-    leads = signal[_INDEPENDENT, start:stop].astype(np.float32, copy=False)
+    if signal.shape[1] and not (signal[:, 0].any() and signal[:, -1].any()):
+        present = np.flatnonzero(signal.any(axis=0))
+        signal = signal[:, present[0] : present[-1] + 1] if len(present) else signal[:, :0]
+    stop = int((_SECONDS + 1 / _RATE) * sampling_rate) + 2
+    leads = signal[_INDEPENDENT, :stop].astype(np.float32, copy=False)
     blocks = _average(leads, sampling_rate)
     blocks -= blocks.mean(axis=1, keepdims=True)
     energy = np.square(blocks).mean(axis=1, keepdims=True)

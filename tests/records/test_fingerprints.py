@@ -83,6 +83,9 @@ def test_gain_rounding_padding_and_lead_gains() -> None:
         "gain by lead": wave * np.linspace(0.5, 2, 12)[:, None],
     }
     assert [name for name, signal in changed.items() if not _same(original, fingerprint(signal, 400))] == []
+    short = wave[:, :2934] + 0.5
+    padded = np.pad(short, ((0, 0), (581, 581)))
+    np.testing.assert_array_equal(fingerprint(padded, 400), fingerprint(short, 400))
     np.testing.assert_array_equal(fingerprint(1000 * wave, 400), original)
 
 
