@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from ecg_lightning.simulator.hospital import Hospital
 from ecg_lightning.simulator.rng import Draws
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 RHYTHMS = ("sinus", "AFIB", "AFLT", "SVTAC", "PACE")
 CONDUCTIONS = ("normal", "IRBBB", "CRBBB", "CLBBB", "IVCD", "WPW")
@@ -87,8 +87,8 @@ def _rate(hospital: Hospital, own: Draws, rhythm: NDArray[np.intp]) -> Floats:
     fast, slow = hospital.share("STACH"), hospital.share("SBRAD")
     normal = own.normal("rate")
     tail = -np.log(1 - own.uniform("rate tail"))  # exponential, mean 1
-    sinus = np.stack([73 + 10 * normal, 98 + 16 * tail, 61 - 5.5 * tail], 1)
-    sinus = np.clip(sinus, (54, 95, 36), (103, 165, 62))
+    sinus = np.stack([72 + 11 * normal, 98 + 16 * tail, hospital.annotation.bradycardia + 1 - 5.5 * tail], 1)
+    sinus = np.clip(sinus, (48, 95, 34), (103, 165, 62))
     chosen = sinus[np.arange(own.n), own.choice("rate stratum", [1 - fast - slow, fast, slow])]
     others = (86 + 22 * normal, 100 + 30 * normal, 165 + 20 * normal, 68 + 6 * normal)
     limits = ((42, 170), (60, 160), (130, 215), (58, 90))

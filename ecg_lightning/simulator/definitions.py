@@ -13,14 +13,14 @@ from ecg_lightning.simulator.rng import Draws
 from ecg_lightning.simulator.torso import standard_leads
 from ecg_lightning.simulator.waves import Waves
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 TERMS = (
     "NORM", "SR", "AFIB", "AFLT", "SVTAC", "PACE", "STACH", "SBRAD", "SARRH", "1AVB", "WPW", "IRBBB", "CRBBB", "CLBBB",
     "ILBBB", "IVCD", "LAFB", "LPFB", "PVC", "PAC", "LVH", "VCLVH", "RVH", "IMI", "AMI", "LMI", "STE_", "STD_", "INVT",
     "LOWT", "LVOLT", "LNGQT",
 )  # fmt: skip
-_UNREMARKABLE = ("NORM", "SR", "STACH", "SBRAD", "SARRH", "IRBBB", "LOWT", "PAC")  # may stand beside NORM
+_UNREMARKABLE = ("NORM", "SR", "STACH", "SBRAD", "SARRH", "IRBBB", "PAC")  # may stand beside NORM
 
 
 def measure_qrs(qrs: Waves, made: Conditions) -> dict[str, Floats]:
@@ -40,9 +40,16 @@ def measure_qrs(qrs: Waves, made: Conditions) -> dict[str, Floats]:
     }
 
 
-def define_terms(made: Conditions, beats: Beats, measured: dict[str, Floats], seconds: float) -> dict[str, Bools]:
-    """The terms that hold for each record, (records,) each, before any reader's habit."""
+def define_terms(
+    made: Conditions, beats: Beats, measured: dict[str, Floats], seconds: float, habits: Annotation, own: Draws
+) -> dict[str, Bools]:
+    """The terms that hold for each record, (records,) each, by the limits that the hospital's readers apply."""
+
+    def limit(name: str, value: float) -> Floats:
+        return value * (1 + habits.disagreement * own.normal(f"limit of {name}"))
+
     has, sinus, qrs = made.present, made.is_rhythm("sinus"), made.qrs
+    wide = limit("a wide QRS", 0.120)
     inside = (beats.onset >= 0) & (beats.onset < seconds - 0.1)
     conducted = ~made.is_rhythm("PACE")
     right = made.is_conduction("IRBBB", "CRBBB") & conducted & (measured["r_prime_v1"] > 0.04)
@@ -58,15 +65,15 @@ def define_terms(made: Conditions, beats: Beats, measured: dict[str, Floats], se
         "AFLT": made.is_rhythm("AFLT"),
         "SVTAC": made.is_rhythm("SVTAC"),
         "PACE": made.is_rhythm("PACE"),
-        "STACH": sinus & (made.rate > 100),
-        "SBRAD": sinus & (made.rate < 60),
+        "STACH": sinus & (made.rate > limit("tachycardia", 100)),
+        "SBRAD": sinus & (made.rate < limit("bradycardia", habits.bradycardia)),
         "SARRH": sinus & ~early & (swing > 0.16),
-        "1AVB": sinus & (made.pr > 0.200),
+        "1AVB": sinus & (made.pr > limit("PR", habits.long_pr / 1000)),
         "WPW": made.is_conduction("WPW") & sinus,
-        "IRBBB": right & (qrs >= 0.100) & (qrs < 0.120),
-        "CRBBB": right & (qrs >= 0.120),
-        "CLBBB": left & (qrs >= 0.120),
-        "ILBBB": left & (qrs < 0.120),
+        "IRBBB": right & (qrs >= limit("a delayed QRS", 0.100)) & (qrs < wide),
+        "CRBBB": right & (qrs >= wide),
+        "CLBBB": left & (qrs >= wide),
+        "ILBBB": left & (qrs < wide),
         "IVCD": made.is_conduction("IVCD") & conducted & (qrs > 0.110),
         "LAFB": has["LAFB"] & conducted & ~left & (measured["axis"] < -40),
         "LPFB": has["LPFB"] & conducted & ~left & (measured["axis"] > 90),

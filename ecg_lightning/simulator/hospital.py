@@ -44,9 +44,9 @@ class Placement:
 class Noise:
     """Typical (median) noise in mV, and the shares of recordings with motion, muscle bursts and lost contact."""
 
-    baseline: float = 0.05
-    muscle: float = 0.010
-    mains: float = 0.002
+    baseline: float = 0.03
+    muscle: float = 0.003
+    mains: float = 0.001
     motion: float = 0.05
     burst: float = 0.05
     contact_loss: float = 0.005
@@ -54,8 +54,16 @@ class Noise:
 
 @dataclass(frozen=True)
 class Annotation:
-    """Habits of the readers: the share of positives that is missed, by default and by term, and terms never read."""
+    """Habits of the readers: the share of positives that is missed, by default and by term, and terms never read.
 
+    `bradycardia` is the rate under which they write SBRAD: 60 by the older definition, 50 by Kusumoto et al. 2019;
+    `long_pr` the PR above which they write 1AVB, ms. `disagreement` is the spread of all limits between readings, as
+    a share of the limit.
+    """
+
+    bradycardia: float = 60.0
+    long_pr: float = 200.0
+    disagreement: float = 0.0
     missed: float = 0.0
     missed_terms: dict[str, float] = field(default_factory=dict)
     not_annotated: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from ecg_lightning.simulator.hospital import Device, Hospital
 from ecg_lightning.simulator.rng import Draws
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 PAD = 0.3  # s simulated on either side of the recording, where the circular filter's ends meet
 
 
@@ -49,6 +49,7 @@ def add_noise(signal: Floats, rate: float, hospital: Hospital, own: Draws, highp
     f, wander, muscle = _shapes(samples, rate)
     baseline = noise.baseline * np.exp(0.8 * own.normal("baseline")[:, None] + 0.4 * own.normal("baselines", (9,)))
     tremor = noise.muscle * np.exp(0.7 * own.normal("muscle")[:, None] + 0.35 * own.normal("muscles", (9,)))
+    tremor[:, 3:] *= 0.4  # the limbs tremble more than the chest
     shape = wander[:, None] * baseline[:, None] + muscle[:, None] * tremor[:, None]
     parts = own.normal("noise", (len(f) * 9 * 2,)).view(np.complex64).reshape(n, len(f), 9)
     spectrum = parts * (shape * np.float32(np.sqrt(0.5)))
@@ -67,7 +68,9 @@ def _between(electrodes: NDArray[np.complex64]) -> NDArray[np.complex64]:
     """Leads I, II, V1-V6 (..., 8) of potentials at the right arm, left arm, left leg and six chest electrodes (..., 9)."""
     out = np.empty((*electrodes.shape[:-1], 8), electrodes.dtype)
     out[..., :2] = electrodes[..., 1:3] - electrodes[..., :1]
-    out[..., 2:] = electrodes[..., 3:] - electrodes[..., :3].mean(-1, keepdims=True)
+    out[..., 2:] = electrodes[..., 3:] - (
+        electrodes[..., :1] + electrodes[..., 1:2] + electrodes[..., 2:3]
+    ) / np.float32(3)
     return out
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ecg_lightning.simulator.conditions import Conditions
 from ecg_lightning.simulator.rng import Draws
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 SHORTEST = 0.27  # s, refractory limit of any interval between beats
 LEAD_IN = 1.5  # s simulated before the recording, so that it may begin anywhere in a beat
 NORMAL, VENTRICULAR, ATRIAL = 0, 1, 2

@@ -52,7 +52,7 @@ class Draws:
         count = int(np.prod(shape))
         unit = (self._bits(name, count) >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
         low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
-        return low + (high - low) * unit.reshape(self.n, *shape)
+        return np.asarray(low + (high - low) * unit.reshape(self.n, *shape), np.float32)
 
     def normal(self, name: str, shape: tuple[int, ...] = ()) -> NDArray[np.float32]:
         """Standard normal, of shape (records, *shape)."""

@@ -14,7 +14,7 @@ from ecg_lightning.simulator.rhythm import draw_beats
 from ecg_lightning.simulator.synthesis import Canvas, synthesise
 from ecg_lightning.simulator.torso import lead_vectors, misplace, standard_leads
 
-_BATCH = 128  # records at a time: larger batches leave the processor's cache
+_BATCH = 256  # records at a time: larger batches leave the processor's cache
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _batch(
     canvas = Canvas(len(records), length, rate, -before / rate, np.full_like(lowpass, 1e6) if clean else lowpass)
     signal, qrs = synthesise(made, beats, leads, whose, own, canvas)
     measured = measure_qrs(qrs, made)
-    terms = define_terms(made, beats, measured, seconds)
+    terms = define_terms(made, beats, measured, seconds, hospital.annotation, own)
     if not clean:
         signal = misplace(add_noise(signal, rate, hospital, own, highpass, mains), own, hospital.placement)
     signal = signal[:, before : before + samples]

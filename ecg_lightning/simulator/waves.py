@@ -5,6 +5,7 @@ and two widths in s (T waves rise slower than they fall), and a vector in mV: X 
 back. Times count from the beginning of the QRS, for P waves from the beginning of the P wave.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,7 +16,7 @@ from ecg_lightning.simulator.conditions import Conditions
 from ecg_lightning.simulator.rng import Draws
 from ecg_lightning.simulator.torso import rotate
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 
 @dataclass
@@ -28,11 +29,13 @@ class Waves:
     vector: Floats
 
     @classmethod
-    def stack(cls, n: int, waves: list[tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]]) -> Self:
+    def stack(cls, n: int, waves: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]]) -> Self:
         """Of a list of (centre, left, right, vector), each a number or (records,), vector (3,) or (records, 3)."""
-        columns = [np.stack([np.broadcast_to(np.asarray(w[i], np.float32), n) for w in waves], 1) for i in range(3)]
+        centre, left, right = (
+            np.stack([np.broadcast_to(np.asarray(w[i], np.float32), n) for w in waves], 1) for i in range(3)
+        )
         vector = np.stack([np.broadcast_to(np.asarray(w[3], np.float32), (n, 3)) for w in waves], 1)
-        return cls(*columns, vector)
+        return cls(centre, left, right, vector)
 
     def where(self, condition: NDArray[np.bool_], other: Self) -> Self:
         """These waves where the condition (records,) holds, the other's elsewhere."""
@@ -71,13 +74,13 @@ def p_waves(made: Conditions, whose: Draws, own: Draws) -> tuple[Waves, Waves]:
     """P waves of the sinus node and of an ectopic focus: right, then left atrium (PR counts from their beginning)."""
     n = own.n
     duration = np.clip(0.100 + 0.012 * whose.normal("p duration") + 0.05 * (made.pr - 0.16), 0.07, 0.15)
-    size = 0.10 * np.exp(0.35 * whose.normal("p size"))
+    size = 0.105 * np.exp(0.32 * whose.normal("p size"))
     left = np.exp(0.4 * whose.normal("left atrium"))
     waves = Waves.stack(
         n,
         [
-            (0.36 * duration, 0.17 * duration, 0.17 * duration, _v(0.35, 0.75, -0.40) * size[:, None]),
-            (0.66 * duration, 0.17 * duration, 0.17 * duration, _v(0.60, 0.42, 0.40) * (size * left)[:, None]),
+            (0.36 * duration, 0.17 * duration, 0.17 * duration, _v(0.90, 0.75, -0.70) * size[:, None]),
+            (0.66 * duration, 0.17 * duration, 0.17 * duration, _v(1.25, 0.60, 0.55) * (size * left)[:, None]),
             (duration + 0.10, 0.06, 0.08, _v(-0.10, -0.12, 0.0) * size[:, None]),  # atrial repolarisation
         ],
     )
@@ -97,23 +100,26 @@ def qrs_waves(made: Conditions, whose: Draws) -> Waves:
     lv = d - 0.75 * late
     # the last quarter of a normal QRS may show the crista supraventricularis: a small r' in V1 within normal limits
     crista = np.clip(0.22 * whose.normal("crista"), 0, None)
-    strength = np.where(right_delay, 0.55 * np.exp(0.45 * whose.normal("right delay")), crista)
-    strength = np.where(made.is_conduction("CRBBB"), 1.25 * strength, strength)
-    width = np.where(right_delay, 0.30 * late + 0.004, 0.085 * d)
-    end = d - 2.1 * width
+    strength = np.where(right_delay, 0.32 * np.exp(0.5 * whose.normal("right delay")), crista)
+    strength = np.where(made.is_conduction("CRBBB"), 2.4 * strength, strength)
+    width = np.where(right_delay, 0.33 * late + 0.004, 0.085 * d)
+    end = d - 1.8 * width
     hypertrophy = np.where(made.present["LVH"], whose.uniform("lvh", 1.25, 2.1), 1)
     right = np.where(made.present["RVH"], whose.uniform("rvh", 0.5, 1.3), 0)
     normal = Waves.stack(
         n,
         [
-            (0.20 * lv, 0.085 * lv, 0.085 * lv, _v(-0.16, -0.06, -0.24)),
-            (0.41 * lv, 0.095 * lv, 0.095 * lv, _v(0.60, 0.62, -0.22)),
-            (0.54 * lv, 0.095 * lv, 0.095 * lv, _v(0.80, 0.45, 0.58) * hypertrophy[:, None]),
-            (0.74 * lv, 0.090 * lv, 0.090 * lv, _v(-0.12, -0.22, 0.36) * hypertrophy[:, None] ** 0.5),
-            (end, width, width, _v(-0.55, -0.05, -0.62) * strength[:, None]),
-            (end - 1.2 * width, width, width, _v(-0.45, -0.05, -0.50) * np.where(right_delay, strength, 0)[:, None]),
+            (0.20 * lv, 0.080 * lv, 0.080 * lv, _v(-0.14, -0.05, -0.20)),
+            (0.41 * lv, 0.088 * lv, 0.088 * lv, _v(0.84, 0.58, -0.36)),
+            (0.54 * lv, 0.088 * lv, 0.088 * lv, _v(1.15, 0.46, 0.76) * hypertrophy[:, None]),
+            (0.74 * lv, 0.085 * lv, 0.085 * lv, _v(-0.18, -0.12, 0.40) * hypertrophy[:, None] ** 0.5),
+            (end, width, width, _v(-0.62, -0.05, -0.40) * strength[:, None]),
+            (end - 1.2 * width, width, width, _v(-0.50, -0.03, -0.45) * np.where(right_delay, strength, 0)[:, None]),
         ],
     )
+    # the septum and the late right ventricle pull against the backward forces that write the S wave of V1
+    opposed = np.select([made.is_conduction("CRBBB"), made.is_conduction("IRBBB")], [0.45, 0.75], 1)
+    normal.vector[:, 2:4, 2] *= opposed[:, None]
     normal.vector[:, 2] += _v(-0.9, 0.1, -0.8) * right[:, None]
     _scar(normal, made, whose, lv)
     left_block = Waves.stack(
@@ -142,13 +148,13 @@ def qrs_waves(made: Conditions, whose: Draws) -> Waves:
 
 def _axis(vectors: Floats, made: Conditions, whose: Draws) -> Floats:
     """Turn the QRS: leftwards with age, by hemiblock, and freely about the other two axes."""
-    frontal = np.radians(-0.55 * (made.age - 35) + 17 * whose.normal("axis"))
+    frontal = np.radians(-0.55 * (made.age - 35) + 13 * whose.normal("axis"))
     frontal = np.where(made.is_conduction("CLBBB", "WPW", "IVCD"), frontal * 0.7, frontal)
     left, right = made.present["LAFB"], made.present["LPFB"] | made.present["RVH"]
     target = np.radians(whose.uniform("hemiblock axis", 95, 140))
     frontal = np.where(left, -target, np.where(right & ~left, 0.6 * target, frontal))
     frontal = np.where(made.is_rhythm("PACE"), 0.3 * frontal, frontal)
-    angles = np.stack([frontal, 0.22 * whose.normal("heart turn"), 0.18 * whose.normal("heart tilt")], 1)
+    angles = np.stack([frontal, 0.18 * whose.normal("heart turn"), 0.14 * whose.normal("heart tilt")], 1)
     turned = rotate(vectors, angles)
     # the left anterior fascicle activates the inferior wall first: the septal vector stays low
     turned[:, 0] = np.where(left[:, None], _v(-0.10, 0.22, -0.16), turned[:, 0])
@@ -192,14 +198,14 @@ def t_waves(made: Conditions, qrs: Waves, whose: Draws, own: Draws) -> Waves:
     """ST segment, T (two waves, so that it may be biphasic or notched) and U."""
     n, jt = own.n, made.qt - made.qrs
     fall = np.clip(0.032 + 0.006 * whose.normal("t fall"), 0.018, 0.05) * np.clip(jt / 0.30, 0.6, 1.3)
-    rise = fall * whose.uniform("t skew", 1.3, 2.2)
+    rise = fall * whose.uniform("t skew", 1.1, 1.8)
     peak = made.qt - 2.1 * fall
-    size = np.exp(0.38 * whose.normal("t size")) * np.where(made.female, 0.85, 1.1) * (1.15 - 0.004 * (made.age - 40))
+    size = np.exp(0.33 * whose.normal("t size")) * np.where(made.female, 0.85, 1.1) * (1.15 - 0.004 * (made.age - 40))
     size = np.where(made.present["LOWT"], own.uniform("low t", 0.02, 0.35), size)
     size = np.where(made.present["INVT"], own.uniform("inverted t", -0.9, -0.15), size)
-    main = _v(0.28, 0.22, -0.16) * size[:, None] * (1 + 0.25 * whose.normal("t", (3,))) + 0.03 * own.normal("t", (3,))
+    main = _v(0.41, 0.14, -0.20) * size[:, None] * (1 + 0.15 * whose.normal("t", (3,))) + 0.03 * own.normal("t", (3,))
     main = rotate(
-        main[:, None], np.stack([np.radians(-0.2 * (made.age - 50)), *(0.25 * whose.normal("t turn", (2,))).T], 1)
+        main[:, None], np.stack([np.radians(-0.2 * (made.age - 50)), *(0.18 * whose.normal("t turn", (2,))).T], 1)
     )[:, 0]
     # repolarisation that follows abnormal depolarisation runs against it
     area = ((qrs.left + qrs.right)[..., None] * qrs.vector).sum(1)
@@ -207,9 +213,14 @@ def t_waves(made: Conditions, qrs: Waves, whose: Draws, own: Draws) -> Waves:
     strain = np.where(made.present["LVH"] & whose.chance("strain", 0.4), whose.uniform("strain size", 0.5, 1.2), 0)
     against = np.where(secondary, 4.5, 1.5 * strain)[:, None] * area
     main = np.where(secondary[:, None], 0.35, 1) * main - against
-    st = 0.10 * main * own.uniform("st", 0, 2.2)[:, None] + 0.012 * own.normal("st level", (3,)) - 0.12 * against
+    st = (
+        0.10 * main * own.uniform("st", 0, 2.2)[:, None]
+        + 0.012 * own.normal("st level", (3,))
+        + _v(0, 0, -0.025)
+        - 0.12 * against
+    )
     st, main = _ischaemia(st.astype(np.float32), main.astype(np.float32), made, whose, own)
-    second = main * whose.uniform("second t", 0.2, 0.6)[:, None] + 0.02 * whose.normal("second t", (3,))
+    second = main * whose.uniform("second t", 0.1, 0.45)[:, None] + 0.02 * whose.normal("second t", (3,))
     u = np.abs(0.03 * whose.normal("u"))[:, None] * _v(0.3, 0.2, -0.6)
     waves = Waves.stack(
         n,
@@ -251,9 +262,8 @@ def ectopic_waves(made: Conditions, own: Draws, name: str) -> tuple[Waves, Waves
     t = -direction * own.uniform(f"{name} t", 0.2, 0.5)[:, None] + 0.05 * own.normal(f"{name} t vector", (3,))
     st = 0.3 * t
     middle = duration + 0.4 * (peak - duration)
-    none = np.zeros(3, np.float32)
-    waves = [(middle, 0.05, 0.06, st), (peak, 0.065, 0.042, t), (peak, 0.05, 0.05, none), (peak, 0.05, 0.05, none)]
-    return qrs, Waves.stack(own.n, waves)
+    none = (peak, 0.05, 0.05, np.zeros(3, np.float32))
+    return qrs, Waves.stack(own.n, [(middle, 0.05, 0.06, st), (peak, 0.065, 0.042, t), none, none])
 
 
 def aberrant_waves(made: Conditions, qrs: Waves) -> Waves:

@@ -83,8 +83,6 @@ def test_blocks_are_as_wide_as_they_claim(block: str, low: float, high: float) -
     assert np.median(np.abs(found - archive.parameters["qrs_ms"][held])) < 20
 
 
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_right_block_ends_upwards_in_v1_and_left_block_downwards() -> None:
     right, left = clean(30, _CRBBB=0.8), clean(30, _CLBBB=0.8)
