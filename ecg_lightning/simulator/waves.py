@@ -135,6 +135,8 @@ def qrs_waves(made: Conditions, whose: Draws) -> Waves:
     )
     waves = left_block.where(made.is_conduction("CLBBB"), normal)
     paced = _wide(whose, "paced", n, d, _v(0.35, -0.85, 0.45))
+    spike = paced.vector[:, 1] * np.exp(0.8 * whose.normal("spike"))[:, None]
+    paced.centre[:, 5], paced.left[:, 5], paced.right[:, 5], paced.vector[:, 5] = -0.005, 0.001, 0.001, 1.5 * spike
     waves = paced.where(made.is_rhythm("PACE"), waves)
     pre_excited = made.is_conduction("WPW")
     delta = _v(0.35, -0.2, -0.4) * np.where(pre_excited, 0.8, 0)[:, None]
