@@ -83,12 +83,13 @@ def check_parameters(sweep: Sweep) -> None:
         return
     fixed = [word for word in arguments if word not in ARGUMENT_MACROS and word not in OTHER_MACROS]
     _check([], fixed, sweep, "the command, before any parameter")
-    first = {p.name: p.value(p.draw(0.0)) for p in sweep.parameters}
+    first = {parameter.name: parameter.draw(0.0) for parameter in sweep.parameters}
     for parameter in sweep.parameters:
         samples = [parameter.draw(0.0), parameter.draw(0.999999)] if isinstance(parameter, Range) else parameter.grid()
-        for value in [parameter.value(sample) for sample in samples or [parameter.draw(0.5)]]:
-            words = [f"{key}={as_text(chosen)}" for key, chosen in (first | {parameter.name: value}).items()]
-            _check(words, fixed, sweep, f"parameters.{parameter.name} = {as_text(value)}")
+        for sample in samples or [parameter.draw(0.5)]:
+            values = sweep.values(first | {parameter.name: sample})
+            words = [f"{key}={as_text(value)}" for key, value in values.items()]
+            _check(words, fixed, sweep, f"parameters.{parameter.name} = {as_text(values[parameter.name])}")
 
 
 def _check(words: list[str], fixed: list[str], sweep: Sweep, what: str) -> None:

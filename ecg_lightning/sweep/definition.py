@@ -81,8 +81,8 @@ class Sweep:
         return point
 
     def values(self, samples: Mapping[str, Sample]) -> dict[str, Value]:
-        """The values of a run for its samples; names come first, since they decide what the other keys mean."""
-        order = sorted(self.parameters, key=lambda parameter: not parameter.name.endswith(".name"))
+        """The values of a run for its samples; files and names come first, since they decide what other keys mean."""
+        order = sorted(self.parameters, key=lambda p: (p.name != "config", not p.name.endswith(".name")))
         return {p.name: p.value(samples[p.name]) for p in order if p.name in samples}
 
     def better(self, one: float, other: float) -> bool:

@@ -15,6 +15,8 @@ BEAT = "beat"
 """The attribute of a trial that its worker keeps changing."""
 PATIENCE = 4
 """Beats that may be missed in a row."""
+GAP = 6.0
+"""Seconds between two looks after which the watcher cannot say who was silent."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Watch:
     def dead(self, running: Iterable[FrozenTrial]) -> list[FrozenTrial]:
         """Those of the running trials that nobody works on any more."""
         now = time.monotonic()
-        if now - self._looked > self._worker.every * 2:
+        if now - self._looked > max(2 * self._worker.every, GAP):
             self._seen.clear()  # the storage or this machine was away: the others could not be heard
         self._looked = now
         found = []

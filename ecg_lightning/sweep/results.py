@@ -54,17 +54,13 @@ def best_configuration(trials: Trials, file: Path) -> str | None:
     if best is None:
         return None
     sweep = trials.sweep
-    values = sweep.values(best.params)
-    words = [f"{key}={as_text(value)}" for key, value in values.items()]
-    arguments = fit_arguments(sweep.command) or []
-    fixed = [word for word in arguments if word not in ARGUMENT_MACROS and word not in OTHER_MACROS]
-    pairs = config.split_arguments(fixed)
-    defaults = [_reference(name, file) for key, name in pairs if key == "config"]
-    if fit_arguments(sweep.command) is not None and not defaults:
-        defaults = [_reference("default", file)]
-    kept = [f"{key}={value}" for key, value in pairs if key != "config"]
-    content: dict[str, Any] = {"defaults": defaults} if defaults else {}
-    content |= config.as_dict(OmegaConf.from_dotlist([*kept, *words]))
+    words = [f"{key}={as_text(value)}" for key, value in sweep.values(best.params).items()]
+    arguments = fit_arguments(sweep.command)
+    fixed = [word for word in arguments or [] if word not in ARGUMENT_MACROS and word not in OTHER_MACROS]
+    pairs = config.split_arguments([*fixed, *words])
+    names = [name for key, name in pairs if key == "config"] or ([] if arguments is None else ["default"])
+    content: dict[str, Any] = {"defaults": [_reference(name, file) for name in names]} if names else {}
+    content |= config.as_dict(OmegaConf.from_dotlist([f"{key}={value}" for key, value in pairs if key != "config"]))
     goal = "highest" if sweep.goal == "maximize" else "lowest"
     size = len(trials.results())
     head = f"# The {goal} {sweep.metric} ({best.value:.4f}) of the {size} finished trials of the sweep {sweep.name}: trial {index_of(best)}.\n"

@@ -36,8 +36,8 @@ class Slot:
     gpus: list[str]
     reported: dict[int, float] = field(default_factory=dict)
     pruned: bool = False
-    beaten: float = -math.inf
-    beats: int = 0
+    beaten: float = field(default_factory=time.monotonic)
+    beats: int = 1
 
 
 class Interrupted(Exception):
@@ -195,6 +195,7 @@ class Runner:
                 trial = self._trials.claim()
                 if trial is None:
                     return
+                trial.handle.set_user_attr(BEAT, self._worker.beat(0))
                 slot = Slot(trial, self._launcher.start(trial, self._gpus.environment(gpus)), gpus)
                 self._slots.append(slot)
             finally:

@@ -137,8 +137,12 @@ class Trials:
             if self._queued_before(trial):
                 self._end(trial.number, SURPLUS)
                 continue
-            self.study.sampler = sampler(zlib.crc32(f"{self._seed}/{index_of(trial)}".encode()))
-            handle = optuna.Trial(self.study, identifier)
+            seed = zlib.crc32(f"{self._seed}/{index_of(trial)}".encode())
+            # A study object remembers the trials it saw at its last `ask`; a fresh one lets the sampler see them all.
+            study = optuna.load_study(
+                study_name=self.study.study_name, storage=self._storage, sampler=sampler(seed), pruner=self.study.pruner
+            )
+            handle = optuna.Trial(study, identifier)
             samples = {
                 parameter.name: _suggest(handle, parameter.name, parameter.distribution())
                 for parameter in self.sweep.parameters

@@ -1,0 +1,255 @@
+"""The verb as a whole, over a program that stands for a training."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import ecg_lightning
+from ecg_lightning.errors import UserError
+from ecg_lightning.sweep import run
+
+Write = Callable[..., Path]
+RUN = "import sys; from ecg_lightning.sweep import run; sys.exit(run(sys.argv[1:]))"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "trials.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def started(folder: Path) -> Counter[str]:
+    """How often each trial's program was started."""
+    file = folder / "started.txt"
+    return (
+        Counter(line.split()[0] for line in file.read_text(encoding="utf-8").splitlines())
+        if file.exists()
+        else Counter()
+    )
+
+
+def ended(folder: Path) -> Counter[str]:
+    """How often each trial's program came to its end."""
+    file = folder / "ended.txt"
+    return Counter(file.read_text(encoding="utf-8").split()) if file.exists() else Counter()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+def worker(file: Path, folder: Path, *more: str) -> "subprocess.Popen[str]":
+    """A worker process of its own, as from another terminal."""
+    words = [sys.executable, "-c", RUN, str(file), "--dir", str(folder), "--heartbeat", "0.5", *more]
+    environment = {**os.environ, "PYTHONPATH": str(Path(ecg_lightning.__file__).parents[1])}
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder.parent, env=environment
+    )
+
+
+def test_a_grid_with_two_workers(sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([str(sweep_file(range(5))), "--workers", "2"]) == 0
+    folder = tmp_path / "runs" / "sweeps" / "study"
+    found = table(folder)
+    assert [(row["trial"], row["state"], row["x"], row["epochs"]) for row in found] == [
+        (str(i), "done", str(i), "3") for i in range(5)
+    ]
+    assert float(found[2]["val/auroc"]) == pytest.approx(1 - 0.5 / 3)  # its last epoch is its best
+    assert started(folder) == Counter(f"{i:03d}" for i in range(5))
+    assert f"--x=3 --run_dir={folder}/003" == (folder / "003" / "told.txt").read_text(encoding="utf-8")
+    assert "Best val/auroc: 0.8333, trial 2" in capsys.readouterr().out
+    assert (folder / "study_best.yaml").read_text(encoding="utf-8").endswith("{x: 2}\n")
+
+    assert run([str(sweep_file(range(5))), "--workers", "2"]) == 0  # again: nothing is left to do
+    assert started(folder).total() == 5
+
+
+def test_overrides_reach_every_trial(sweep_file: Write, tmp_path: Path) -> None:
+    assert run([str(sweep_file([1, 2])), "epochs=1", "--dir", str(tmp_path / "s")]) == 0
+    assert [row["epochs"] for row in table(tmp_path / "s")] == ["1", "1"]
+
+
+def test_a_failing_trial_is_recorded_and_the_others_go_on(sweep_file: Write, tmp_path: Path) -> None:
+    assert run([str(sweep_file(range(3), told=("--mode=fail",))), "--dir", str(tmp_path / "s")]) == 0
+    found = table(tmp_path / "s")
+    assert [row["state"] for row in found] == ["done", "failed", "done"]
+    assert found[1]["error"] == "ValueError: x must not be 1 (exit status 1)"
+    assert run([str(sweep_file([1], told=("--mode=fail",), name="all_fail"))]) == 1
+
+
+def test_a_metric_of_nan_is_a_failure(sweep_file: Write, tmp_path: Path) -> None:
+    assert run([str(sweep_file([1], told=("--mode=nan",))), "--dir", str(tmp_path / "s")]) == 1
+    assert table(tmp_path / "s")[0]["error"] == "val/auroc was NaN after every epoch"
+
+
+def test_a_metric_that_is_never_logged_ends_the_sweep_at_the_first_epoch(sweep_file: Write) -> None:
+    file = sweep_file(range(4), told=("--epochs=1000",), metric={"name": "val/aurok", "goal": "maximize"})
+    before = time.monotonic()
+    with pytest.raises(UserError, match=r"never log 'val/aurok'\. Did you mean: 'val/auroc'"):
+        run([str(file), "--workers", "2"])
+    assert time.monotonic() - before < 20
+
+
+def test_what_lags_behind_is_stopped_early(sweep_file: Write, tmp_path: Path) -> None:
+    stopping = {"type": "median", "min_iter": 2}
+    file = sweep_file([2, 2.1, 2.2, 2.3, 12], told=("--epochs=12", "--sleep=0.1"), early_terminate=stopping)
+    assert run([str(file), "--dir", str(tmp_path / "s")]) == 0
+    found = table(tmp_path / "s")
+    assert [row["state"] for row in found] == ["done"] * 4 + ["stopped"]
+    assert int(found[4]["epochs"]) < 12
+
+
+def test_hyperband_stops_some_and_keeps_the_best(sweep_file: Write, tmp_path: Path) -> None:
+    stopping = {"type": "hyperband", "min_iter": 1, "max_iter": 9}
+    file = sweep_file([2, 5, 6, 7, 8, 9, 10], told=("--epochs=9", "--sleep=0.05"), early_terminate=stopping)
+    assert run([str(file), "--workers", "2", "--dir", str(tmp_path / "s")]) == 0
+    found = table(tmp_path / "s")
+    assert found[0]["state"] == "done"
+    assert Counter(row["state"] for row in found)["stopped"] >= 2
+
+
+def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write, tmp_path: Path) -> None:
+    folder, file = tmp_path / "s", sweep_file(range(6), told=("--sleep=0.4",))
+    process = worker(file, folder, "--workers", "2")
+    wait_for(lambda: ended(folder).total() >= 2 and started(folder).total() >= 4)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "the same command goes on from here" in output
+    assert not any(map(alive, pids(folder)))
+    before = ended(folder)
+    assert Counter(row["state"] for row in table(folder))["done"] == before.total()
+
+    assert run([str(file), "--dir", str(folder), "--workers", "2"]) == 0
+    assert ended(folder) == Counter(f"{i:03d}" for i in range(6))  # each came to its end once
+    assert [row["state"] for row in table(folder)] == ["done"] * 6
+
+
+def test_a_killed_worker_s_trial_dies_with_it_and_is_run_by_another(sweep_file: Write, tmp_path: Path) -> None:
+    folder, file = tmp_path / "s", sweep_file(range(5), told=("--sleep=0.5",))
+    victim = worker(file, folder)
+    wait_for(lambda: started(folder).total() >= 1)
+    other = worker(file, folder)
+    wait_for(lambda: started(folder).total() >= 3)
+    victim.kill()
+    victim.communicate()
+    output, _ = other.communicate(timeout=60)
+    assert other.returncode == 0, output
+    assert "has died" in output
+    assert ended(folder) == Counter(f"{i:03d}" for i in range(5))
+    assert started(folder).total() == 6
+    found = table(folder)
+    assert [row["state"] for row in found] == ["done"] * 5
+    assert sorted(row["tries"] for row in found) == ["1", "1", "1", "1", "2"]
+
+
+def test_a_second_try_does_not_read_what_the_first_has_left(sweep_file: Write, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    (folder / "000").mkdir(parents=True)
+    (folder / "000" / "metrics.csv").write_text("epoch,val/auroc\n0,0.99\n", encoding="utf-8")
+    assert run([str(sweep_file([3])), "--dir", str(folder)]) == 0
+    assert float(table(folder)[0]["val/auroc"]) < 0.9
+    assert (folder / "000.before1" / "metrics.csv").is_file()
+
+
+def test_trials_of_one_sweep_are_one_w_and_b_group_offline_too(
+    sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    program = tmp_path / "tell.py"
+    code = "import os, sys\nfrom pathlib import Path\nfolder = Path(sys.argv[2].split('=')[1])\n(folder / 'metrics.csv').write_text('epoch,val/auroc\\n0,0.5\\n')\nprint(*(os.environ.get(k) for k in ('WANDB_RUN_GROUP', 'WANDB_NAME', 'WANDB_MODE', 'OMP_NUM_THREADS')))\n"
+    program.write_text(code, encoding="utf-8")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert (
+        run(
+            [
+                str(sweep_file([1], command=["${interpreter}", str(program), "${args}"])),
+                "--dir",
+                str(tmp_path / "s"),
+                "--workers",
+                "4",
+            ]
+        )
+        == 0
+    )
+    assert (tmp_path / "s" / "000" / "log.txt").read_text(encoding="utf-8") == "study study-000 offline 2\n"
+
+
+def test_dry_run_lists_times_and_leaves_nothing(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(sweep_file(range(6), told=("--sleep=0.4",))), "--dry-run", "--workers", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[1:8]] == [["trial", "x"], *([str(i), str(i)] for i in range(6))]
+    seconds = int(lines[9].split()[3])
+    assert lines[9] == f"One trial took {seconds} s for 3 epochs."
+    assert 1 <= seconds <= 4
+    assert lines[10].startswith("6 trials: about ") and "with 2 at a time" in lines[10]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_of_bayes_shows_the_space(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = {"min": 1e-4, "max": 1e-1, "distribution": "log_uniform_values"}
+    assert run([str(sweep_file(entry, method="bayes", run_cap=9)), "--dry-run"]) == 0
+    output = capsys.readouterr().out
+    assert "0.0001 … 0.1, logarithmic" in output
+    assert "9 trials, each chosen after those before it." in output
+
+
+@pytest.mark.parametrize(
+    ("told", "message"), [(("--mode=fail",), "The first trial failed: ValueError"), (("--epochs=0",), "never logged")]
+)
+def test_dry_run_finds_what_would_go_wrong(sweep_file: Write, told: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run([str(sweep_file([1], told=told)), "--dry-run"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workerz", "2"], "unrecognized arguments: --workerz"),
+        (["--workers", "-1"], "-1 is less than 0"),
+        (["trainer.max_epochs"], "'trainer.max_epochs' is not key=value"),
+        (["--heartbeat", "0"], "--heartbeat must be greater than 0"),
+        (["--gpus-per-run", "9"], "--gpus-per-run 9"),
+        (["--storage", "postgresql://127.0.0.1:1/x"], "cannot be reached"),
+    ],
+)
+def test_a_mistake_on_the_command_line(sweep_file: Write, arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run([str(sweep_file()), *arguments])
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(UserError, match=r"Did you mean: sweep/quick"):
+        run(["sweep/quik"])
+
+
+def pids(folder: Path) -> list[int]:
+    return [int(line.split()[1]) for line in (folder / "started.txt").read_text(encoding="utf-8").splitlines()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

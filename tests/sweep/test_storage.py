@@ -1,0 +1,61 @@
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecg_lightning.errors import UserError
+from ecg_lightning.sweep.definition import load_sweep
+from ecg_lightning.sweep.storage import open_storage, open_study
+
+Write = Callable[..., Path]
+
+
+def test_a_journal_is_made_with_its_folder(tmp_path: Path) -> None:
+    open_storage(str(tmp_path / "a" / "b" / "study.journal"))
+    assert (tmp_path / "a" / "b" / "study.journal").is_file()
+
+
+def test_a_study_of_the_same_name_with_other_parameters_is_refused_with_the_difference(
+    sweep_file: Write, tmp_path: Path
+) -> None:
+    storage = open_storage(str(tmp_path / "study.journal"))
+    open_study(load_sweep(sweep_file([0, 1])), storage)
+    open_study(load_sweep(sweep_file([0, 1], run_cap=1)), storage)  # how many is no difference
+    with pytest.raises(UserError) as caught:
+        open_study(load_sweep(sweep_file([0, 2], method="random")), storage)
+    lines = str(caught.value).splitlines()
+    assert lines[1:3] == ["  method: grid → random", "  parameters.x: 0, 1 → 0, 2"]
+    assert "--name" in lines[-1]
+
+
+def test_an_unreachable_database_is_named_without_its_password() -> None:
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:1/sweeps cannot be reached: .*refused") as caught:
+        open_storage("postgresql://me:secret@127.0.0.1:1/sweeps")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["postgresql//me", "oracle_x://me@host/db", "://"])
+def test_what_is_no_storage_is_a_mistake(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "postgresql").write_text("a file where a folder is needed", encoding="utf-8")
+    with pytest.raises(UserError):
+        open_storage(place)
+
+
+def test_another_file_is_no_journal(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello\nworld\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"notes\.txt is not a journal of a sweep"):
+        open_storage(str(tmp_path / "notes.txt"))
+
+
+def test_a_journal_cut_off_by_a_power_failure_is_read_on(sweep_file: Write, tmp_path: Path) -> None:
+    sweep, journal = load_sweep(sweep_file()), tmp_path / "study.journal"
+    open_study(sweep, open_storage(str(journal))).set_user_attr("kept", 1)
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":2,"worker_id":"x","study_')
+    os.utime(journal, (time.time() - 3600,) * 2)
+    study = open_study(sweep, open_storage(str(journal)))
+    study.set_user_attr("added", 2)
+    assert {"kept": 1, "added": 2}.items() <= open_study(sweep, open_storage(str(journal))).user_attrs.items()
