@@ -31,47 +31,49 @@ def draw_devices(hospital: Hospital, own: Draws) -> tuple[Floats, ...]:
 
 
 @lru_cache(maxsize=4)
-def _shapes(samples: int, rate: float) -> tuple[Floats, Floats, Floats]:
-    """Frequencies, and the spectral shapes of baseline wander and of muscle noise, each of unit variance in time."""
+def _shapes(samples: int, rate: float) -> tuple[Floats, Floats]:
+    """Frequencies, and the spectra (frequencies, 2) of baseline wander and muscle noise, of unit variance in time."""
     f = np.fft.rfftfreq(samples, 1 / rate).astype(np.float32)
     wander = 1 / (1 + (f / 0.25) ** 2)
     muscle = (0.3 + f / (f + 15)) / (1 + (f / 120) ** 4) ** 0.5
     for shape in (wander, muscle):
         shape[0] = 0
         shape *= samples / np.sqrt(2 * (shape**2).sum())
-    return f, wander.astype(np.float32), muscle.astype(np.float32)
+    return f, np.stack([wander, muscle], 1).astype(np.float32)
 
 
 def add_noise(signal: Floats, rate: float, hospital: Hospital, own: Draws, highpass: Floats, mains: Floats) -> Floats:
     """Filter clean signals (records, samples, 8) and add what nine electrodes pick up, in mV."""
     n, samples, _ = signal.shape
     noise = hospital.noise
-    f, wander, muscle = _shapes(samples, rate)
+    f, shapes = _shapes(samples, rate)
     baseline = noise.baseline * np.exp(0.8 * own.normal("baseline")[:, None] + 0.4 * own.normal("baselines", (9,)))
     tremor = noise.muscle * np.exp(0.7 * own.normal("muscle")[:, None] + 0.35 * own.normal("muscles", (9,)))
     tremor[:, 3:] *= 0.4  # the limbs tremble more than the chest
-    shape = wander[:, None] * baseline[:, None] + muscle[:, None] * tremor[:, None]
-    parts = own.normal("noise", (len(f) * 9 * 2,)).view(np.complex64).reshape(n, len(f), 9)
-    spectrum = parts * (shape * np.float32(np.sqrt(0.5)))
+    shape = shapes @ np.stack([baseline, tremor], 1).astype(np.float32)
+    parts = own.normal("noise", (len(f), 2, 9))
+    parts *= np.float32(np.sqrt(0.5)) * shape[:, :, None]
+    total = rfft(signal, axis=1)
+    total += (parts.reshape(-1, 18) @ _MIXED_PARTS).reshape(n, len(f), 16).view(np.complex64)
     hum = noise.mains * np.exp(1.2 * own.normal("mains")[:, None] + 0.5 * own.normal("mains by electrode", (9,)))
     line = np.round(mains * samples / rate).astype(int)
     heard = np.flatnonzero(line < 0.96 * (len(f) - 1))
     angle = np.exp(1j * own.uniform("mains phase", 0, 2 * np.pi, (9,)))
-    spectrum[heard, line[heard]] += (hum * angle * samples / 2)[heard]
-    total = rfft(signal, axis=1) + _between(spectrum)
+    total[heard, line[heard]] += ((hum * angle * samples / 2) @ _ELECTRODES)[heard]
     s = 1j * f / np.maximum(highpass, 1e-4)[:, None]
     total *= (s / (1 + s)).astype(np.complex64)[..., None]  # one pole, as the diagnostic band of most devices
     return np.asarray(irfft(total, samples, axis=1), np.float32)
 
 
-def _between(electrodes: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """Leads I, II, V1-V6 (..., 8) of potentials at the right arm, left arm, left leg and six chest electrodes (..., 9)."""
-    out = np.empty((*electrodes.shape[:-1], 8), electrodes.dtype)
-    out[..., :2] = electrodes[..., 1:3] - electrodes[..., :1]
-    out[..., 2:] = electrodes[..., 3:] - (
-        electrodes[..., :1] + electrodes[..., 1:2] + electrodes[..., 2:3]
-    ) / np.float32(3)
-    return out
+def _electrodes() -> Floats:
+    """Leads I, II, V1-V6 (columns) of potentials at the right arm, left arm, left leg and six chest electrodes (rows)."""
+    limb = [[-1, 1, 0], [-1, 0, 1], *[[-1 / 3] * 3] * 6]
+    return np.concatenate([np.array(limb), np.concatenate([np.zeros((2, 6)), np.eye(6)])], 1).T.astype(np.float32)
+
+
+_ELECTRODES = _electrodes()
+# the same for nine real, then nine imaginary parts; the leads come out as complex numbers lie in memory
+_MIXED_PARTS = np.kron(_ELECTRODES, np.eye(2, dtype=np.float32)).reshape(9, 2, 16).transpose(1, 0, 2).reshape(18, 16)
 
 
 def add_artefacts(signal: Floats, rate: float, hospital: Hospital, own: Draws) -> None:

@@ -58,7 +58,7 @@ class Draws:
         """Standard normal, of shape (records, *shape)."""
         count = int(np.prod(shape))
         shorts = self._bits(name, -(-count // 4)).view(np.uint16)[:, :count]
-        return _quantiles()[shorts].reshape(self.n, *shape)
+        return np.take(_quantiles(), shorts, mode="wrap").reshape(self.n, *shape)
 
     def chance(self, name: str, probability: ArrayLike) -> NDArray[np.bool_]:
         """True with the given probability, (records,)."""

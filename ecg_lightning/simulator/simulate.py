@@ -89,7 +89,10 @@ def _batch(
         add_artefacts(signal, rate, hospital, own)
     step = np.float32(1) if clean else resolution[:, None, None]
     scale = 1000 if clean else 1000 * gain[:, None, None]
-    microvolts = np.rint(signal * (scale / step)) * step
+    signal = np.rint(signal * (scale / step))
+    signal *= step
+    microvolts = standard_leads(signal)
+    np.clip(np.rint(microvolts, out=microvolts), -32767, 32767, out=microvolts)
     habits = hospital.annotation
     labels = np.stack([terms[name] for name in TERMS], 1) if clean else annotate(terms, habits, own)
     inside = (beats.onset >= 0) & (beats.onset < seconds)
@@ -107,7 +110,7 @@ def _batch(
         **measured,
     }
     return Simulated(
-        np.clip(np.rint(standard_leads(microvolts)), -32767, 32767).astype(np.int16),
+        microvolts.astype(np.int16),
         labels,
         frozenset(TERMS) - frozenset(habits.not_annotated),
         parameters,

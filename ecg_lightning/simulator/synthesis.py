@@ -13,7 +13,7 @@ from ecg_lightning.simulator.waves import Waves, aberrant_waves, ectopic_waves, 
 
 Floats = NDArray[np.floating]
 # how long the waves of one event last, s from its beginning
-_SPANS = {"p": (-0.02, 0.34), "qrs": (-0.03, 0.27), "t": (0.05, 0.72)}
+_SPANS = {"p": (-0.02, 0.17), "qrs": (-0.03, 0.27), "t": (0.05, 0.72)}
 _GAUSSIAN = 0.1325  # standard deviation (s) × cut-off (Hz) of a Gaussian low-pass, √ln 2 / 2π
 
 

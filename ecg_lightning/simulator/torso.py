@@ -77,9 +77,9 @@ def misplace(signal: Floats, own: Draws, placement: Placement) -> Floats:
 
 def standard_leads(signal: Floats) -> Floats:
     """All 12 leads in standard order (..., 12) of I, II, V1-V6 (..., 8); III and the augmented leads are derived."""
-    out = np.empty((*signal.shape[:-1], 12), signal.dtype)
-    one, two = signal[..., 0], signal[..., 1]
-    out[..., 0], out[..., 1], out[..., 2] = one, two, two - one
-    out[..., 3], out[..., 4], out[..., 5] = -(one + two) / 2, one - two / 2, two - one / 2
-    out[..., 6:] = signal[..., 2:]
-    return out
+    return signal @ _DERIVED
+
+
+_DERIVED = np.zeros((8, 12), np.float32)
+_DERIVED[:2, :6] = [[1, 0, -1, -0.5, 1, -0.5], [0, 1, 1, -0.5, -0.5, 1]]
+_DERIVED[2:, 6:] = np.eye(6)

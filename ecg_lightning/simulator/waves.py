@@ -81,7 +81,6 @@ def p_waves(made: Conditions, whose: Draws, own: Draws) -> tuple[Waves, Waves]:
         [
             (0.36 * duration, 0.17 * duration, 0.17 * duration, _v(0.90, 0.75, -0.70) * size[:, None]),
             (0.66 * duration, 0.17 * duration, 0.17 * duration, _v(1.25, 0.60, 0.55) * (size * left)[:, None]),
-            (duration + 0.10, 0.06, 0.08, _v(-0.10, -0.12, 0.0) * size[:, None]),  # atrial repolarisation
         ],
     )
     _vary(waves, whose, "p", 0.25, 0.008)
