@@ -1,0 +1,151 @@
+"""Augment: random variations of training batches, different for every recording, that leave its labels true."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import pi, radians
+
+import torch
+from torch import Tensor
+
+from ecg_lightning.errors import UserError
+from ecg_lightning.simulator.torso import DOWER
+
+# Limb leads from the potentials of RA, LA and LL, and from leads I and II
+LIMBS = torch.tensor([[-1, 1, 0], [-1, 0, 1], [0, -1, 1], [1, -0.5, -0.5], [-0.5, 1, -0.5], [-0.5, -0.5, 1]])
+FROM_I_II = torch.tensor([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
+# All leads from RA, LA, LL, V1 … V6, so that what electrodes add obeys Einthoven's law
+ELECTRODES = torch.cat([torch.cat([LIMBS, torch.full((6, 3), -1 / 3)]), torch.eye(12, 6).roll(6, 0)], dim=1)
+# All leads from the heart's dipole (left, feet, back)
+DIPOLE = torch.cat([FROM_I_II @ torch.from_numpy(DOWER[:2]), torch.from_numpy(DOWER[2:])])
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Strengths of random variations; each is 0 by default, which is off and draws nothing.
+
+    What an electrode picks up comes in millivolts before filter and normalisation, as in a real recording; the rest
+    changes the network's input. Speed is not varied: rates and intervals are diagnoses. Draws come from torch's global
+    generator of the batch's device.
+
+    Attributes:
+        gain: A recording is multiplied by 1 ± at most this.
+        shift: A recording is turned in time, its end coming first, by at most this many seconds either way.
+        noise: White noise of at most this standard deviation at each electrode, mV.
+        wander: Baseline wander, two waves of 0.05–0.5 Hz, of at most about this amplitude at each electrode, mV.
+        mains: Hum of 50 or 60 Hz, of at most about this amplitude at each electrode, mV; none where half the sampling
+            rate is not above the frequency.
+        rotation: The heart's dipole is turned by at most this many degrees about each axis. Few degrees: the
+            electrical axis is a diagnosis too. What is no dipole (by Dower's matrix) stays.
+        lead_dropout: Probability that a lead is silent; where it would be all of them, none is.
+        time_mask: A stretch of at most this many seconds, and half the recording, is silent in all leads.
+        probability: That a recording gets noise; and likewise wander, mains, rotation and time_mask.
+
+    Raises:
+        UserError: For a negative strength, or a probability above 1.
+    """
+
+    gain: float = 0.0
+    shift: float = 0.0
+    noise: float = 0.0
+    wander: float = 0.0
+    mains: float = 0.0
+    rotation: float = 0.0
+    lead_dropout: float = 0.0
+    time_mask: float = 0.0
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            limit = 1.0 if field.name in ("gain", "lead_dropout", "probability") else torch.inf
+            if not 0 <= value <= limit:
+                raise UserError(f"augment.{field.name} must be between 0 and {limit:g}, got {value}.")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float]) -> "Augment":
+        """From a config's strengths.
+
+        Raises:
+            UserError: For a name that is none of them.
+        """
+        names = [field.name for field in fields(cls)]
+        if unknown := [name for name in values if name not in names]:
+            raise UserError(f"There is no augmentation {', '.join(unknown)}. Choose from: {', '.join(names)}.")
+        return cls(**values)
+
+    def recordings(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:
+        """What happens at the patient and the electrodes: (batch, 12, samples) in mV, before any processing.
+
+        Args:
+            x: The recordings.
+            mask: (batch, 1, samples), True where a sample is valid; the rest stays 0.
+            rate: Sampling rate, Hz.
+        """
+        if not any((self.noise, self.wander, self.mains, self.rotation)):
+            return x
+        signal = x.transpose(1, 2)  # (batch, samples, leads), the order in memory
+        if self.rotation:
+            signal = signal @ self._rotations(x).mT
+        if self.wander or self.mains:
+            waves, weights = self._waves(x, rate)
+            signal = signal + waves @ (weights @ ELECTRODES.to(x).mT)
+        if self.noise:
+            white = torch.randn(*signal.shape[:2], ELECTRODES.shape[1], device=x.device)
+            signal = signal + (white * self._strengths(x, self.noise)) @ ELECTRODES.to(x).mT
+        return signal.transpose(1, 2) * mask
+
+    def inputs(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:
+        """What changes the network's input: (batch, leads, samples), after normalisation.
+
+        Args:
+            x: The input, any leads.
+            mask: (batch, 1, samples), True where a sample is valid; padding stays where it is.
+            rate: Sampling rate, Hz.
+        """
+        batch, leads, samples = x.shape
+        time = torch.arange(samples, device=x.device)
+        length = mask.sum(2)
+        if most := round(self.shift * rate):
+            by = torch.randint(-most, most + 1, (batch, 1), device=x.device)
+            source = torch.where(mask[:, 0], (time - by) % length.clamp(min=1), time)
+            rows = (source + samples * torch.arange(batch, device=x.device)[:, None]).flatten()
+            x = x.transpose(1, 2).reshape(-1, leads)[rows].view(batch, samples, leads).transpose(1, 2)
+        if self.gain or self.lead_dropout:
+            factor = 1 + self.gain * (2 * torch.rand(batch, 1, 1, device=x.device) - 1)
+            kept = torch.rand(batch, leads, 1, device=x.device) >= self.lead_dropout
+            x = x * (factor * (kept | ~kept.any(1, keepdim=True)))
+        if self.time_mask:
+            silent = self._strengths(x, self.time_mask * rate)[:, :, 0].minimum(length / 2)
+            start = torch.rand(batch, 1, device=x.device) * (length - silent)
+            x = x * ~((time >= start) & (time < start + silent))[:, None]
+        return x
+
+    def _strengths(self, x: Tensor, most: float) -> Tensor:
+        """(batch, 1, 1) from 0 to `most`, evenly, for the recordings that get any."""
+        strength, chance = torch.rand(2, len(x), 1, 1, device=x.device)
+        strengths: Tensor = most * strength * (chance < self.probability)
+        return strengths
+
+    def _waves(self, x: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """Sines over time (batch, samples, 3), two of wander and one of mains, and electrodes' shares of them."""
+        batch, _, samples = x.shape
+        frequency = torch.rand(batch, 3, device=x.device) * 0.45 + 0.05
+        frequency[:, 2] = torch.where(frequency[:, 2] < 0.275, 50, 60)
+        time = torch.arange(samples, device=x.device) / rate
+        phase = 2 * pi * torch.rand(batch, 1, 3, device=x.device)
+        waves = torch.sin(2 * pi * frequency[:, None] * time[:, None] + phase)
+        wander, mains = self._strengths(x, self.wander), self._strengths(x, self.mains)
+        heard = mains * (frequency[:, 2, None, None] < rate / 2)
+        shares = torch.randn(batch, 3, ELECTRODES.shape[1], device=x.device)
+        return waves, shares * torch.cat([wander, wander, heard], dim=1)
+
+    def _rotations(self, x: Tensor) -> Tensor:
+        """(batch, 12, 12) that turn the part of each recording that is a dipole, and leave the rest."""
+        angles = radians(self.rotation) * (2 * torch.rand(len(x), 3, device=x.device) - 1)
+        angles = angles * (torch.rand(len(x), 1, device=x.device) < self.probability)
+        generator = torch.zeros(len(x), 3, 3, device=x.device)
+        generator[:, [2, 0, 1], [1, 2, 0]] = angles
+        turn = torch.linalg.matrix_exp(generator - generator.mT)
+        eye, dipole = torch.eye(3, device=x.device), DIPOLE.to(x)
+        turns: Tensor = torch.eye(12, device=x.device) + dipole @ (turn - eye) @ torch.linalg.pinv(dipole)
+        return turns

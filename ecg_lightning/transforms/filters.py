@@ -1,0 +1,145 @@
+"""Zero-phase band-pass and polyphase resampling of whole batches, equal to SciPy's up to float32."""
+
+import math
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from ecg_lightning.errors import UserError
+
+
+def check_band(low: float | None, high: float | None, rate: float) -> None:
+    """Raise UserError unless 0 < low < high < rate / 2 (Hz), as far as they are given."""
+    limits = [f for f in (0, low, high, rate / 2) if f is not None]
+    if any(a >= b for a, b in pairwise(limits)):
+        raise UserError(
+            f"A pass band from {low} to {high} Hz is not between 0 and {rate / 2:g} Hz, half the sampling rate."
+        )
+
+
+def bandpass(
+    x: Tensor,
+    rate: float,
+    low: float | None = None,
+    high: float | None = None,
+    order: int = 4,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Butterworth filter run forwards and backwards: `scipy.signal.sosfiltfilt` with its default padding.
+
+    Like SciPy's, it begins in the steady state of an odd extension at either end; the end of a padded recording is its
+    last valid sample. A recording too short for SciPy's extension gets a flat one beyond its other end.
+
+    Args:
+        x: (batch, leads, samples).
+        rate: Sampling rate, Hz.
+        low: Lower cut-off, Hz; None makes it a low-pass filter.
+        high: Upper cut-off, Hz; None makes it a high-pass filter; neither, and x comes back as it is.
+        order: Of the Butterworth design.
+        mask: (batch, 1, samples), True where a sample is valid.
+
+    Raises:
+        UserError: For cut-offs that are not 0 < low < high < rate / 2.
+    """
+    if low is None and high is None:
+        return x
+    check_band(low, high, rate)
+    samples = x.shape[2]
+    padding = _design(rate, low, high, order, 1)[2]
+    if mask is None:
+        last = torch.full((len(x), 1, 1), samples - 1, device=x.device)
+    else:
+        last = mask.sum(2, keepdim=True).clamp(min=1) - 1
+
+    # beyond the right extension, its last value goes on: the backward filter then arrives in its steady state
+    position = torch.arange(-padding, samples + padding, device=x.device).minimum(last + padding)
+    before, after = position < 0, position > last
+    mirrored = (
+        torch.where(before, -position, torch.where(after, 2 * last - position, position)).clamp(min=0).minimum(last)
+    )
+    inside = x.gather(2, mirrored.expand(-1, x.shape[1], -1))
+    edge = torch.where(before, x[:, :, :1], x.gather(2, last.expand(-1, x.shape[1], -1)))
+    extended = torch.where(before | after, 2 * edge - inside, inside)
+
+    size = extended.shape[2]
+    response, gain, _ = _design(rate, low, high, order, size)
+    response = response.to(x.device)
+    forward = _causal(extended, response, gain)
+    end = (last + 2 * padding).expand(-1, x.shape[1], -1)
+    held = torch.where(torch.arange(size, device=x.device) > end, forward.gather(2, end), forward)
+    y = _causal(held.flip(2), response, gain).flip(2)[:, :, padding : padding + samples]
+    return y if mask is None else y * mask
+
+
+def resample(x: Tensor, up: int, down: int) -> Tensor:
+    """Change the sampling rate by up/down: `scipy.signal.resample_poly` with its default anti-aliasing filter.
+
+    Args:
+        x: (batch, leads, samples); like SciPy, taken as 0 beyond its ends.
+        up: Factor up.
+        down: Factor down.
+
+    Returns:
+        (batch, leads, ⌈samples · up / down⌉).
+    """
+    common = math.gcd(up, down)
+    up, down = up // common, down // common
+    if up == down:
+        return x
+    kernels, left = _polyphase(up, down)
+    batch, leads, samples = x.shape
+    total = -(-samples * up // down)
+    steps = -(-total // up)
+    right = max(0, (steps - 1) * down + kernels.shape[1] - left - samples)
+    padded = torch.nn.functional.pad(x.reshape(batch * leads, 1, samples), (left, right))
+    phases = torch.nn.functional.conv1d(padded, kernels[:, None].to(x.device), stride=down)[:, :, :steps]
+    return phases.transpose(1, 2).reshape(batch, leads, -1)[:, :, :total]
+
+
+def _causal(x: Tensor, response: Tensor, gain: float) -> Tensor:
+    """The filter over x, as if its first value had gone on for ever before it."""
+    first = x[:, :, :1]
+    size, length = x.shape[2], 2 * (response.shape[0] - 1)
+    spectrum = torch.fft.rfft(x - first, length) * response
+    y: Tensor = torch.fft.irfft(spectrum, length)[:, :, :size] + gain * first
+    return y
+
+
+@lru_cache(maxsize=32)
+def _design(rate: float, low: float | None, high: float | None, order: int, size: int) -> tuple[Tensor, float, int]:
+    """Spectrum of the impulse response's first `size` samples, gain at 0 Hz, and SciPy's padding.
+
+    A causal filter's first `size` outputs need no more of its response, however long that rings.
+    """
+    import numpy as np  # here, because only those who filter should wait for scipy.signal
+    from scipy.fft import next_fast_len
+    from scipy.signal import butter, sosfilt
+
+    if low is None or high is None:
+        sections = butter(order, low or high or 0, "highpass" if low else "lowpass", output="sos", fs=rate)
+    else:
+        sections = butter(order, (low, high), "bandpass", output="sos", fs=rate)
+    impulse = np.zeros(size)
+    impulse[0] = 1
+    length = 2 * next_fast_len(size, real=True)
+    spectrum = np.fft.rfft(sosfilt(sections, impulse), length)
+    gain = float(np.prod(sections[:, :3].sum(1) / sections[:, 3:].sum(1)))
+    taps = 2 * len(sections) + 1 - min((sections[:, 2] == 0).sum(), (sections[:, 5] == 0).sum())
+    return torch.from_numpy(spectrum).to(torch.complex64), gain, 3 * int(taps)
+
+
+@lru_cache(maxsize=32)
+def _polyphase(up: int, down: int) -> tuple[Tensor, int]:
+    """One kernel a phase, (up, taps), and how many zeros the signal needs before it."""
+    import numpy as np
+    from scipy.signal import firwin
+
+    half = 10 * max(up, down)
+    taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
+    left = half // up
+    # output q · up + p is the sum over inputs q · down + j of their value times tap p · down + half - j · up
+    tap = np.arange(up)[:, None] * down + half - np.arange(-left, (half + (up - 1) * down) // up + 1) * up
+    kernels = np.where((tap >= 0) & (tap < len(taps)), taps[tap.clip(0, len(taps) - 1)], 0)
+    return torch.from_numpy(kernels).to(torch.float32), left

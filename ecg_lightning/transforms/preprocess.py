@@ -1,0 +1,83 @@
+"""Preprocess: from a batch as the store has it to what a network sees; published with every checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from math import inf
+from typing import Any
+
+from torch import Tensor
+
+from ecg_lightning.errors import UserError
+from ecg_lightning.records import LEADS
+from ecg_lightning.transforms.augment import Augment
+from ecg_lightning.transforms.filters import bandpass, check_band
+from ecg_lightning.transforms.signal import (
+    Normalisation,
+    check_normalisation,
+    lead_rows,
+    normalise,
+    select_leads,
+    to_millivolts,
+    valid_mask,
+)
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Millivolts, then a band-pass if there is one, then the chosen leads, then normalisation.
+
+    Attributes:
+        normalisation: "zscore", "zscore_all" or "none", see `normalise`.
+        low: Lower cut-off in Hz, or None.
+        high: Upper cut-off in Hz, or None.
+        leads: Leads that the network sees, in this order.
+
+    Raises:
+        UserError: For a value that is none of these.
+    """
+
+    normalisation: Normalisation = "zscore"
+    low: float | None = None
+    high: float | None = None
+    leads: tuple[str, ...] = LEADS
+
+    def __post_init__(self) -> None:
+        # asked here, before anything is packed or trained, and not at the first batch
+        check_normalisation(self.normalisation)
+        lead_rows(self.leads)
+        check_band(self.low, self.high, inf)
+
+    def __call__(self, signals: Tensor, lengths: Tensor, rate: float, augment: Augment | None = None) -> Tensor:
+        """The network's input, float32 (batch, leads, samples), its padding exactly 0.
+
+        Args:
+            signals: int16 (batch, samples, 12), 1 µV a step.
+            lengths: (batch,) samples of each recording that are no padding.
+            rate: Sampling rate, Hz.
+            augment: Variations for training.
+        """
+        x = to_millivolts(signals)
+        mask = valid_mask(lengths, x.shape[2])
+        if augment is not None:
+            x = augment.recordings(x, mask, rate)
+        x = bandpass(x, rate, self.low, self.high, mask=mask)
+        x = normalise(select_leads(x, self.leads), self.normalisation, mask)
+        return x if augment is None else augment.inputs(x, mask, rate)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self) | {"leads": list(self.leads)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Preprocess":
+        """What `to_dict` gave.
+
+        Raises:
+            UserError: For a key that this version does not know.
+        """
+        if unknown := set(values) - {field.name for field in fields(cls)}:
+            raise UserError(
+                f"The preprocessing names {', '.join(sorted(unknown))}, which this version of ecg_lightning does not know. "
+                "It was written by a newer one: update."
+            )
+        return cls(**{**values, "leads": tuple(values.get("leads", LEADS))})

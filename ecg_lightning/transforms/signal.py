@@ -1,0 +1,83 @@
+"""Units, masks, leads and normalisation of whole batches, on the batch's device.
+
+A batch is float32 (batch, leads, samples); a mask is bool (batch, 1, samples), False where a recording is padded on
+the right. In memory a batch is time-major, as the store is: what follows reads and writes it in that order anyway.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from ecg_lightning.errors import UserError
+from ecg_lightning.records import LEADS
+
+Normalisation = Literal["zscore", "zscore_all", "none"]
+
+FLAT = 1e-4
+"""Standard deviation, in mV, up to which a lead is flat: a tenth of the store's step."""
+
+
+def to_millivolts(signals: Tensor) -> Tensor:
+    """The store's int16 (batch, samples, leads), 1 µV a step, as float32 (batch, leads, samples) in mV."""
+    return (signals.to(torch.float32) / 1000).transpose(1, 2)
+
+
+def valid_mask(lengths: Tensor, samples: int) -> Tensor:
+    """Bool (batch, 1, samples), True for the first `lengths` (batch,) samples of each recording."""
+    return (torch.arange(samples, device=lengths.device) < lengths[:, None])[:, None]
+
+
+def lead_rows(leads: Sequence[str]) -> list[int]:
+    """Where these leads are among the twelve.
+
+    Raises:
+        UserError: For no lead at all, or a name that is no standard lead.
+    """
+    unknown = [lead for lead in leads if lead not in LEADS]
+    if unknown or not leads:
+        raise UserError(f"There is no lead {', '.join(unknown) or 'to see'}. Choose from: {', '.join(LEADS)}.")
+    return [LEADS.index(lead) for lead in leads]
+
+
+def select_leads(x: Tensor, leads: Sequence[str]) -> Tensor:
+    """The named leads, in this order, of a batch that has all twelve."""
+    return x if tuple(leads) == LEADS else x[:, lead_rows(leads)]
+
+
+def check_normalisation(method: str) -> None:
+    """Raise UserError where there is no such normalisation."""
+    if method not in get_args(Normalisation):
+        raise UserError(f"There is no normalisation '{method}'. Choose from: {', '.join(get_args(Normalisation))}.")
+
+
+def normalise(x: Tensor, method: Normalisation = "zscore", mask: Tensor | None = None) -> Tensor:
+    """Bring every recording to the same scale; statistics are over valid samples, and padding becomes exactly 0.
+
+    "zscore" gives each lead mean 0 and standard deviation 1; "zscore_all" centres each lead and divides a recording by
+    one standard deviation over all its leads, so that their relative amplitudes stay; "none" keeps millivolts.
+    What is flat (see `FLAT`) becomes 0.
+
+    Args:
+        x: (batch, leads, samples), mV.
+        method: One of the three.
+        mask: (batch, 1, samples), True where a sample is valid; None where all are.
+
+    Raises:
+        UserError: For another method.
+    """
+    check_normalisation(method)
+    if method == "none":
+        return x if mask is None else x * mask
+    if mask is None:
+        x = x - x.mean(2, keepdim=True)
+        mean_square = x.square().mean(2, keepdim=True)
+    else:
+        count = mask.sum(2, keepdim=True).clamp(min=1)
+        x = (x - (x * mask).sum(2, keepdim=True) / count) * mask
+        mean_square = x.square().sum(2, keepdim=True) / count
+    if method == "zscore_all":
+        mean_square = mean_square.mean(1, keepdim=True)
+    deviation = mean_square.sqrt()
+    return x * torch.where(deviation > FLAT, 1 / deviation, 0)
