@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.simulator.conditions import Conditions
-from ecg_lightning.simulator.hospital import Annotation
+from ecg_lightning.simulator.hospital import TERMS, Annotation
 from ecg_lightning.simulator.rhythm import ATRIAL, VENTRICULAR, Beats
 from ecg_lightning.simulator.rng import Draws
 from ecg_lightning.simulator.torso import standard_leads
@@ -15,11 +15,6 @@ from ecg_lightning.simulator.waves import Waves
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
-TERMS = (
-    "NORM", "SR", "AFIB", "AFLT", "SVTAC", "PACE", "STACH", "SBRAD", "SARRH", "1AVB", "WPW", "IRBBB", "CRBBB", "CLBBB",
-    "ILBBB", "IVCD", "LAFB", "LPFB", "PVC", "PAC", "LVH", "VCLVH", "RVH", "IMI", "AMI", "LMI", "STE_", "STD_", "INVT",
-    "LOWT", "LVOLT", "LNGQT",
-)  # fmt: skip
 _UNREMARKABLE = ("NORM", "SR", "STACH", "SBRAD", "SARRH", "IRBBB", "PAC")  # may stand beside NORM
 
 

@@ -1,5 +1,6 @@
 """What makes one hospital's archive differ from another's: its patients, devices, technicians, noise and readers."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +18,12 @@ PREVALENCE = {
     "PVC": 0.10, "PAC": 0.06, "LVH": 0.12, "RVH": 0.01, "IMI": 0.09, "AMI": 0.09, "LMI": 0.03,
     "STE_": 0.04, "STD_": 0.10, "INVT": 0.10, "LOWT": 0.12, "LVOLT": 0.03, "LNGQT": 0.02,
 }  # fmt: skip
+# what readers may write: in the order of a simulated record's labels
+TERMS = (
+    "NORM", "SR", "AFIB", "AFLT", "SVTAC", "PACE", "STACH", "SBRAD", "SARRH", "1AVB", "WPW", "IRBBB", "CRBBB", "CLBBB",
+    "ILBBB", "IVCD", "LAFB", "LPFB", "PVC", "PAC", "LVH", "VCLVH", "RVH", "IMI", "AMI", "LMI", "STE_", "STD_", "INVT",
+    "LOWT", "LVOLT", "LNGQT",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,15 @@ class Hospital:
     annotation: Annotation = field(default_factory=Annotation)
 
     def __post_init__(self) -> None:
-        for term in self.prevalence:
-            if term not in PREVALENCE:
-                close = "".join(f"; did you mean {match}?" for match in get_close_matches(term, PREVALENCE, 1))
-                raise UserError(f"hospital {self.name}: prevalence of {term}, which is not simulated{close}")
+        self._refuse_unknown("prevalence", self.prevalence, PREVALENCE)
+        self._refuse_unknown("annotation.not_annotated", self.annotation.not_annotated, TERMS)
+        self._refuse_unknown("annotation.missed_terms", self.annotation.missed_terms, TERMS)
+
+    def _refuse_unknown(self, key: str, given: Iterable[str], known: Collection[str]) -> None:
+        for term in given:
+            if term not in known:
+                close = "".join(f"; did you mean {match}?" for match in get_close_matches(term, known, 1))
+                raise UserError(f"hospital {self.name}, {key}: {term} is not simulated{close}")
 
     def share(self, condition: str) -> float:
         """The share of recordings in which a condition is drawn."""

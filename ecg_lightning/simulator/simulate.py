@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.simulator.conditions import RHYTHMS, draw_conditions
-from ecg_lightning.simulator.definitions import TERMS, annotate, define_terms, measure_qrs
-from ecg_lightning.simulator.hospital import Hospital
+from ecg_lightning.simulator.definitions import annotate, define_terms, measure_qrs
+from ecg_lightning.simulator.hospital import TERMS, Hospital
 from ecg_lightning.simulator.noise import add_artefacts, add_noise, draw_devices, padded
 from ecg_lightning.simulator.rhythm import draw_beats
 from ecg_lightning.simulator.synthesis import Canvas, synthesise

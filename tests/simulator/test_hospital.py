@@ -34,6 +34,7 @@ def write(folder: Path, text: str) -> Path:
         ("noise: {base: 0.1}", "base"),
         ("age: old", "age"),
         ("prevalence: {AFIBB: 0.1}", "did you mean AFIB"),
+        ("annotation: {not_annotated: [SARH]}", "did you mean SARRH"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
