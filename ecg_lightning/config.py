@@ -192,7 +192,8 @@ def arguments_for(group: str, values: Mapping[str, Any], supplied: Iterable[str]
     for key, value in given.items():
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error", FutureWarning)  # OmegaConf still takes "4" for an int, with a warning
+                # OmegaConf warns of every conversion: 3 for a float is meant, "4" for an int is not.
+                warnings.simplefilter("error" if isinstance(value, str) else "ignore", FutureWarning)
                 config[key] = value
         except (OmegaConfBaseException, FutureWarning) as error:
             wanted = signature.arguments[key].annotation

@@ -184,13 +184,19 @@ def _callbacks(run_dir: Path, config: DictConfig, model: ECGModule, finetune: Fi
     found: list[Callback] = [
         Freeze(finetune),
         RunRecord(run_dir, as_dict(config) | {"run_dir": str(run_dir)}, facts),
-        ModelCheckpoint(
-            run_dir / "checkpoints", "best", monitor=model.monitor, mode=mode, save_last=True, enable_version_counter=False,
-        ),  # fmt: skip
+        _checkpoint(run_dir, "best", monitor=model.monitor, mode=mode),
+        _checkpoint(run_dir, "last"),  # after `best`, so that it knows the best score
     ]
     if model.optim.patience is not None:
         found.append(EarlyStopping(model.monitor, patience=model.optim.patience, mode=mode, check_finite=False))
     return found
+
+
+def _checkpoint(run_dir: Path, name: str, **which: Any) -> ModelCheckpoint:
+    # At the epoch's very end, when nothing of the epoch is left to do: a resumed run starts with the next one.
+    return ModelCheckpoint(
+        run_dir / "checkpoints", name, enable_version_counter=False, save_on_train_epoch_end=True, **which
+    )
 
 
 def _trainer(config: DictConfig, run_dir: Path, callbacks: list[Callback], logger: Any, freezes: bool) -> pl.Trainer:

@@ -88,7 +88,7 @@ class ECGDataModule(pl.LightningDataModule):
         self.preprocess = Preprocess(
             normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
         )
-        self.augmentation = Augment(**self.augment)
+        self.augmentation = Augment.from_dict(self.augment)
         if overlap := {*self.val_folds} & {*self.test_folds}:
             raise UserError(f"data.val_folds and data.test_folds share {sorted(overlap)}: a fold is on one side only.")
 
@@ -252,6 +252,9 @@ class ECGDataModule(pl.LightningDataModule):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
+            # An iterator draws a seed; from the global generator it would shift dropout and augmentation of an epoch,
+            # and not of the same epoch in a run that is resumed there.
+            generator=torch.Generator(),
         )
 
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> dict[str, Tensor]:

@@ -1,0 +1,38 @@
+"""A tiny PTB-XL and a tiny network, for tests that train."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import fake
+from ecg_lightning.main import main
+
+TINY = (
+    "model.name=ResNet1dModule", "model.block=basic", "model.widths=[4,4,8,8]", "model.pooling=mean", "model.dropout=0.2",
+    "data.batch_size=16", "trainer.max_epochs=2", "trainer.gradient_clip_val=1", "trainer.num_sanity_val_steps=0",
+    "trainer.enable_progress_bar=false", "trainer.enable_model_summary=false", "trainer.accelerator=cpu",
+    "logger.wandb=false",
+)  # fmt: skip
+"""Overrides that make a run take a second or two."""
+
+
+def archive(folder: Path, records: int = 80) -> Path:
+    """A small PTB-XL at 100 Hz, 3 s a recording."""
+    fake.ptbxl(folder / "ptbxl", records, seconds=3)
+    return folder / "ptbxl"
+
+
+def arguments(root: Path, run_dir: Path, *more: str) -> list[str]:
+    """The words after the verb for a tiny run on a tiny archive."""
+    data = ("data.name=PTBXLDataModule", f"data.root={root}", "data.seconds=3", f"data.store_dir={run_dir.parent / 'store'}")
+    return [*data, *TINY, "data.pack_workers=1", f"run_dir={run_dir}", *more]
+
+
+def fit(root: Path, run_dir: Path, *more: str) -> Path:
+    """Trains; returns the run's folder."""
+    assert run("fit", arguments(root, run_dir, *more)) == 0
+    return run_dir
+
+
+def run(verb: str, words: Sequence[str]) -> int:
+    """One verb as the command line runs it, in this process."""
+    return main([verb, *words])
