@@ -127,7 +127,8 @@ class Trials:
         return found
 
     def _take(self) -> Try | None:
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        for trial in sorted(waiting, key=lambda trial: (-attempt_of(trial), trial.number)):  # what was begun comes first
             identifier = self._identifier(trial.number)
             try:
                 if not self._storage.set_trial_state_values(identifier, TrialState.RUNNING):

@@ -45,7 +45,7 @@ def sweep_file(tmp_path: Path) -> Callable[..., Path]:
             "command": ["${interpreter}", str(program), *told, "${args}"],
         }
         file = tmp_path / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(content | more), encoding="utf-8")
+        file.write_text(yaml.safe_dump(content | more, sort_keys=False), encoding="utf-8")
         return file
 
     return write
