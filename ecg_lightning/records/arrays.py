@@ -49,12 +49,14 @@ def read_arrays(path: Path, dataset: str | None, leads: Sequence[str] | None) ->
         leads: lead names; by default the file's own, or the standard twelve.
 
     Raises:
-        RecordError: "unreadable file", "no signal", "ambiguous signal", "ambiguous orientation".
+        RecordError: "no such file", "unreadable file", "no signal", "ambiguous signal", "ambiguous orientation".
     """
     try:
         arrays = _OPENERS[path.suffix.lower()](path)
     except RecordError:
         raise
+    except FileNotFoundError as error:
+        raise RecordError(f"no such file: {path}") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RecordError(f"unreadable file: {error}") from error
     names = leads or _texts(arrays, _LEAD_KEYS)

@@ -1,0 +1,189 @@
+"""The archives of the CODE study (Telehealth Network of Minas Gerais, Ribeiro 2020): CODE-15% and CODE-test.
+
+Both keep all exams in HDF5 datasets ``tracings`` (exams, 4096, 12), float32 at 400 Hz in the standard order of leads, and
+fill with zeros what the exam lacks at both ends. The authors give the scale both as 1e-4 V and as volts times 1000; the
+amplitudes agree with the latter, millivolts.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import ClassVar
+
+import h5py
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.errors import UserError
+from ecg_lightning.pack import Reader, Row
+from ecg_lightning.records import Record, RecordError, read_record, repair
+
+ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
+"""The columns of labels; AF is fibrillation, ST sinus tachycardia, SB sinus bradycardia."""
+RATE = 400.0  # Hz
+
+
+@lru_cache(maxsize=32)
+def _tracings(path: Path, process: int) -> h5py.Dataset:
+    """The open dataset of one file: opened once by each process, never inherited from the one that forked it."""
+    return h5py.File(path, "r")["tracings"]
+
+
+def read_tracing(row: Row, folder: Path) -> Record:
+    """Reads one exam alone from its HDF5 file; the zeros at both ends are cut."""
+    if row["tracing"] < 0:
+        raise RecordError("no tracing: the exam is in none of the HDF5 files of this folder")
+    tracing: NDArray[np.float32] = _tracings(folder / row["file"], os.getpid())[row["tracing"]]
+    return repair(Record(np.ascontiguousarray(tracing.T, np.float32), RATE))
+
+
+def read_matlab(row: Row, folder: Path) -> Record:
+    """Reads one exam of the re-issued form, a MATLAB file with ``feats`` (12, samples)."""
+    return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", dataset="feats")
+
+
+def codes_of(labels: pd.DataFrame) -> list[str]:
+    """Each row's columns that are true, joined by ``|``; there are at most 64 different ones.
+
+    >>> codes_of(pd.DataFrame([[True, False, False, False, False, True], [False] * 6], columns=ABNORMALITIES))
+    ['1dAVb|AF', '']
+    """
+    said = labels.loc[:, list(ABNORMALITIES)].to_numpy() == 1  # True, or 1 in CODE-test
+    number = said @ (1 << np.arange(len(ABNORMALITIES)))
+    texts = ["|".join(n for i, n in enumerate(ABNORMALITIES) if k >> i & 1) for k in range(1 << len(ABNORMALITIES))]
+    return [texts[k] for k in number.tolist()]
+
+
+class CODEDataModule(ECGDataModule):
+    """Base of both archives: six abnormalities, each exam read alone from a large HDF5 file."""
+
+    system: ClassVar[str] = "code15"
+
+    def files(self, table: pd.DataFrame) -> list[Path]:
+        """The files that hold the tracings, each once."""
+        return [self.folder / file for file in table["file"].unique() if file]
+
+    def reader(self) -> Reader:
+        """Reads one exam of an HDF5 dataset."""
+        return partial(read_tracing, folder=self.folder)
+
+
+@dataclass(eq=False, repr=False)
+class CODE15DataModule(CODEDataModule):
+    """CODE-15%: 345,779 exams of 233,770 patients, of 7 or 10 s at 400 Hz; folds by patient.
+
+    ``exams.csv`` with ``exams_part0.hdf5`` … as Zenodo distributes them, any number of the 18 parts; or, where ``meta.csv``
+    lies in root, one MATLAB file an exam, as others have re-issued it.
+    """
+
+    source: ClassVar[str] = "code15"
+
+    def table(self) -> pd.DataFrame:
+        """The official table in the order of the parts, so that packing reads each from its beginning to its end."""
+        if self._matlab:
+            exams = _read_table(
+                self.folder / "meta.csv", "exam_id", "patient_id", "age", "is_male", "save_file", *ABNORMALITIES
+            )
+            return self._columns(exams).assign(file=exams["save_file"])
+        path = self.folder / "exams.csv"
+        if not path.is_file():
+            raise UserError(f"data.root: '{self.root}' has no exams.csv; it should be the folder of CODE-15%.")
+        exams = _read_table(path, "exam_id", "patient_id", "age", "is_male", *ABNORMALITIES)
+        parts = sorted(self.folder.glob("exams_part*.hdf5"))
+        if not parts:
+            raise UserError(f"data.root: '{self.root}' has no exams_part*.hdf5, the tracings of CODE-15%.")
+        exams = exams.merge(_places(parts), "left", "exam_id", validate="m:1")
+        exams = exams.sort_values(["file", "tracing"], kind="stable", na_position="last", ignore_index=True)
+        return self._columns(exams).assign(
+            file=exams["file"].fillna(""), tracing=exams["tracing"].fillna(-1).astype(int)
+        )
+
+    @property
+    def _matlab(self) -> bool:
+        return (self.folder / "meta.csv").is_file()
+
+    def _columns(self, exams: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "record_id": exams["exam_id"].astype(str),
+                "patient_id": exams["patient_id"].astype(str),
+                "age": exams["age"].astype(float),
+                "sex": np.where(exams["is_male"], "M", "F"),
+                "codes": codes_of(exams),
+            }
+        )
+
+    def reader(self) -> Reader:
+        """Reads one exam of an HDF5 part, or a MATLAB file."""
+        return partial(read_matlab, folder=self.folder) if self._matlab else super().reader()
+
+
+@dataclass(eq=False, repr=False)
+class CODETestDataModule(CODEDataModule):
+    """CODE-test: 827 exams of as many patients, annotated by cardiologists in agreement; every exam is in the test fold.
+
+    Attributes:
+        annotations: whose annotations are the truth: gold_standard, cardiologist1, cardiologist2, cardiology_residents …,
+            a file of ``annotations``.
+    """
+
+    source: ClassVar[str] = "code_test"
+
+    annotations: str = "gold_standard"
+
+    def table(self) -> pd.DataFrame:
+        """The annotations and attributes, whose rows are those of the tracings; an exam's id is its row's number."""
+        inner = "data/" if (self.folder / "data").is_dir() else ""  # as the ZIP of Zenodo is unpacked
+        choices = sorted(path.stem for path in (self.folder / inner / "annotations").glob("*.csv"))
+        if not choices:
+            raise UserError(f"data.root: '{self.root}' has no annotations/*.csv; it should be the folder of CODE-test.")
+        if self.annotations not in choices:
+            raise UserError(f"data.annotations: there is no '{self.annotations}'. Choices: {', '.join(choices)}.")
+        labels = pd.read_csv(self.folder / inner / "annotations" / f"{self.annotations}.csv")
+        people = pd.read_csv(self.folder / inner / "attributes.csv", keep_default_na=False)
+        return pd.DataFrame(
+            {
+                "record_id": [str(number) for number in range(len(labels))],
+                "age": pd.to_numeric(people["age"], errors="coerce").astype(float),
+                "sex": people["sex"],
+                "codes": codes_of(labels),
+                "file": f"{inner}ecg_tracings.hdf5",
+                "tracing": np.arange(len(labels)),
+            }
+        )
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """The test fold, whichever the configuration says it is."""
+        return np.full(len(self.store), (self.test_folds or [0])[0], np.int64)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Refuses to train or to choose anything on it."""
+        if stage in ("fit", "validate"):
+            raise UserError(f"CODE-test has test recordings only: it serves `test` and mixes, not `{stage}`.")
+        super().setup(stage)
+
+
+def _read_table(path: Path, *columns: str) -> pd.DataFrame:
+    """Some columns of a CSV file of one row an exam."""
+    try:
+        return pd.read_csv(path, usecols=list(columns))
+    except ValueError as error:
+        raise UserError(f"{path} is not the table of CODE-15%: {error}") from error
+
+
+def _places(parts: Iterable[Path]) -> pd.DataFrame:
+    """Where each exam's tracing is: exam_id, file, tracing (its row); the ids of a part are all that is read."""
+    places = []
+    for part in parts:
+        try:
+            with h5py.File(part, "r") as file:
+                exams = file["exam_id"][:]
+        except (OSError, KeyError) as error:
+            raise UserError(f"{part} cannot be read: {error}. Download it again, or move it elsewhere.") from error
+        places.append(pd.DataFrame({"exam_id": exams, "file": part.name, "tracing": np.arange(len(exams))}))
+    return pd.concat(places).drop_duplicates("exam_id")

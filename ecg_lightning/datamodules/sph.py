@@ -1,0 +1,57 @@
+"""SPH: 25,770 recordings of 24,666 patients of Shandong Provincial Hospital, 10 to 60 s, AHA statements (Liu 2022)."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.errors import UserError
+from ecg_lightning.pack import Reader, Row
+from ecg_lightning.records import Record, read_record
+
+RATE = 500.0  # Hz, stated by the paper; the files do not say it
+
+
+def read_row(row: Row, folder: Path) -> Record:
+    """Reads the dataset ``ecg`` (12, samples), millivolts, of the file that a row of the table names."""
+    return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", dataset="ecg")
+
+
+@dataclass(eq=False, repr=False)
+class SPHDataModule(ECGDataModule):
+    """SPH as figshare distributes it: ``metadata.csv``, and ``records`` with one HDF5 file a recording; folds by patient.
+
+    A recording has one or more statements of the AHA list (Mason 2007), each with modifiers behind it: ``60+310``.
+    """
+
+    source: ClassVar[str] = "sph"
+    system: ClassVar[str] = "aha"
+
+    def table(self) -> pd.DataFrame:
+        """The official table. Recording A00001 is the file ``A00001.h5``, or ``SPH00001.h5`` in re-issued copies."""
+        path = self.folder / "metadata.csv"
+        if not path.is_file():
+            raise UserError(f"data.root: '{self.root}' has no metadata.csv; it should be the folder of SPH.")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        present = {file.stem: file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.h5")}
+        return pd.DataFrame(
+            {
+                "record_id": table["ECG_ID"],
+                "patient_id": table["Patient_ID"],
+                "age": pd.to_numeric(table["Age"], errors="coerce"),
+                "sex": table["Sex"],
+                "date": table["Date"],
+                "codes": table["AHA_Code"].str.replace(";", "|"),
+                "file": [
+                    present.get(name) or present.get(f"SPH{name[1:]}") or f"records/{name}.h5"
+                    for name in table["ECG_ID"]
+                ],
+            }
+        )
+
+    def reader(self) -> Reader:
+        """Reads HDF5."""
+        return partial(read_row, folder=self.folder)
