@@ -282,6 +282,16 @@ def as_dict(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def with_run_config(arguments: Sequence[str]) -> list[str]:
+    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given."""
+    pairs = split_arguments(arguments)
+    run_dir = dict(pairs).get("run_dir")
+    own = Path(run_dir or ".") / "config.yaml"
+    if run_dir is None or any(key == "config" for key, _ in pairs) or not own.is_file():
+        return list(arguments)
+    return ["--config", str(own), "checkpoint_path=null", *arguments]
+
+
 def experiment_name(arguments: Sequence[str]) -> str:
     """The stem of the last ``--config`` file, which names a run's folder; ``default`` where there is none."""
     files = [value for key, value in split_arguments(arguments) if key == "config"]

@@ -69,8 +69,10 @@ def _checked(verb: str) -> Callable[[Sequence[str]], int]:
     """A training verb: its configuration is checked before torch and lightning are imported, which takes seconds."""
 
     def command(arguments: Sequence[str]) -> int:
-        from ecg_lightning.config import check, check_paths, compose
+        from ecg_lightning.config import check, check_paths, compose, with_run_config
 
+        if verb != "fit":
+            arguments = with_run_config(arguments)
         config = compose(arguments)
         check(config, needed=("data", "model") if verb == "fit" else ())
         check_paths(config)

@@ -70,7 +70,7 @@ def fit(arguments: Sequence[str]) -> int:
 
 def evaluate(split: str, arguments: Sequence[str]) -> int:
     """Measures a checkpoint on the ``val`` or ``test`` recordings of a source; writes ``<split>.json`` to the run's folder."""
-    config = compose(_with_run_config(arguments))
+    config = compose(arguments)
     check(config, needed=("data",))
     run_dir = Path(config.run_dir) if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(run_dir / "checkpoints" / "best.ckpt") if run_dir else None)
@@ -95,14 +95,6 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
         _print_report(report, f"{data.source} · {split} folds · {path}")
         print(f"Written to {folder / f'{split}.json'}")
     return 0
-
-
-def _with_run_config(arguments: Sequence[str]) -> list[str]:
-    """The arguments, after the run's own config.yaml where a run is named and no configuration is."""
-    config = compose(arguments)
-    named = any(word.startswith("--config") for word in arguments)
-    own = Path(str(config.get("run_dir"))) / "config.yaml"
-    return list(arguments) if named or not own.is_file() else ["--config", str(own), "checkpoint_path=null", *arguments]
 
 
 def _run_dir(config: DictConfig, arguments: Sequence[str]) -> Path:
