@@ -1,11 +1,12 @@
 """A program that stands for a training: it writes ``metrics.csv`` as a run does, in a fraction of a second."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from sweep.postgres_server import Postgres, running
 
 PROGRAM = """
 import csv, os, pathlib, sys, time
@@ -49,3 +50,10 @@ def sweep_file(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """An empty database in a PostgreSQL server of its own; the test is skipped where none is installed."""
+    with running() as server:
+        yield server

@@ -2,11 +2,11 @@ import csv
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sweep.workers import wait_for
 
 import ecg_lightning
 from ecg_lightning.errors import UserError
@@ -28,13 +28,6 @@ def table(folder: Path) -> list[dict[str, str]]:
         return []
     with file.open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline, "the jobs took too long"
-        time.sleep(0.2)
 
 
 # The jobs are meant to outlive the process that submits them.

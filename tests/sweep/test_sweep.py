@@ -3,21 +3,18 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sweep.workers import ended, started, wait_for, worker
 
-import ecg_lightning
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep import run
 
 Write = Callable[..., Path]
-RUN = "import sys; from ecg_lightning.sweep import run; sys.exit(run(sys.argv[1:]))"
 
 
 @pytest.fixture(autouse=True)
@@ -28,38 +25,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def table(folder: Path) -> list[dict[str, str]]:
     with (folder / "trials.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def started(folder: Path) -> Counter[str]:
-    """How often each trial's program was started."""
-    file = folder / "started.txt"
-    return (
-        Counter(line.split()[0] for line in file.read_text(encoding="utf-8").splitlines())
-        if file.exists()
-        else Counter()
-    )
-
-
-def ended(folder: Path) -> Counter[str]:
-    """How often each trial's program came to its end."""
-    file = folder / "ended.txt"
-    return Counter(file.read_text(encoding="utf-8").split()) if file.exists() else Counter()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
-
-
-def worker(file: Path, folder: Path, *more: str) -> "subprocess.Popen[str]":
-    """A worker process of its own, as from another terminal."""
-    words = [sys.executable, "-c", RUN, str(file), "--dir", str(folder), "--heartbeat", "0.5", *more]
-    environment = {**os.environ, "PYTHONPATH": str(Path(ecg_lightning.__file__).parents[1])}
-    return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder.parent, env=environment
-    )
 
 
 def test_a_grid_with_two_workers(sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +90,7 @@ def test_hyperband_stops_some_and_keeps_the_best(sweep_file: Write, tmp_path: Pa
 
 def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write, tmp_path: Path) -> None:
     folder, file = tmp_path / "s", sweep_file(range(6), told=("--sleep=0.4",))
-    process = worker(file, folder, "--workers", "2")
+    process = worker(file, folder, "--heartbeat", "0.5", "--workers", "2")
     wait_for(lambda: ended(folder).total() >= 2 and started(folder).total() >= 4)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
@@ -142,9 +107,9 @@ def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write,
 
 def test_a_killed_worker_s_trial_dies_with_it_and_is_run_by_another(sweep_file: Write, tmp_path: Path) -> None:
     folder, file = tmp_path / "s", sweep_file(range(5), told=("--sleep=0.5",))
-    victim = worker(file, folder)
+    victim = worker(file, folder, "--heartbeat", "0.5")
     wait_for(lambda: started(folder).total() >= 1)
-    other = worker(file, folder)
+    other = worker(file, folder, "--heartbeat", "0.5")
     wait_for(lambda: started(folder).total() >= 3)
     victim.kill()
     victim.communicate()

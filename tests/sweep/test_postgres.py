@@ -1,0 +1,49 @@
+"""Many workers on one study in a real PostgreSQL."""
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from sweep.postgres_server import Postgres
+from sweep.workers import ended, started, wait_for, worker
+
+Write = Callable[..., Path]
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "trials.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_three_workers_one_killed_every_trial_done_once(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
+    file, folder = sweep_file(range(12), told=("--sleep=0.4",)), tmp_path / "s"
+    words = ("--storage", postgres.url, "--heartbeat", "1")
+    workers = [worker(file, folder, *words) for _ in range(3)]  # together: one of them makes the tables and the study
+    wait_for(lambda: started(folder).total() >= 5 and ended(folder).total() >= 2)
+    victim, *others = workers
+    victim.kill()
+    victim.communicate()
+    for other in others:
+        output, _ = other.communicate(timeout=120)
+        assert other.returncode == 0, output
+    found = table(folder)
+    assert [row["state"] for row in found] == ["done"] * 12
+    assert ended(folder) == Counter(f"{i:03d}" for i in range(12))
+    assert started(folder).total() in (12, 13)  # 12 where it was killed between two trials
+    assert sum(int(row["tries"]) for row in found) in (12, 13)
+
+
+def test_the_database_may_be_away_for_a_while(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
+    file, folder = sweep_file(range(4), told=("--sleep=0.6",)), tmp_path / "s"
+    process = worker(file, folder, "--storage", postgres.url, "--heartbeat", "1")
+    wait_for(lambda: started(folder).total() >= 2)
+    postgres.stop()
+    time.sleep(4)
+    postgres.start()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert "the storage cannot be reached" in output
+    assert [row["state"] for row in table(folder)] == ["done"] * 4
+    assert ended(folder) == Counter(f"{i:03d}" for i in range(4))
