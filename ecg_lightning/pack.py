@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
@@ -25,7 +25,8 @@ from scipy.signal import resample_poly
 
 from ecg_lightning import __version__
 from ecg_lightning.errors import UserError
-from ecg_lightning.records import LEADS, Record, RecordError
+from ecg_lightning.records import LEADS, Record, RecordError, fingerprint, repair
+from ecg_lightning.records.fingerprints import SIZE
 from ecg_lightning.store import FORMAT, Store, write_json
 
 PART = 128
@@ -41,16 +42,17 @@ Reader = Callable[[Row], Record]
 T = TypeVar("T")
 
 
-def key_of(source: str, table: pd.DataFrame, files: list[Path], options: Mapping[str, Any]) -> str:
+def key_of(source: str, table: pd.DataFrame, files: Iterable[str | Path], options: Mapping[str, Any]) -> str:
     """A short hash of what a store is made from: the table, size and time of every file, and the options."""
     digest = hashlib.sha256(json.dumps([FORMAT, source, options], sort_keys=True, default=str).encode())
     digest.update(table.to_csv(index=False).encode())
     for file in files:
+        name = os.path.basename(file)
         try:
-            stat = file.stat()
-            digest.update(f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+            stat = os.stat(file)
+            digest.update(f"{name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
         except OSError:
-            digest.update(f"{file.name}:absent\n".encode())
+            digest.update(f"{name}:absent\n".encode())
     return digest.hexdigest()[:12]
 
 
@@ -63,35 +65,44 @@ def to_steps(signal: NDArray[np.float32], rate: float, sampling_rate: int) -> tu
     if rate != sampling_rate:
         ratio = (Fraction(sampling_rate) / Fraction(rate)).limit_denominator(10_000)
         signal = resample_poly(signal, ratio.numerator, ratio.denominator, axis=1, padtype="line")
-    steps = np.rint(signal.T * np.float32(1000.0))
+    steps = np.multiply(signal.T, np.float32(1000.0), order="C")
     limit = np.iinfo(np.int16).max
-    clipped = bool(np.abs(steps).max(initial=0.0) > limit)
-    return np.clip(steps, -limit, limit).astype(np.int16), clipped
+    clipped = bool(max(steps.max(), -steps.min()) >= limit + 0.5)
+    if clipped:
+        np.clip(steps, -limit, limit, out=steps)
+    return np.rint(steps, out=steps).astype(np.int16), clipped
 
 
 def pack_part(rows: list[Row], read: Reader, sampling_rate: int, stem: Path) -> int:
-    """Packs some rows into ``stem.npy``, ``stem.content.npy`` and, last, ``stem.json``; returns their number."""
-    signals, index, rejected = [], [], []
-    for row in rows:
-        try:
-            record = read(row)
-            steps, clipped = to_steps(record.signal, record.sampling_rate, sampling_rate)
-            if not len(steps):
-                raise RecordError("zero length")
-        except Exception as error:  # one bad record never ends the job; whatever it was, it is listed
-            reason = str(error) if isinstance(error, RecordError) else f"{type(error).__name__}: {error}"
-            rejected.append({"record_id": row.get("record_id", ""), "file": row.get("file", ""), "reason": reason})
-            continue
-        known = {
-            "record_id": record.record_id, "patient_id": record.patient_id, "age": record.age, "sex": record.sex,
-            "date": record.date, "codes": "|".join(record.codes),
-        }  # fmt: skip
-        entry = INDEX | known | {str(k): v for k, v in row.items() if not _empty(v)}
-        flags = [*record.quality, *(["clipped"] if clipped else [])]
-        entry |= {"length": len(steps), "original_rate": record.sampling_rate, "quality": "|".join(flags)}
-        signals.append(steps)
-        index.append(entry)
-    _save(stem.with_suffix(".npy"), np.concatenate([*signals, np.empty((0, len(LEADS)), np.int16)]))
+    """Packs some rows into ``stem.bin``, ``stem.content.npy`` and, last, ``stem.json``; returns their number.
+
+    Every recording is repaired or set aside by the rules of ``records.repairs``. Signals are written one by one, so that
+    half an hour of signal takes no more memory than one such recording.
+    """
+    index: list[dict[str, Any]] = []
+    rejected: list[dict[str, Any]] = []
+    contents = [np.empty((0, SIZE), np.int8)]
+    with stem.with_suffix(".bin").open("wb") as signals:
+        for row in rows:
+            try:
+                record = repair(read(row))
+                content = fingerprint(record.signal, record.sampling_rate)
+                steps, clipped = to_steps(record.signal, record.sampling_rate, sampling_rate)
+            except Exception as error:  # noqa: BLE001 — one bad record never ends the job; whatever it was, it is listed
+                reason = str(error) if isinstance(error, RecordError) else f"{type(error).__name__}: {error}"
+                rejected.append({"record_id": row.get("record_id", ""), "file": row.get("file", ""), "reason": reason})
+                continue
+            known = {
+                "record_id": record.record_id, "patient_id": record.patient_id, "age": record.age, "sex": record.sex,
+                "date": record.date, "codes": "|".join(record.codes),
+            }  # fmt: skip
+            entry = INDEX | known | {str(k): v for k, v in row.items() if not _empty(v)}
+            flags = [*record.quality, *(["clipped"] if clipped else [])]
+            entry |= {"length": len(steps), "original_rate": record.sampling_rate, "quality": "|".join(flags)}
+            signals.write(steps.tobytes())
+            contents.append(content[None])
+            index.append(entry)
+    np.save(stem.with_suffix(".content.npy"), np.concatenate(contents))
     finished = stem.with_suffix(".json.part")
     finished.write_text(json.dumps({"index": index, "rejected": rejected}, default=_plain), encoding="utf-8")
     finished.replace(stem.with_suffix(".json"))
@@ -99,7 +110,12 @@ def pack_part(rows: list[Row], read: Reader, sampling_rate: int, stem: Path) -> 
 
 
 def pack(
-    path: Path, table: pd.DataFrame, read: Reader, sampling_rate: int, facts: Mapping[str, Any], workers: int | None = None
+    path: Path,
+    table: pd.DataFrame,
+    read: Reader,
+    sampling_rate: int,
+    facts: Mapping[str, Any],
+    workers: int | None = None,
 ) -> Store:
     """Packs the rows of ``table`` into the store at ``path``, or opens the store that is already there.
 
@@ -115,7 +131,9 @@ def pack(
         UserError: where another process holds the lock for a day, a worker was killed, or nothing could be read.
     """
     if table.empty:
-        raise UserError(f"No recordings were found for {path.name}; is data.root the folder of the archive as distributed?")
+        raise UserError(
+            f"No recordings were found for {path.name}; is data.root the folder of the archive as distributed?"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(path.name + ".lock"))
     try:
@@ -190,18 +208,22 @@ def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[s
     step = len(LEADS) * 2
     file = partial / "signals.bin"
     file.touch()
-    joined = sum(n for stem, n in zip(stems, lengths, strict=True) if not stem.with_suffix(".npy").exists())
+    joined = sum(n for stem, n in zip(stems, lengths, strict=True) if not stem.with_suffix(".bin").exists())
     os.truncate(file, joined * step)
     with file.open("ab") as out:
         for stem in stems:
-            source = stem.with_suffix(".npy")
+            source = stem.with_suffix(".bin")
             if source.exists():
-                np.load(source).tofile(out)
+                with source.open("rb") as part:
+                    shutil.copyfileobj(part, out)
                 out.flush()
                 os.fsync(out.fileno())
                 source.unlink()
-    index, rejected = _unique([e for part in contents for e in part["index"]], [r for part in contents for r in part["rejected"]])
-    index = index.drop(columns="position")
+    index, rejected = _unique(
+        [e for part in contents for e in part["index"]], [r for part in contents for r in part["rejected"]]
+    )
+    described = np.concatenate([np.load(stem.with_suffix(".content.npy")) for stem in stems])
+    np.save(partial / "content.npy", described[index.pop("position")])
     index.to_parquet(partial / "index.parquet")
     pd.DataFrame(rejected, columns=["record_id", "file", "reason"]).to_csv(partial / "rejected.csv", index=False)
     meta = dict(facts) | {
@@ -212,7 +234,10 @@ def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[s
 
 
 def _unique(entries: list[dict[str, Any]], rejected: list[dict[str, Any]]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """The index with offsets; of recordings with the same id the first is kept and the others are set aside."""
+    """The index with offsets, and each row's ``position`` among the entries.
+
+    Of recordings with the same id the first is kept and the others are set aside.
+    """
     extra = {key: None for entry in entries for key in entry if key not in INDEX}
     index = pd.DataFrame(entries, columns=[*INDEX, *extra])
     index["offset"] = index["length"].cumsum() - index["length"]
@@ -231,13 +256,6 @@ def _fingerprint(signals: Path, index: pd.DataFrame) -> str:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(index.drop(columns="file").to_csv(index=False).encode())
     return digest.hexdigest()
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        np.save(file, array)
-    partial.replace(path)
 
 
 def _empty(value: Any) -> bool:

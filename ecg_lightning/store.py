@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout on disk; it is part of every store's key."""
 
 
@@ -70,7 +70,7 @@ class Store:
 
     @property
     def content(self) -> NDArray[Any]:
-        """One descriptor a recording, for finding it again in another archive (see ``records.fingerprint``)."""
+        """One descriptor a recording, for finding it again in another archive (see ``records.fingerprints``)."""
         found: NDArray[Any] = np.load(self.path / "content.npy", mmap_mode="r")
         return found
 

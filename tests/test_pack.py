@@ -18,7 +18,7 @@ from scipy.signal import resample_poly
 import ecg_lightning.pack as packing
 from ecg_lightning.errors import UserError
 from ecg_lightning.pack import Row, key_of, pack, to_steps
-from ecg_lightning.records import Record, RecordError
+from ecg_lightning.records import Record, RecordError, fingerprint
 from ecg_lightning.store import Store, store_root, summary
 
 
@@ -41,7 +41,9 @@ def read(row: Row) -> Record:
 
 def table_of(count: int, **extra: object) -> pd.DataFrame:
     numbers = range(count)
-    return pd.DataFrame({"record_id": map(str, numbers), "file": [f"{n}.dat" for n in numbers], "patient_id": "p"} | extra)
+    return pd.DataFrame(
+        {"record_id": map(str, numbers), "file": [f"{n}.dat" for n in numbers], "patient_id": "p"} | extra
+    )
 
 
 def check(store: Store, count: int) -> None:
@@ -53,6 +55,8 @@ def check(store: Store, count: int) -> None:
         assert valid == 300 + good[row]
         np.testing.assert_array_equal(found, np.rint(signal_of(good[row], 300 + good[row]).T * 1000))
     assert len(store.rejected) == count - len(good)
+    content = [fingerprint(signal_of(n, 300 + n), 100) for n in good]
+    np.testing.assert_array_equal(store.content, np.stack(content))
 
 
 def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Path) -> None:
@@ -63,7 +67,8 @@ def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Pa
     assert reasons["7"] == "OSError: disk on fire"
     assert store.index.loc[0, ["age", "codes", "quality", "original_rate"]].tolist() == [50.0, "A|B", "flat:V1", 100.0]
     assert summary(store) == {"records": 240, "patients": 1, "hours": 0.3, "rejected": 60}
-    assert sorted(path.name for path in store.path.iterdir()) == ["index.parquet", "meta.json", "rejected.csv", "signals.bin"]
+    files = ["content.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin"]
+    assert sorted(path.name for path in store.path.iterdir()) == files
 
 
 def test_a_batch_is_slices_with_zeros_where_a_recording_ends(tmp_path: Path) -> None:
@@ -94,10 +99,32 @@ def test_the_key_changes_with_files_table_and_options(tmp_path: Path) -> None:
 
 
 def test_a_second_record_of_the_same_id_is_set_aside(tmp_path: Path) -> None:
-    table = pd.concat([table_of(2), table_of(1)])
+    table = pd.concat([table_of(2), table_of(3)])
     store = pack(tmp_path / "s", table, read, 100, {}, workers=1)
-    assert store.index["record_id"].tolist() == ["0", "1"]
-    assert store.rejected["reason"].tolist() == ["duplicate record id"]
+    assert store.index["record_id"].tolist() == ["0", "1", "2"]
+    assert store.rejected["reason"].tolist() == ["duplicate record id"] * 2
+    np.testing.assert_array_equal(store.content[2], fingerprint(signal_of(2, 302), 100))
+    np.testing.assert_array_equal(
+        store.read(np.array([2]), np.array([0]), 302)[0][0], np.rint(signal_of(2, 302).T * 1000)
+    )
+
+
+def test_every_recording_is_repaired_or_set_aside_by_name(tmp_path: Path) -> None:
+    store = pack(tmp_path / "s", table_of(4), _damaged, 100, {}, workers=1)
+    assert store.index["record_id"].tolist() == ["1", "2"]
+    assert store.index["quality"].tolist() == ["nan_filled", "flat:V2"]
+    reasons = store.rejected["reason"].str.split(":").str[0]
+    assert reasons.tolist() == ["too short", "bad sampling rate"]
+
+
+def _damaged(row: Row) -> Record:
+    number = int(row["record_id"])
+    signal = signal_of(number)
+    if number == 1:
+        signal[3, 100] = np.nan
+    if number == 2:
+        signal[7] = 0
+    return Record(signal[:, :50] if number == 0 else signal, 0.0 if number == 3 else 100.0, str(number))
 
 
 def test_nothing_to_pack_is_an_error(tmp_path: Path) -> None:
@@ -152,7 +179,9 @@ def _parts(path: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in parts.glob("*.json")} if parts.is_dir() else {}
 
 
-def test_a_killed_packing_goes_on_and_reads_no_finished_part_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_packing_goes_on_and_reads_no_finished_part_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "s"
     process = _start(path, 1200, 0.002)
     while len(_parts(path)) < 3:
@@ -166,14 +195,16 @@ def test_a_killed_packing_goes_on_and_reads_no_finished_part_again(tmp_path: Pat
     assert not path.exists()
     again: list[Path] = []
     whole = packing.pack_part
-    monkeypatch.setattr(packing, "pack_part", lambda rows, r, rate, stem: again.append(stem) or whole(rows, r, rate, stem))
+    monkeypatch.setattr(
+        packing, "pack_part", lambda rows, r, rate, stem: again.append(stem) or whole(rows, r, rate, stem)
+    )
     store = pack(path, table_of(1200, slow=0.0), read, 100, {}, workers=1)
     check(store, 1200)
     assert not {f"{stem.name}.json" for stem in again} & finished.keys()
     assert len(again) + len(finished) == -(-1200 // packing.PART)
 
 
-@pytest.mark.parametrize("after", range(0, 8))
+@pytest.mark.parametrize("after", range(8))
 def test_a_join_killed_at_any_step_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     # The join synchronises once a part; the "kill" comes there, when bytes are written and the part is not yet removed.
     calls = 0
