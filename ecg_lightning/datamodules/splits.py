@@ -19,15 +19,41 @@ def hashed_fold(patient: str) -> int:
     return int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8], "big") % FOLDS + 1
 
 
+def patients(index: pd.DataFrame) -> "pd.Series[str]":
+    """The patient of every recording; where that is unknown the recording stands for one."""
+    return index["patient_id"].where(index["patient_id"] != "", "record " + index["record_id"].astype(str))
+
+
 def folds(index: pd.DataFrame) -> NDArray[np.int64]:
     """The fold of every recording: the index's own where it is not 0, else by a hash of the patient (or, where that is
     unknown, of the recording's id). A patient whose recordings have several folds of their own keeps the first, so that
     no patient is ever on two sides.
     """
-    known = index["patient_id"] != ""
-    patient = index["patient_id"].where(known, "record " + index["record_id"].astype(str))
+    patient = patients(index)
     hashes = {name: hashed_fold(name) for name in patient.unique()}
     official = index["fold"].where(index["fold"] > 0)
     first = official.groupby(patient).transform("first")
     found: NDArray[np.int64] = first.fillna(patient.map(hashes)).to_numpy(np.int64)
+    return found
+
+
+def folds_of_sides(
+    side: NDArray[np.object_], index: pd.DataFrame, val_folds: list[int], test_folds: list[int]
+) -> NDArray[np.int64]:
+    """Folds that put recordings on given sides: one of the folds of that side, or 0 for no side at all.
+
+    A patient who has recordings on several sides stays on the last of train, val, test; the patient's recordings of the
+    other sides are on none, so that a test of later months stays a test of those months.
+
+    Args:
+        side: (records,) train, val, test, or "" for none.
+        index: with ``patient_id`` and ``record_id``.
+        val_folds: folds that validate.
+        test_folds: folds that test.
+    """
+    rank = pd.Series(side, index.index).map({"": 0, "train": 1, "val": 2, "test": 3})
+    last = rank.groupby(patients(index)).transform("max")
+    train_folds = [fold for fold in range(1, FOLDS + 1) if fold not in (*val_folds, *test_folds)]
+    fold_of = np.array([0, *((some or [0])[0] for some in (train_folds, val_folds, test_folds))])
+    found: NDArray[np.int64] = fold_of[rank.where(rank == last, 0).to_numpy(np.int64)]
     return found

@@ -124,8 +124,8 @@ def folder(root: Path, records: int = 20, suffix: str = ".npy") -> Archive:
         codes = (local.get(kind.scp[0], "9.9.9"),)
         rows.append(
             {
-                "path": path.relative_to(root).as_posix(), "patient": patient, "codes": "|".join(codes), "age": int(age),
-                "sex": sex, "hospital": "north" if number % 2 else "south", "date": f"2021-{number % 12 + 1:02d}-15",
+                "path": path.relative_to(root).as_posix(), "record": path.stem, "patient": patient, "codes": "|".join(codes),
+                "age": int(age), "sex": sex, "hospital": "north" if number % 2 else "south", "date": f"2021-{number % 12 + 1:02d}-15",
             }
         )  # fmt: skip
         signal = (microvolts / np.float32(1000)).astype(np.float32)

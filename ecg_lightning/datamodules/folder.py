@@ -1,0 +1,285 @@
+"""Your own hospital: a table of files in any format, with its own codes, units, rates and splits."""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, Statements
+from ecg_lightning.datamodules.folder_labels import code_map, label_texts, term
+from ecg_lightning.datamodules.folder_table import (
+    beside,
+    dates,
+    find_columns,
+    first_cells,
+    marked,
+    read_text,
+    sexes,
+    split_columns,
+)
+from ecg_lightning.datamodules.splits import folds, folds_of_sides
+from ecg_lightning.errors import UserError
+from ecg_lightning.labels import read_report, terms_of, translate
+from ecg_lightning.pack import Reader, Row
+from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.records.arrays import ARRAY_SUFFIXES
+from ecg_lightning.records.read import SUFFIXES
+from ecg_lightning.records.units import millivolts
+
+_SUFFIX = re.compile(rf"({'|'.join(map(re.escape, SUFFIXES))})$", re.IGNORECASE)
+
+
+def read_row(row: Row, folder: Path, header_codes: bool, of_all: Mapping[str, Any]) -> Record:
+    """Reads the file that a row of the table names; the row's rate and unit go before those of all files.
+
+    The codes of a header count only where the table has none.
+    """
+    try:
+        of_row = {"sampling_rate": float(row["rate"])} if row.get("rate") else {}
+    except ValueError as error:
+        raise RecordError(f"bad sampling rate: '{row['rate']}' in the table") from error
+    unit = {"unit": row["unit"]} if row.get("unit") else {}
+    record = read_record(folder / row["file"], **{**of_all, **of_row, **unit})
+    return record if header_codes else replace(record, codes=())
+
+
+@dataclass(eq=False, repr=False)
+class FolderDataModule(ECGDataModule):
+    """Your own hospital: a table over signal files of any format, with its own codes; conf/data/folder.yaml explains it.
+
+    Attributes:
+        source_name: what stores, reports and checkpoints call this archive.
+        table_file: the CSV or Parquet table, from root.
+        columns: the names of the table's columns of path, patient, record, codes, age, sex, hospital, date, split, rate,
+            unit and leave_out, where they are others; null where there is none.
+        codes: the hospital's codes, each with its term or list of terms; or a CSV file with the columns code and term.
+        code_system: the system of codes that `codes` does not have: scp, snomed, aha, chapman, code15, cpsc2018, ludb, or
+            mimic (machine reports in words). Where the table has no column of codes, those of WFDB headers count.
+        separator: what joins several codes in a cell.
+        label_columns: columns of 1, 0 or nothing (not annotated), each with its term.
+        annotated_terms: the terms that this hospital annotates; by default those of codes and label_columns, and of
+            code_system those that occur.
+        file_rate: Hz, where files do not say it.
+        file_unit: V, mV, uV, nV, or steps a millivolt, where files do not say it.
+        file_leads: names of the leads in their order, where files do not say them and they are not the standard twelve.
+        file_dataset: name of the signal within each file, where there are several.
+        sex_values: what the column of sex writes for F and M.
+        date_format: how dates are written, as strptime has it, where not as 2021-03-17.
+        split_by_date: the first day or month of val and of test; what is earlier trains.
+        leave_out: files of ids or paths of recordings that take no part, one a line.
+        hospitals: only these hospitals; all by default.
+    """
+
+    source: ClassVar[str] = "folder"
+
+    source_name: str = "folder"
+    table_file: str = "records.csv"
+    columns: dict[str, str | None] = field(default_factory=dict)
+    codes: dict[Any, Any] | str | None = None
+    code_system: str | None = None
+    separator: str = "|"
+    label_columns: dict[str, str] = field(default_factory=dict)
+    annotated_terms: list[str] | None = None
+    file_rate: float | None = None
+    file_unit: str | None = None
+    file_leads: list[str] | None = None
+    file_dataset: str | None = None
+    sex_values: dict[str, str] = field(default_factory=dict)
+    date_format: str | None = None
+    split_by_date: dict[str, str] = field(default_factory=dict)
+    leave_out: list[str] = field(default_factory=list)
+    hospitals: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch(r"[\w.-]+", self.source_name):
+            raise UserError(
+                f"data.source_name: '{self.source_name}' names folders; use letters, digits, '.', '-' and '_'."
+            )
+        self.source = self.source_name  # type: ignore[misc]  # every hospital is a source of its own
+        if self.file_unit is not None:
+            try:
+                millivolts(self.file_unit)
+            except RecordError as error:
+                raise UserError(f"data.file_unit: {error}.") from error
+        if self.code_system is not None:
+            terms_of(self.code_system, "")  # an unknown system is found now
+        if not isinstance(self.codes, str):
+            code_map(self.codes, Path())
+        for side, start in self.split_by_date.items():
+            if side not in SPLITS or not re.fullmatch(r"\d{4}(-\d\d){0,2}", start):
+                raise UserError(
+                    f"data.split_by_date: '{side}: {start}'; write, for example, {{val: 2021-01, test: 2021-03}}."
+                )
+        self.labels = {
+            f"{name}": term(name, f"data.label_columns '{column}'") for column, name in self.label_columns.items()
+        }
+
+    @cached_property
+    def code_terms(self) -> dict[str, frozenset[str]]:
+        """The terms that each of the hospital's own codes means."""
+        return code_map(self.codes, self.folder)
+
+    @property
+    def table_path(self) -> Path:
+        """The hospital's table."""
+        return beside(self.folder, self.table_file)
+
+    @cached_property
+    def found_columns(self) -> dict[str, str]:
+        """The table's columns, by what they hold."""
+        if not (self.codes or self.code_system or self.label_columns):
+            raise UserError("What are the labels? Give data.codes, data.code_system or data.label_columns.")
+        given = {"codes": "codes"} if self.codes else {}
+        found = find_columns(self.table_path, given | self.columns, list(self.label_columns))
+        if self.label_columns and self.code_system and "codes" not in found:
+            raise UserError("data.columns.codes: beside label_columns, codes are read from a column, not from headers.")
+        return found
+
+    @property
+    def _header_codes(self) -> bool:
+        return "codes" not in self.found_columns and not self.label_columns
+
+    def table(self) -> pd.DataFrame:
+        """The hospital's table, in the columns of the index."""
+        names = [*self.found_columns.values(), *self.label_columns]
+        cells = read_text(self.table_path, names, self.separator)
+        column = {key: cells[name] for key, name in self.found_columns.items()}
+        file = column["path"].str.replace("\\", "/")
+        made: dict[str, Any] = {
+            "record_id": column.get("record", file.str.replace(_SUFFIX, "", regex=True)),
+            "file": file,
+            "patient_id": column.get("patient", ""),
+            "site": column.get("hospital", ""),
+        }
+        made |= {key: column[key] for key in ("rate", "unit") if key in column}
+        if "age" in column:
+            made["age"] = pd.to_numeric(column["age"], errors="coerce")
+        if "sex" in column:
+            made["sex"] = sexes(column["sex"], self.sex_values)
+        if "date" in column:
+            made["date"] = dates(column["date"], self.date_format)
+        if "leave_out" in column:
+            made["leave_out"] = marked(column["leave_out"])
+        if "split" in column and not self.split_by_date:
+            made |= split_columns(column["split"])
+        if not self._header_codes:
+            labels = label_texts(cells, self.label_columns)
+            codes = [re.split(re.escape(self.separator), cell) for cell in column.get("codes", [""] * len(cells))]
+            made["codes"] = [
+                "|".join(filter(None, (*map(str.strip, own), text))) for own, text in zip(codes, labels, strict=True)
+            ]
+        return pd.DataFrame(made)
+
+    def files(self, table: pd.DataFrame) -> list[Path]:
+        """Every file of the table; of WFDB recordings the header and the signal."""
+        stems = [(self.folder / file, file.lower().endswith(ARRAY_SUFFIXES)) for file in table["file"]]
+        ends = ((path, ("",) if array else (".hea", ".dat")) for path, array in stems)
+        return [Path(_SUFFIX.sub("", str(path)) + end) if end else path for path, each in ends for end in each]
+
+    def reader(self) -> Reader:
+        """Reads any format that ``read_record`` knows."""
+        return partial(read_row, folder=self.folder, header_codes=self._header_codes, of_all=self._of_all_files)
+
+    def options(self) -> dict[str, Any]:
+        """What the configuration says of the files."""
+        return {"files": self._of_all_files}
+
+    @property
+    def _of_all_files(self) -> dict[str, Any]:
+        hints = (self.file_rate, self.file_unit, self.file_leads, self.file_dataset)
+        return dict(zip(("sampling_rate", "unit", "leads", "dataset"), hints, strict=True))
+
+    def statements(self, codes: str, source: str) -> Statements:
+        """What the hospital's map says of each code, and the code system of the others; label columns leave terms open."""
+        positive: set[str] = set()
+        unsaid: set[str] = set()
+        others = []
+        for code in filter(None, codes.split("|")):
+            name, _, value = code.rpartition("=")
+            if name in self.labels:
+                (positive if value == "1" else unsaid).add(self.labels[name])
+            elif code in self.code_terms:
+                positive |= self.code_terms[code]
+            else:
+                others.append(code)
+        unknown: tuple[str, ...] = tuple(others)
+        if self.code_system == "mimic":
+            report = read_report(others)
+            positive, unsaid, unknown = positive | report.positive, unsaid | report.possible, report.unknown
+        elif self.code_system is not None:
+            said, unknown = translate(self.code_system, others)
+            positive |= said
+        return Statements(positive, unsaid - positive, unknown)
+
+    def annotated(self, source: str) -> frozenset[str]:
+        """The terms that the configuration names, or all that its codes and columns can say."""
+        return self._annotated
+
+    @cached_property
+    def _annotated(self) -> frozenset[str]:
+        if self.annotated_terms is not None:
+            return frozenset(term(name, "data.annotated_terms") for name in self.annotated_terms)
+        found = {*self.labels.values()}.union(*self.code_terms.values())
+        if self.code_system is not None:
+            found.update(*(self.statements(text, self.source).positive for text in self.store.index["codes"].unique()))
+        return frozenset(found)
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """By date or by the table's column where they say the split, else by a hash of the patient."""
+        index = self.store.index
+        if self.split_by_date:
+            date = index["date"].to_numpy()
+            side = np.full(len(index), "" if "train" in self.split_by_date else "train", object)
+            for name, start in sorted(self.split_by_date.items(), key=lambda item: item[1]):
+                side[date >= start] = name
+            side[date == ""] = ""
+        elif "split" in index:
+            side = index["split"].fillna("").to_numpy()
+        else:
+            return folds(index)
+        return folds_of_sides(side, index, self.val_folds, self.test_folds)
+
+    def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
+        """What neither the table nor a list leaves out, of the hospitals that were chosen."""
+        kept = ~(index["record_id"].isin(self._left_out) | index["file"].isin(self._left_out)).to_numpy()
+        if "leave_out" in index:
+            kept &= ~index["leave_out"].to_numpy(bool)
+        if self.hospitals is not None:
+            if missing := {*self.hospitals} - {*index["site"]}:
+                known = ", ".join(sorted({*index["site"]} - {""})) or "none: name the column in data.columns.hospital"
+                raise UserError(f"data.hospitals: there is no {', '.join(sorted(missing))}. The table has: {known}.")
+            kept &= index["site"].isin(self.hospitals).to_numpy()
+        return kept
+
+    @cached_property
+    def _left_out(self) -> frozenset[str]:
+        """The ids and paths in the lists of recordings to leave out; what belongs to no recording is told once."""
+        if not self.leave_out:
+            return frozenset()
+        tables = (self.store.index, self.store.rejected)
+        known = {name for table in tables for key in ("record_id", "file") for name in table[key]}
+        found: set[str] = set()
+        for name in self.leave_out:
+            path = beside(self.folder, name)
+            listed = [cell.replace("\\", "/") for cell in first_cells(path)]
+            strange = [cell for cell in listed[1:] if cell not in known]  # the first may be a title
+            if listed and known.isdisjoint(listed):
+                raise UserError(
+                    f"data.leave_out: nothing in {path} is the id or path of a recording, such as '{listed[-1]}'."
+                )
+            if strange:
+                text = (
+                    f"{len(strange)} of {len(listed)} lines of {path.name} name no recording, such as '{strange[0]}'."
+                )
+                print(f"data.leave_out: {text}", file=sys.stderr)
+            found.update(listed)
+        return frozenset(found)

@@ -1,0 +1,99 @@
+"""What a hospital's own codes and columns of labels mean, in terms of the vocabulary or of its own (``own:CHAGAS``)."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ecg_lightning.datamodules.folder_table import FALSE, TRUE, beside, column_names, read_text
+from ecg_lightning.errors import UserError
+from ecg_lightning.labels import TERMS
+from ecg_lightning.labels.space import OWN
+
+UNSAID = "?"
+
+
+def term(name: str, where: str) -> str:
+    """The name of a term of the vocabulary, or of one's own, which is written ``own:NAME``.
+
+    >>> term("AFIB", "data.codes"), term("own:CHAGAS", "data.codes")
+    ('AFIB', 'CHAGAS')
+
+    Raises:
+        UserError: for a name that is neither, with the nearest terms.
+    """
+    own = name.removeprefix(OWN)
+    if own != name:
+        if own in TERMS:
+            raise UserError(f"{where}: '{name}' is in the vocabulary; write '{own}'.")
+        return own
+    if name not in TERMS:
+        known = {key.casefold(): each.term for each in TERMS.values() for key in (each.term, each.name)}
+        near = dict.fromkeys(known[word] for word in get_close_matches(name.casefold(), known, n=2))
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise UserError(
+            f"{where}: there is no term '{name}'.{hint} All terms are in ecg_lightning/labels/terms.csv; a term of your "
+            f"own is written '{OWN}{name}'."
+        )
+    return name
+
+
+def code_map(codes: Mapping[Any, Any] | str | None, folder: Path) -> dict[str, frozenset[str]]:
+    """The terms that each of a hospital's codes means.
+
+    Args:
+        codes: each code's term or list of terms (empty where it means none of interest); or the name of a CSV file with
+            the columns code and term, one row for each pair.
+        folder: the archive's folder, in which the file is looked for.
+
+    Raises:
+        UserError: for an unknown term, or a code that YAML took for a number.
+    """
+    pairs = _code_file(beside(folder, codes)) if isinstance(codes, str) else list((codes or {}).items())
+    found: dict[str, frozenset[str]] = {}
+    for code, terms in pairs:
+        if not isinstance(code, str):
+            raise UserError(
+                f"data.codes: YAML read a code as the number {code!r}; put codes in quotes, as in '1.10': AFIB."
+            )
+        names = terms if isinstance(terms, list) else [terms] if terms else []
+        meant = {term(str(name), f"data.codes '{code}'") for name in names}
+        found[code.strip()] = found.get(code.strip(), frozenset()) | meant
+    return found
+
+
+def _code_file(path: Path) -> list[tuple[str, str]]:
+    names = column_names(path)
+    if missing := [name for name in ("code", "term") if name not in names]:
+        raise UserError(f"data.codes: {path} has no column '{missing[0]}'. It has: {', '.join(names)}.")
+    table = read_text(path, ["code", "term"])
+    return list(zip(table["code"].tolist(), table["term"].tolist(), strict=True))
+
+
+def label_texts(table: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
+    """What the columns of labels say of each recording, as it stands in the index: ``own:CHAGAS=1|AFIB=?``.
+
+    A term that is absent is not written, one that the column leaves empty has a question mark.
+
+    Args:
+        table: text.
+        columns: by the column's name, the term.
+
+    Raises:
+        UserError: for a cell that is neither yes, no, nor empty.
+    """
+    said: list[list[str]] = [[] for _ in range(len(table))]
+    for column, name in columns.items():
+        cells = table[column].str.lower()
+        known = cells.isin([*TRUE, *FALSE, ""])
+        if not known.all():
+            row = int(known.argmin())
+            raise UserError(
+                f"data.label_columns: row {row + 1} of the column '{column}' holds '{table[column].iloc[row]}'; "
+                f"{', '.join((*TRUE, *FALSE))} and empty (not annotated) are known."
+            )
+        for row in (~cells.isin(FALSE)).to_numpy().nonzero()[0].tolist():
+            said[row].append(f"{name}={'1' if cells.iloc[row] else UNSAID}")
+    return ["|".join(each) for each in said]
