@@ -118,6 +118,8 @@ def _search(sweep: Sweep, options: argparse.Namespace, folder: Path, gpus: Gpus,
 
     storage = open_storage(options.storage or str(folder / "study.journal"))
     trials = Trials(sweep, open_study(sweep, storage), storage, options.seed, options.retries)
+    if options.retry_failed:
+        trials.queue(trials.failed())
     experiment = options.best or _experiment_folder(folder) / f"{_safe(sweep.name)}_best.yaml"
     status = 0
     with live_table(trials, console) as (say, show):

@@ -73,6 +73,13 @@ class Trials:
         """Those that ran to their end, by index."""
         return {index: trial for index, trial in self.latest().items() if trial.state == TrialState.COMPLETE}
 
+    def failed(self) -> list[int]:
+        """The indices of those that failed by themselves, or whose worker died too often."""
+        missing = self.missing()
+        return [
+            index for index, trial in self.latest().items() if trial.state == TrialState.FAIL and index not in missing
+        ]
+
     def best(self) -> FrozenTrial | None:
         """The trial with the best value."""
         best: FrozenTrial | None = None
@@ -128,7 +135,9 @@ class Trials:
 
     def _take(self) -> Try | None:
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        for trial in sorted(waiting, key=lambda trial: (-attempt_of(trial), trial.number)):  # what was begun comes first
+        for trial in sorted(
+            waiting, key=lambda trial: (-attempt_of(trial), trial.number)
+        ):  # what was begun comes first
             identifier = self._identifier(trial.number)
             try:
                 if not self._storage.set_trial_state_values(identifier, TrialState.RUNNING):

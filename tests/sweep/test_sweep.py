@@ -57,6 +57,20 @@ def test_a_failing_trial_is_recorded_and_the_others_go_on(sweep_file: Write, tmp
     assert run([str(sweep_file([1], told=("--mode=fail",), name="all_fail"))]) == 1
 
 
+def test_what_failed_is_run_again_when_asked(sweep_file: Write, tmp_path: Path) -> None:
+    file = sweep_file(range(3), told=("--mode=fail",))
+    assert run([str(file), "--dir", str(tmp_path / "s")]) == 0
+    program = tmp_path / "program.py"
+    program.write_text(program.read_text(encoding="utf-8").replace("x == 1", "x == 99"), encoding="utf-8")
+    assert run([str(file), "--dir", str(tmp_path / "s"), "--retry-failed"]) == 0
+    assert [(row["state"], row["tries"]) for row in table(tmp_path / "s")] == [
+        ("done", "1"),
+        ("done", "2"),
+        ("done", "1"),
+    ]
+    assert started(tmp_path / "s").total() == 4
+
+
 def test_a_metric_of_nan_is_a_failure(sweep_file: Write, tmp_path: Path) -> None:
     assert run([str(sweep_file([1], told=("--mode=nan",))), "--dir", str(tmp_path / "s")]) == 1
     assert table(tmp_path / "s")[0]["error"] == "val/auroc was NaN after every epoch"
