@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--heartbeat", type=float, default=15.0, metavar="S", help="seconds; after four missed ones a worker is dead"
     )
+    found.add_argument("--retry-failed", action="store_true", help="run those again that failed by themselves")
     found.add_argument("--seed", type=int, default=0, help="of random draws (default 0)")
     found.add_argument("--dry-run", action="store_true", help="list the trials, time one, estimate the cost")
     found.add_argument("--wandb", action="store_true", help="let W&B search: wandb sweep and wandb agent")
