@@ -48,10 +48,14 @@ def parallel_coordinates(sweep: Sweep, rows: Sequence[Row]) -> str:
         len(done), len(varied)
     )
     heights = np.column_stack([heights, (scores - low) / ((high - low) or 1.0)])
-    colour, norm = colormaps["viridis"], Normalize(low, high)
-    order = np.argsort(scores if sweep.goal == "maximize" else -scores)  # the best are drawn on top
-    for i in order:
-        axes.plot(range(len(varied) + 1), heights[i], color=colour(norm(scores[i])), alpha=0.8, linewidth=1.6)
+    spread = np.linspace(-0.03, 0.03, len(done))  # lines through the same choices are told apart
+    for x, parameter in enumerate(varied):
+        if isinstance(parameter, Choice):
+            heights[:, x] += spread
+    colour, norm = colormaps["viridis_r" if sweep.goal == "maximize" else "viridis"], Normalize(low, high)
+    order = np.argsort(scores if sweep.goal == "maximize" else -scores)
+    for i in order:  # the best are dark and on top
+        axes.plot(range(len(varied) + 1), heights[i], color=colour(norm(scores[i])), alpha=0.85, linewidth=1.6)
     for x, parameter in enumerate(varied):
         for height, text in _ticks(parameter, done):
             _label(axes, x, height, text)
@@ -59,7 +63,7 @@ def parallel_coordinates(sweep: Sweep, rows: Sequence[Row]) -> str:
         _label(axes, len(varied), share, f"{low + share * (high - low):.4g}")
     axes.set_xticks(range(len(varied) + 1), [*(p.name for p in varied), sweep.metric])
     axes.set_yticks([])
-    axes.set_ylim(-0.05, 1.05)
+    axes.set_ylim(-0.07, 1.07)
     for x in range(len(varied) + 1):
         axes.axvline(x, color="0.6", linewidth=0.8, zorder=0)
     for side in ("top", "right", "bottom", "left"):

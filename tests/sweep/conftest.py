@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from sweep.postgres_server import Postgres, running
 
 PROGRAM = """

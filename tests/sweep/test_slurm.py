@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sweep.workers import wait_for
 
 import ecg_lightning
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep import run, slurm
+from sweep.workers import wait_for
 
 submitit = pytest.importorskip("submitit")
 Write = Callable[..., Path]

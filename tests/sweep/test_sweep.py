@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sweep.workers import ended, started, wait_for, worker
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep import run
+from sweep.workers import ended, started, wait_for, worker
 
 Write = Callable[..., Path]
 

@@ -1,0 +1,65 @@
+"""Twelve short trainings on PTB-XL: by two workers here, and by three on a PostgreSQL, one of which is killed."""
+
+import csv
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ecg_lightning import config
+from ecg_lightning.sweep import run
+from sweep.postgres_server import Postgres
+from sweep.workers import wait_for, worker
+
+QUICK = config.conf_folder() / "sweep" / "quick.yaml"
+
+
+@pytest.fixture
+def overrides(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The sweep on real recordings, from an empty folder, without an account."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(config.conf_folder().parent))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    return ["data.name=PTBXLDataModule", f"data.root={shared_data / 'ptbxl'}", "data.label_space=paper7"]
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "trials.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_workers(overrides: list[str], tmp_path: Path) -> None:
+    assert run(["sweep/quick", *overrides, "--workers", "2", "--dir", str(tmp_path / "s")]) == 0
+    found = table(tmp_path / "s")
+    assert [(row["state"], row["epochs"], row["tries"]) for row in found] == [("done", "2", "1")] * 12
+    assert len({(row["optim.lr"], row["optim.weight_decay"], row["model.dropout"]) for row in found}) == 12
+    best = max(found, key=lambda row: float(row["val/auroc"]))
+    composed = config.compose(["--config", str(tmp_path / "s" / "quick_best.yaml")])
+    config.check(composed)
+    assert composed.optim.lr == float(best["optim.lr"])
+    assert all((tmp_path / "s" / f"{i:03d}" / "checkpoints" / "best.ckpt").is_file() for i in range(12))
+    offline = list((tmp_path / "s" / "000").glob("wandb/offline-run-*/run-*.wandb"))
+    assert len(offline) == 1
+    assert b"quick" in offline[0].read_bytes()  # the group
+
+
+def test_three_workers_on_postgres_one_killed(overrides: list[str], tmp_path: Path, postgres: Postgres) -> None:
+    folder = tmp_path / "s"
+    words = [*overrides, "logger.wandb=false", "--storage", postgres.url, "--heartbeat", "2"]
+    workers = [worker(QUICK, folder, *words) for _ in range(3)]
+    wait_for(lambda: len(list(folder.glob("*/metrics.csv"))) >= 2, seconds=300)
+    victim, *others = workers
+    victim.kill()
+    victim.communicate()
+    for other in others:
+        output, _ = other.communicate(timeout=500)
+        assert other.returncode == 0, output
+    found = table(folder)
+    assert Counter(row["state"] for row in found) == {"done": 12}
+    assert {row["epochs"] for row in found} == {"2"}
+    assert sum(int(row["tries"]) for row in found) in (12, 13)  # 12 where it was killed between two trials
+    assert os.environ["OMP_NUM_THREADS"] == "1"
