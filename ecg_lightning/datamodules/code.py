@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.pack import Reader, Row
-from ecg_lightning.records import Record, RecordError, read_record, repair
+from ecg_lightning.records import Record, RecordError, read_record
 
 ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
 """The columns of labels; AF is fibrillation, ST sinus tachycardia, SB sinus bradycardia."""
@@ -34,11 +34,11 @@ def _tracings(path: Path, process: int) -> h5py.Dataset:
 
 
 def read_tracing(row: Row, folder: Path) -> Record:
-    """Reads one exam alone from its HDF5 file; the zeros at both ends are cut."""
+    """Reads one exam alone from its HDF5 file, with the zeros at its ends, which packing cuts."""
     if row["tracing"] < 0:
         raise RecordError("no tracing: the exam is in none of the HDF5 files of this folder")
     tracing: NDArray[np.float32] = _tracings(folder / row["file"], os.getpid())[row["tracing"]]
-    return repair(Record(np.ascontiguousarray(tracing.T, np.float32), RATE))
+    return Record(np.ascontiguousarray(tracing.T, np.float32), RATE)
 
 
 def read_matlab(row: Row, folder: Path) -> Record:

@@ -59,8 +59,9 @@ class FolderDataModule(ECGDataModule):
         table_file: the CSV or Parquet table, from root.
         columns: the names of the table's columns of path, patient, record, codes, age, sex, hospital, date, split, rate,
             unit and leave_out, where they are others; null where there is none.
-        codes: the hospital's codes, each with its term or list of terms; or a CSV file with the columns code and term.
-        code_system: the system of codes that `codes` does not have: scp, snomed, aha, chapman, code15, cpsc2018, ludb, or
+        codes: the hospital's codes, each with its term or list of terms.
+        code_file: the same as a CSV file with the columns code and term.
+        code_system: the system of codes that neither has: scp, snomed, aha, chapman, code15, cpsc2018, ludb, or
             mimic (machine reports in words). Where the table has no column of codes, those of WFDB headers count.
         separator: what joins several codes in a cell.
         label_columns: columns of 1, 0 or nothing (not annotated), each with its term.
@@ -82,7 +83,8 @@ class FolderDataModule(ECGDataModule):
     source_name: str = "folder"
     table_file: str = "records.csv"
     columns: dict[str, str | None] = field(default_factory=dict)
-    codes: dict[Any, Any] | str | None = None
+    codes: dict[Any, Any] = field(default_factory=dict)
+    code_file: str | None = None
     code_system: str | None = None
     separator: str = "|"
     label_columns: dict[str, str] = field(default_factory=dict)
@@ -111,8 +113,7 @@ class FolderDataModule(ECGDataModule):
                 raise UserError(f"data.file_unit: {error}.") from error
         if self.code_system is not None:
             terms_of(self.code_system, "")  # an unknown system is found now
-        if not isinstance(self.codes, str):
-            code_map(self.codes, Path())
+        code_map(self.codes)
         for side, start in self.split_by_date.items():
             if side not in SPLITS or not re.fullmatch(r"\d{4}(-\d\d){0,2}", start):
                 raise UserError(
@@ -125,7 +126,7 @@ class FolderDataModule(ECGDataModule):
     @cached_property
     def code_terms(self) -> dict[str, frozenset[str]]:
         """The terms that each of the hospital's own codes means."""
-        return code_map(self.codes, self.folder)
+        return code_map(self.codes, beside(self.folder, self.code_file) if self.code_file else None)
 
     @property
     def table_path(self) -> Path:
@@ -135,9 +136,12 @@ class FolderDataModule(ECGDataModule):
     @cached_property
     def found_columns(self) -> dict[str, str]:
         """The table's columns, by what they hold."""
-        if not (self.codes or self.code_system or self.label_columns):
-            raise UserError("What are the labels? Give data.codes, data.code_system or data.label_columns.")
-        given = {"codes": "codes"} if self.codes else {}
+        own = bool(self.codes or self.code_file)
+        if not (own or self.code_system or self.label_columns):
+            raise UserError(
+                "What are the labels? Give data.codes, data.code_file, data.code_system or data.label_columns."
+            )
+        given = {"codes": "codes"} if own else {}
         found = find_columns(self.table_path, given | self.columns, list(self.label_columns))
         if self.label_columns and self.code_system and "codes" not in found:
             raise UserError("data.columns.codes: beside label_columns, codes are read from a column, not from headers.")
@@ -245,7 +249,7 @@ class FolderDataModule(ECGDataModule):
         elif "split" in index:
             side = index["split"].fillna("").to_numpy()
         else:
-            return folds(index)
+            return folds(index, self.store.twins)
         return folds_of_sides(side, index, self.val_folds, self.test_folds)
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:

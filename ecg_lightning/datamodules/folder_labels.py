@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecg_lightning.datamodules.folder_table import FALSE, TRUE, beside, column_names, read_text
+from ecg_lightning.datamodules.folder_table import FALSE, TRUE, column_names, read_text
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import TERMS
 from ecg_lightning.labels.space import OWN
@@ -40,20 +40,18 @@ def term(name: str, where: str) -> str:
     return name
 
 
-def code_map(codes: Mapping[Any, Any] | str | None, folder: Path) -> dict[str, frozenset[str]]:
+def code_map(codes: Mapping[Any, Any], file: Path | None = None) -> dict[str, frozenset[str]]:
     """The terms that each of a hospital's codes means.
 
     Args:
-        codes: each code's term or list of terms (empty where it means none of interest); or the name of a CSV file with
-            the columns code and term, one row for each pair.
-        folder: the archive's folder, in which the file is looked for.
+        codes: each code's term or list of terms; empty where it means none of interest.
+        file: a CSV file with the columns code and term, one row for each pair.
 
     Raises:
         UserError: for an unknown term, or a code that YAML took for a number.
     """
-    pairs = _code_file(beside(folder, codes)) if isinstance(codes, str) else list((codes or {}).items())
     found: dict[str, frozenset[str]] = {}
-    for code, terms in pairs:
+    for code, terms in [*codes.items(), *(_code_file(file) if file else ())]:
         if not isinstance(code, str):
             raise UserError(
                 f"data.codes: YAML read a code as the number {code!r}; put codes in quotes, as in '1.10': AFIB."
@@ -67,7 +65,7 @@ def code_map(codes: Mapping[Any, Any] | str | None, folder: Path) -> dict[str, f
 def _code_file(path: Path) -> list[tuple[str, str]]:
     names = column_names(path)
     if missing := [name for name in ("code", "term") if name not in names]:
-        raise UserError(f"data.codes: {path} has no column '{missing[0]}'. It has: {', '.join(names)}.")
+        raise UserError(f"data.code_file: {path} has no column '{missing[0]}'. It has: {', '.join(names)}.")
     table = read_text(path, ["code", "term"])
     return list(zip(table["code"].tolist(), table["term"].tolist(), strict=True))
 

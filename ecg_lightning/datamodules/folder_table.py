@@ -145,7 +145,7 @@ def dates(cells: pd.Series, date_format: str | None) -> pd.Series:
     if date_format is not None:
         read = pd.to_datetime(cells.where(cells != ""), format=date_format, errors="coerce")
         wrong = cells[read.isna() & (cells != "")]
-        cells = read.dt.strftime("%Y-%m-%d %H:%M:%S").fillna("").str.removesuffix(" 00:00:00")
+        cells = _iso(read)
     else:
         wrong = cells[~cells.str.fullmatch(_DATE) & (cells != "")]
     if len(wrong):
@@ -197,11 +197,16 @@ def _delimiter(path: Path) -> str:
     return max(",;\t", key=_first_line(path).count)
 
 
+def _iso(times: pd.Series) -> pd.Series:
+    """Times as text, midnight left out, "" where there is none."""
+    text: pd.Series = times.dt.strftime("%Y-%m-%d %H:%M:%S").fillna("").str.removesuffix(" 00:00:00")
+    return text
+
+
 def _text(column: pd.Series, separator: str) -> pd.Series:
     """A Parquet column as text; whole numbers without a decimal point, dates in ISO 8601, lists joined."""
     if pd.api.types.is_datetime64_any_dtype(column):
-        text: pd.Series = column.dt.strftime("%Y-%m-%d %H:%M:%S").fillna("")
-        return text
+        return _iso(column)
     if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
         column = column.astype("Int64")
     texts = [separator.join(map(str, cell)) if isinstance(cell, (list, np.ndarray)) else str(cell) for cell in column]
