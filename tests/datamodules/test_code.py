@@ -96,7 +96,7 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"exams.csv is not the table of CODE-15%: .*patient_id"):
         CODE15DataModule(**options(tmp_path)).table()
     with pytest.raises(UserError, match=r"has no exams.csv; it should be the folder of CODE-15%"):
-        CODE15DataModule(**options(tmp_path, root=str(nothing))).table()
+        CODE15DataModule(**options(nothing)).table()
 
 
 def test_the_test_set_is_on_the_test_side_whatever_its_fold(tmp_path: Path) -> None:
