@@ -1,25 +1,61 @@
-"""`prepare`: packs a source and says what is in it: records, patients, hours, what was set aside, and every term."""
+"""`prepare`: fetches a source on request, packs it, and says what is in it: records, patients, what was set aside, every term."""
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ecg_lightning.config import build, check, check_paths, compose
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
+from ecg_lightning.errors import UserError
+from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 
 
 def prepare(arguments: Sequence[str]) -> int:
-    """The verb: ``prepare --config data/ptbxl data.root=…``."""
-    config = compose(arguments)
+    """The verb: ``prepare --config data/ptbxl data.root=…``, with ``--download`` and its options where it is to be fetched.
+
+    The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
+    and ``base_url`` (another address of the same archive).
+    """
+    fetch = "--download" in arguments
+    options, words = _download_options(arguments) if fetch else ({}, list(arguments))
+    config = compose(words)
     check(config, needed=("data",))
-    check_paths(config)
+    if not fetch:
+        check_paths(config)
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
+    if fetch:
+        _download(data, options)
     data.pack()
     report(data)
     return 0
+
+
+def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The options of ``--download``, and the words of the configuration."""
+    options: dict[str, str] = {}
+    words = []
+    for word in arguments:
+        key, _, value = word.removeprefix("--").partition("=")
+        if key in ("include", "exclude", "base_url"):
+            options[key] = value
+        elif word != "--download":
+            words.append(word)
+    return options, words
+
+
+def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
+    """Fetches what of the source's archive is not in its root yet."""
+    from ecg_lightning.download import download
+
+    if data.root is None:
+        raise UserError("data.root is missing: the folder that --download fills.")
+    include, exclude = (options[key].split(",") if key in options else () for key in ("include", "exclude"))
+    root = Path(data.root).expanduser()
+    download(data.source, root, base_url=options.get("base_url"), include=include, exclude=exclude)
 
 
 def report(data: ECGDataModule) -> None:
@@ -28,11 +64,15 @@ def report(data: ECGDataModule) -> None:
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
-    facts = summary(data.store)
+    store = data.store
+    facts = summary(store)
     console.print(f"{data.source}: " + ", ".join(f"{value:,} {key}" for key, value in facts.items()), soft_wrap=True)
-    console.print(f"store: {data.store.path}", soft_wrap=True)
-    reasons = Counter(str(reason).partition(":")[0] for reason in data.store.rejected["reason"])
-    flags = Counter(flag.partition(":")[0] for flags in data.store.index["quality"] for flag in flags.split("|") if flag)
+    unknown_patients = int((store.index["patient_id"] == "").sum())
+    if unknown_patients:
+        console.print(f"  patient unknown: {unknown_patients:,}; each of these recordings counts as a patient")
+    console.print(f"store: {store.path}", soft_wrap=True)
+    reasons = Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"])
+    flags = Counter(flag for flags in store.index["quality"] for flag in _without_leads(flags))
     for title, listed in (("rejected", reasons), ("repaired or flagged", flags)):
         for reason, count in listed.most_common():
             console.print(f"  {title}: {count:,} {reason}")
@@ -46,8 +86,23 @@ def report(data: ECGDataModule) -> None:
     shown.add_section()
     shown.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
     console.print(shown)
-    pairs = zip(data.store.index["codes"], data.annotators(data.store.index), strict=True)
-    unknown = Counter(code for codes, source in pairs for code in data.statements(codes, source).unknown)
+    unknown = unknown_codes(data)
     if unknown:
-        codes = ", ".join(f"{code} ({count})" for code, count in unknown.most_common(20))
-        console.print(f"{len(unknown)} codes that no term covers: {codes}", soft_wrap=True)
+        codes = ", ".join(f"{code} ({count:,})" for code, count in unknown.most_common())
+        console.print(f"{len(unknown):,} codes that no term covers, {unknown.total():,} times: {codes}", soft_wrap=True)
+
+
+def unknown_codes(data: ECGDataModule) -> Counter[str]:
+    """The codes of a packed source that no term of the vocabulary covers, and how many recordings have each."""
+    index = data.store.index
+    said = Counter(zip(index["codes"], data.annotators(index), strict=True))
+    unknown: Counter[str] = Counter()
+    for (codes, source), count in said.items():
+        unknown.update(dict.fromkeys(data.statements(codes, source).unknown, count))
+    return unknown
+
+
+def _without_leads(flags: str) -> Iterable[str]:
+    """The flags of one recording, each once: ``flat:V1|flat:V2|unit_assumed:uV`` is flat and unit_assumed:uV."""
+    pairs = (flag.rpartition(":") for flag in flags.split("|") if flag)
+    return dict.fromkeys(kind if lead in LEADS else f"{kind}{colon}{lead}" for kind, colon, lead in pairs)

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from archive_server import ArchiveServer
 
+from download.archive_server import ArchiveServer
 from ecg_lightning.download import transfer
 
 

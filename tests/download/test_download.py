@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from archive_server import ArchiveServer, corrupt, cut, drip, hang, status
 
+from download.archive_server import ArchiveServer, corrupt, cut, drip, hang, status
 from ecg_lightning.download import catalogue, download
 from ecg_lightning.errors import UserError
 

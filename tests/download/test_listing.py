@@ -3,8 +3,8 @@ import json
 from pathlib import Path
 
 import pytest
-from archive_server import ArchiveServer
 
+from download.archive_server import ArchiveServer
 from ecg_lightning.download import Archive, download
 from ecg_lightning.download.catalogue import Kind
 from ecg_lightning.download.space import bytes_needed

@@ -4,8 +4,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from archive_server import ArchiveServer, cut
 
+from download.archive_server import ArchiveServer, cut
 from ecg_lightning.download import download
 from ecg_lightning.errors import UserError
 

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from download.archive_server import ArchiveServer
+from ecg_lightning.errors import UserError
+from ecg_lightning.prepare import prepare
+from fake import ludb
+
+
+def words(name: str, root: Path, tmp_path: Path) -> list[str]:
+    return ["--config", f"data/{name}", f"data.root={root}", f"data.store_dir={tmp_path}/stores", "data.pack_workers=1"]
+
+
+def test_an_archive_is_fetched_packed_and_reported(
+    server: ArchiveServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = ludb(tmp_path / "published", 21)
+    files = (path for path in archive.root.rglob("*") if path.is_file())
+    server.physionet({path.relative_to(archive.root).as_posix(): path.read_bytes() for path in files})
+    options = ["--download", f"base_url={server.url}", "exclude=data/3.*,data/4.*"]
+    assert prepare([*options, *words("ludb", tmp_path / "new" / "ludb", tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "ODC-By 1.0" in printed
+    assert "ludb: 19 records, 19 patients, 0.05 hours, 2 rejected" in printed
+    assert "rejected: 2 no such file" in printed
+    assert not (tmp_path / "new/ludb/data/3.hea").exists()
+
+
+def test_what_cannot_be_fetched_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to download for the source"):
+        prepare(["--download", *words("folder", tmp_path, tmp_path)])
+    with pytest.raises(UserError, match=r"data\.root is missing"):
+        prepare(["--download", *words("ludb", tmp_path, tmp_path), "data.root=null"])
+    with pytest.raises(UserError, match=r"no folder '.*nowhere'"):
+        prepare(words("ludb", tmp_path / "nowhere", tmp_path))
+    with pytest.raises(UserError, match="include"):
+        prepare([*words("ludb", tmp_path, tmp_path), "include=data"])
