@@ -1,13 +1,15 @@
-"""Gains of WFDB headers that contradict their own samples, and the two rules that mend them.
+"""Gains of WFDB headers that contradict their own samples, and the three rules that mend them.
 
-Both rules need proof within the recording, so that a header that agrees with its samples is never touched; and both
-end at 1 µV a step, the resolution of the archives in which such headers are known.
+All need proof within the recording, so that a header that agrees with its samples is never touched; and all end at
+1 µV a step, the resolution of the archives in which such headers are known.
 
 1. *Applied already* (headers of the CinC challenge of 2020: 4880/mV). A device with steps of 4.88 µV was exported in
    microvolts, and the header repeats the device's resolution. Every sample is then a multiple of gain / 1000, rounded
    or cut to an integer, which no true gain brings about. aVR, aVL and aVF, computed with halves, are left out.
 2. *Fitted to each lead* (LUDB 1.0.1). The gain of every lead is its own range, so that each lead spans exactly 1 mV,
    and I + III = II fails by up to 0.7 mV; for the steps themselves it holds to the last digit.
+3. *A thousand times too high* (PTB and INCART in the headers of 2020: 2000000/mV, 306000/mV). With such a gain the 65536
+   steps of a sample span less than the 0.3 mV of the smallest recording.
 """
 
 from collections.abc import Sequence
@@ -40,6 +42,8 @@ def contradicted(steps: NDArray[np.int16], gains: NDArray[np.float64], names: Se
         return False
     if not same:
         return bool(np.all(ranges == gains))
+    if 2**16 / gains[0] < _PLAUSIBLE[0]:
+        return True
     size = gains[0] / MICROVOLT_GAIN
     measured = steps[:, [i for i, name in enumerate(names) if lead_name(name) not in _AUGMENTED]]
     return bool(np.all(np.abs(np.rint(measured / size) * size - measured) < 1))

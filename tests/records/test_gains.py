@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import fake
 import numpy as np
 import wfdb
 
+import fake
 from ecg_lightning.records import read_record, read_wfdb
 
 
@@ -50,3 +50,12 @@ def test_true_gains_of_the_same_size_stay(tmp_path: Path) -> None:
         record = read_record(tmp_path / name)
         np.testing.assert_allclose(record.signal, written, atol=1e-6)
         assert record.quality == ()
+
+
+def test_gains_with_which_no_ecg_fits_into_sixteen_bits_are_microvolts(tmp_path: Path) -> None:
+    """PTB's first recording begins at -0.245 mV, stored as -245; its header of 2020 says 2000000 steps a millivolt."""
+    for gain in ("2000000/mV", "240000/mV"):
+        written = fake.write_wfdb(tmp_path / "S0001.mat", fake.ecg(5000, 1000, seed=4), 1000, gain_fields=[gain] * 12)
+        record = read_record(tmp_path / "S0001.mat")
+        np.testing.assert_allclose(record.signal, written, atol=1e-6)
+        assert record.quality == ("gain_repaired",)
