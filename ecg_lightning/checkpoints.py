@@ -84,7 +84,9 @@ def read(name: str, folder: str | None = None) -> Checkpoint:
         header, tensors = _header(content), load(content)
     except Exception as error:  # the library has exceptions of its own for each way of being broken
         raise UserError(f"{url} is not a readable safetensors file ({error}).") from error
-    return Checkpoint(name, {k: v for k, v in tensors.items() if k != "seen"}, _card(header, url), tensors.get("seen"), _sha(content))
+    return Checkpoint(
+        name, {k: v for k, v in tensors.items() if k != "seen"}, _card(header, url), tensors.get("seen"), _sha(content)
+    )
 
 
 def _read_lightning(path: Path) -> Checkpoint:
@@ -163,7 +165,9 @@ def published(folder: str | None = None) -> list[str]:
     filesystem, path = fsspec.core.url_to_fs(place(folder))
     if not filesystem.exists(path):
         return []
-    return sorted(Path(file).name.removesuffix(SUFFIX) for file in filesystem.ls(path, detail=False) if file.endswith(SUFFIX))
+    return sorted(
+        Path(file).name.removesuffix(SUFFIX) for file in filesystem.ls(path, detail=False) if file.endswith(SUFFIX)
+    )
 
 
 def card_of(name: str, folder: str | None = None) -> dict[str, Any]:
@@ -200,7 +204,9 @@ def _write_new(url: str, content: bytes) -> None:
     import fsspec
 
     filesystem, path = fsspec.core.url_to_fs(url)
-    taken = UserError(f"{url} exists; what is published is never overwritten. Choose another name, for example with -v2.")
+    taken = UserError(
+        f"{url} exists; what is published is never overwritten. Choose another name, for example with -v2."
+    )
     if filesystem.exists(path):
         raise taken
     if "file" in filesystem.protocol:
@@ -245,7 +251,9 @@ def _header(content: bytes) -> dict[str, Any]:
 def _card(header: dict[str, Any], url: str) -> dict[str, Any]:
     text = header.get("__metadata__", {}).get(CARD_KEY)
     if text is None:
-        raise UserError(f"{url} has no card of ecg_lightning: it does not say what the network is. Publish it with `publish`.")
+        raise UserError(
+            f"{url} has no card of ecg_lightning: it does not say what the network is. Publish it with `publish`."
+        )
     card: dict[str, Any] = json.loads(text)
     return card
 

@@ -54,7 +54,10 @@ def find_config(name: str) -> Path:
         UserError: naming the nearest shipped files.
     """
     folder = conf_folder()
-    tried = [Path(name), *(folder / f"{part}{end}" for part in (name, name.removeprefix("conf/")) for end in ("", ".yaml"))]
+    tried = [
+        Path(name),
+        *(folder / f"{part}{end}" for part in (name, name.removeprefix("conf/")) for end in ("", ".yaml")),
+    ]
     for path in tried:
         if path.is_file():
             return path
@@ -187,7 +190,9 @@ def arguments_for(group: str, values: Mapping[str, Any], supplied: Iterable[str]
     known = [name for name in signature.arguments if name not in supplied]
     for key in given:
         if key not in known:
-            raise UserError(f"{group}: Key '{key}' not in '{signature.name}'. {suggest(key, known)}{_choices(known, 'Keys')}")
+            raise UserError(
+                f"{group}: Key '{key}' not in '{signature.name}'. {suggest(key, known)}{_choices(known, 'Keys')}"
+            )
     config = schema(signature, supplied)
     for key, value in given.items():
         try:
@@ -197,7 +202,9 @@ def arguments_for(group: str, values: Mapping[str, Any], supplied: Iterable[str]
                 config[key] = value
         except (OmegaConfBaseException, FutureWarning) as error:
             wanted = signature.arguments[key].annotation
-            raise UserError(f"{group}.{key}: {value!r} does not fit the type '{wanted}' of '{signature.name}'.") from error
+            raise UserError(
+                f"{group}.{key}: {value!r} does not fit the type '{wanted}' of '{signature.name}'."
+            ) from error
     for argument in signature.arguments.values():
         if argument.default is REQUIRED and argument.name in known and argument.name not in given:
             text = f": {argument.doc}" if argument.doc else ""
@@ -219,7 +226,9 @@ def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None
     """
     for key in map(str, config.keys()):
         if key not in KEYS:
-            raise UserError(f"Key '{key}' is not one of the configuration's. {suggest(key, KEYS)}{_choices(KEYS, 'Keys')}")
+            raise UserError(
+                f"Key '{key}' is not one of the configuration's. {suggest(key, KEYS)}{_choices(KEYS, 'Keys')}"
+            )
     for key, kind in SCALARS.items():
         value = config.get(key)
         if value is not None and not isinstance(value, kind):

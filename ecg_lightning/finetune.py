@@ -45,7 +45,9 @@ class FineTune:
         for name in (*named, *self.rates):
             if name not in groups:
                 hint = suggest(str(name), groups)
-                raise UserError(f"finetune: there is no layer group '{name}'. {hint}The network's: {', '.join(groups)}.")
+                raise UserError(
+                    f"finetune: there is no layer group '{name}'. {hint}The network's: {', '.join(groups)}."
+                )
 
     def freezes(self) -> bool:
         """Whether anything is ever frozen."""
@@ -107,13 +109,18 @@ def take_weights(
     differing = [
         f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
         for name in own.keys() & state.keys()
-        if state[name].shape != own[name].shape
-        and not (name in head and state[name].shape[1:] == own[name].shape[1:])
+        if state[name].shape != own[name].shape and not (name in head and state[name].shape[1:] == own[name].shape[1:])
     ]
     if missing or extra or differing:
         said = [("missing", missing), ("unexpected", extra), ("of another shape", sorted(differing))]
-        lines = [f"  {what}: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}" for what, names in said if names]
-        raise UserError("The checkpoint does not fit this network; is `model` the one it was trained with?\n" + "\n".join(lines))
+        lines = [
+            f"  {what}: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
+            for what, names in said
+            if names
+        ]
+        raise UserError(
+            "The checkpoint does not fit this network; is `model` the one it was trained with?\n" + "\n".join(lines)
+        )
     kept = [] if reset_head else [term for term in terms if term in known]
     taken = 0
     with torch.no_grad():

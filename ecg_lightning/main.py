@@ -12,10 +12,11 @@ VERBS = {
     "validate": "measure a checkpoint on a source's validation folds",
     "test": "measure a checkpoint on a source's test folds",
     "predict": "apply a checkpoint to recordings of any format: predict NAME FILES… --output predictions.csv",
-    "prepare": "pack a source into a store, and say what is in it",
+    "prepare": "pack a source into a store, and say what is in it; with --download, fetch a public archive first",
     "publish": "give a run's best weights a name: publish RUN NAME",
     "fetch": "copy a published checkpoint to a local folder: fetch NAME [FOLDER]",
     "checkpoints": "list the published checkpoints, or show one: checkpoints [NAME]",
+    "transfer": "pretrain on one archive, fine-tune on another, and measure the gain: transfer --large FILE --small FILE",
     "models": "list the networks with their arguments",
 }
 HELP = f"""ecg_lightning {__version__}: pretrain on one archive of 12-lead ECGs, fine-tune on another.
@@ -55,14 +56,16 @@ def _command(verb: str) -> Callable[[Sequence[str]], int]:
     """The function of a verb, imported only now."""
     if verb in ("fit", "validate", "test"):
         return _checked(verb)
-    if verb in ("predict", "prepare"):
+    if verb in ("predict", "prepare", "transfer"):
         from importlib import import_module
 
         command: Callable[[Sequence[str]], int] = getattr(import_module(f"ecg_lightning.{verb}"), verb)
         return command
     from ecg_lightning import share
 
-    return {"publish": share.publish, "fetch": share.fetch, "checkpoints": share.checkpoints, "models": share.models}[verb]
+    return {"publish": share.publish, "fetch": share.fetch, "checkpoints": share.checkpoints, "models": share.models}[
+        verb
+    ]
 
 
 def _checked(verb: str) -> Callable[[Sequence[str]], int]:

@@ -59,7 +59,9 @@ class Optim:
             return 1.0
         return 0.5 * (1 + cos(pi * min(1.0, (step - rise) / max(1, steps - rise))))
 
-    def configure(self, groups: Mapping[str, nn.Module], rates: Mapping[str, float], steps: int, monitor: str) -> Any:
+    def configure(
+        self, groups: Mapping[str, nn.Module], rates: Mapping[str, float], steps: int, monitor: str, fused: bool = True
+    ) -> Any:
         """What LightningModule.configure_optimizers returns.
 
         Args:
@@ -67,8 +69,10 @@ class Optim:
             rates: a factor on lr for each layer group; 1 where none is given.
             steps: optimizer steps of the whole run.
             monitor: the validation metric that `plateau` watches.
+            fused: one kernel for the whole step; does not go with clipping in 16-mixed precision.
         """
-        optimizer = OPTIMIZERS[self.optimizer](parameter_groups(groups, rates, self.lr, self.weight_decay), lr=self.lr)
+        found = parameter_groups(groups, rates, self.lr, self.weight_decay)
+        optimizer = OPTIMIZERS[self.optimizer](found, lr=self.lr, fused=fused)
         if self.schedule == "plateau":
             mode: Literal["min", "max"] = "min" if "loss" in monitor else "max"
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, patience=self.plateau_patience)

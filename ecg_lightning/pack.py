@@ -25,7 +25,7 @@ from scipy.signal import resample_poly
 
 from ecg_lightning import __version__
 from ecg_lightning.errors import UserError
-from ecg_lightning.records import LEADS, Record, RecordError, fingerprint, repair
+from ecg_lightning.records import LEADS, Record, RecordError, fingerprint, matches, repair
 from ecg_lightning.records.fingerprints import SIZE
 from ecg_lightning.store import FORMAT, Store, write_json
 
@@ -223,7 +223,9 @@ def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[s
         [e for part in contents for e in part["index"]], [r for part in contents for r in part["rejected"]]
     )
     described = np.concatenate([np.load(stem.with_suffix(".content.npy")) for stem in stems])
-    np.save(partial / "content.npy", described[index.pop("position")])
+    content = described[index.pop("position")]
+    np.save(partial / "content.npy", content)
+    np.save(partial / "twins.npy", matches(content))
     index.to_parquet(partial / "index.parquet")
     pd.DataFrame(rejected, columns=["record_id", "file", "reason"]).to_csv(partial / "rejected.csv", index=False)
     meta = dict(facts) | {

@@ -118,7 +118,7 @@ def predict(arguments: Sequence[str]) -> int:
                     names.append(str(path))
                 except RecordError as error:
                     failed.append((str(path), str(error)))
-                except Exception as error:  # a damaged file may fail in any way; the rest is still predicted
+                except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the rest is still predicted
                     failed.append((str(path), f"{type(error).__name__}: {error}"))
             plain = predictor.probabilities(records) if records else np.empty((0, len(predictor.terms)))
             shown = predictor.probabilities(records, calibrated=True) if records and options.calibrated else plain
@@ -130,7 +130,9 @@ def predict(arguments: Sequence[str]) -> int:
     if failed:
         with errors.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("record", "reason"), *failed])
-        print(f"{len(failed)} could not be read, see {errors}; the first: {failed[0][0]}: {failed[0][1]}", file=sys.stderr)
+        print(
+            f"{len(failed)} could not be read, see {errors}; the first: {failed[0][0]}: {failed[0][1]}", file=sys.stderr
+        )
     return 1 if failed else 0
 
 

@@ -22,6 +22,7 @@ from ecg_lightning.callbacks import Freeze, RunRecord
 from ecg_lightning.callbacks.record import provenance
 from ecg_lightning.config import as_dict, build, check, compose, experiment_name
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.finetune import FineTune, take_weights
 from ecg_lightning.logger import Logging
@@ -58,13 +59,17 @@ def fit(arguments: Sequence[str]) -> int:
     trainer = _trainer(config, run_dir, callbacks, logger.make(run_dir, as_dict(config)), finetune.freezes())
     trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False if resume else None)
     if trainer.interrupted:
-        print(f"Stopped. Go on with the same command and checkpoint_path={run_dir}/checkpoints/last.ckpt", file=sys.stderr)
+        print(
+            f"Stopped. Go on with the same command and checkpoint_path={run_dir}/checkpoints/last.ckpt", file=sys.stderr
+        )
         return 130
     best = run_dir / "checkpoints" / "best.ckpt"
     if trainer.is_global_zero and best.exists():
         card = checkpoints.card_of(str(best))
         score = card["metrics"].get(model.monitor, float("nan"))
-        print(f"Best epoch {card['epoch']}: {model.monitor} {score:.4f}. Checkpoints, metrics.csv and config.yaml are in {run_dir}")
+        print(
+            f"Best epoch {card['epoch']}: {model.monitor} {score:.4f}. Checkpoints, metrics.csv and config.yaml are in {run_dir}"
+        )
     return 0
 
 
@@ -91,6 +96,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
         trainer.validate(module, datamodule=data, verbose=False)
     if trainer.is_global_zero and module.last is not None:
         report = _report(module, module.last, data, path)
+        _save_outputs(folder / f"{split}.npz", module, module.last, data)
         write_json(folder / f"{split}.json", report)
         _print_report(report, f"{data.source} · {split} folds · {path}")
         print(f"Written to {folder / f'{split}.json'}")
@@ -133,7 +139,10 @@ def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModul
     model.positive_weight.copy_(torch.from_numpy(positive_weights(targets, optim)))
     if not _has_both_classes(data.targets[data.rows("val")]):
         model.monitor = "val/loss"
-        print("No term has both positives and negatives in the validation folds: epochs are compared by val/loss.", file=sys.stderr)
+        print(
+            "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
+            file=sys.stderr,
+        )
     model.card = {
         "format": 1,
         "model": given,
@@ -170,7 +179,9 @@ def _has_both_classes(targets: NDArray[np.float32]) -> bool:
     return bool(((targets == 1).any(0) & (targets == 0).any(0)).any())
 
 
-def _callbacks(run_dir: Path, config: DictConfig, model: ECGModule, finetune: FineTune, data: ECGDataModule) -> list[Callback]:
+def _callbacks(
+    run_dir: Path, config: DictConfig, model: ECGModule, finetune: FineTune, data: ECGDataModule
+) -> list[Callback]:
     mode = "min" if model.monitor == "val/loss" else "max"
     facts = provenance() | {"data": data.store.fingerprint}
     found: list[Callback] = [
@@ -245,6 +256,20 @@ def _report(module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint
     }
 
 
+def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: ECGDataModule) -> None:
+    """Saves logits and targets of each recording, for intervals and comparisons; patients and recordings are numbers."""
+    names = patients(data.store.index).to_numpy()[outputs.records]
+    whose = np.unique(names, return_inverse=True)[1]
+    np.savez_compressed(
+        path,
+        logits=outputs.logits,
+        targets=outputs.targets,
+        records=outputs.records,
+        patients=whose,
+        terms=module.terms,
+    )
+
+
 def _finite(value: Any) -> Any:
     """A plain value; None where a number is not defined, since JSON has no NaN."""
     if isinstance(value, np.generic):
@@ -256,7 +281,18 @@ def _print_report(report: Mapping[str, Any], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("positive", "negative", "missing", "auroc", "ap", "threshold", "sensitivity", "specificity", "gmean", "f1")
+    columns = (
+        "positive",
+        "negative",
+        "missing",
+        "auroc",
+        "ap",
+        "threshold",
+        "sensitivity",
+        "specificity",
+        "gmean",
+        "f1",
+    )
     shown = Table(title=title)
     shown.add_column("term")
     for column in columns:
@@ -264,7 +300,9 @@ def _print_report(report: Mapping[str, Any], title: str) -> None:
     macro = {"term": "macro", "positive": None, "negative": None} | report["metrics"]
     for row in (*report["terms"], macro):
         cells = [row.get(column) for column in columns]
-        shown.add_row(row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells))
+        shown.add_row(
+            row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells)
+        )
     Console(width=None if sys.stdout.isatty() else 130).print(shown)
 
 

@@ -2,12 +2,13 @@
 
 A store is a folder: ``signals.bin`` (int16, 1 µV a step, time-major, recordings of any length one after another),
 ``index.parquet`` (one row a recording), ``content.npy`` (descriptors that recognise a recording elsewhere),
-``rejected.csv`` and ``meta.json``. It appears under its name only when it is complete.
+``twins.npy`` (pairs of rows that hold the same recording), ``rejected.csv`` and ``meta.json``. It appears under its name only when it is complete.
 """
 
 import json
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout on disk; it is part of every store's key."""
 
 
@@ -44,7 +45,9 @@ class Store:
         try:
             self.meta: dict[str, Any] = json.loads((self.path / "meta.json").read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise UserError(f"{self.path} is not a store: it has no meta.json. Pack the source with `prepare`.") from error
+            raise UserError(
+                f"{self.path} is not a store: it has no meta.json. Pack the source with `prepare`."
+            ) from error
         self.index = pd.read_parquet(self.path / "index.parquet")
         self.sampling_rate: int = self.meta["sampling_rate"]
         self.fingerprint: str = self.meta["fingerprint"]
@@ -60,7 +63,7 @@ class Store:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __reduce__(self) -> tuple[type["Store"], tuple[Path]]:
+    def __reduce__(self) -> tuple[type["Store"], tuple[Any, ...]]:
         return Store, (self.path,)  # a worker process maps the file itself
 
     @property
@@ -73,6 +76,17 @@ class Store:
         """One descriptor a recording, for finding it again in another archive (see ``records.fingerprints``)."""
         found: NDArray[Any] = np.load(self.path / "content.npy", mmap_mode="r")
         return found
+
+    @cached_property
+    def twins(self) -> NDArray[np.int64]:
+        """(pairs, 2) rows of recordings that the source holds twice, under two ids."""
+        found: NDArray[np.int64] = np.load(self.path / "twins.npy")
+        return found
+
+    def copies(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(pairs, 2) a row of ``first`` and a row of ``second`` that hold the same recording."""
+        pairs = np.concatenate([self.twins, self.twins[:, ::-1]])
+        return pairs[np.isin(pairs[:, 0], first) & np.isin(pairs[:, 1], second)]
 
     @property
     def rejected(self) -> pd.DataFrame:

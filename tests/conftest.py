@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# One thread a process: the tests run side by side, and threads that fight for two cores are slower than one.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
 import pytest
 
 

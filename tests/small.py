@@ -23,7 +23,12 @@ def archive(folder: Path, records: int = 80) -> Path:
 
 def arguments(root: Path, run_dir: Path, *more: str) -> list[str]:
     """The words after the verb for a tiny run on a tiny archive."""
-    data = ("data.name=PTBXLDataModule", f"data.root={root}", "data.seconds=3", f"data.store_dir={run_dir.parent / 'store'}")
+    data = (
+        "data.name=PTBXLDataModule",
+        f"data.root={root}",
+        "data.seconds=3",
+        f"data.store_dir={run_dir.parent / 'store'}",
+    )
     return [*data, *TINY, "data.pack_workers=1", f"run_dir={run_dir}", *more]
 
 

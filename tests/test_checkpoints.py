@@ -42,7 +42,10 @@ def test_a_published_file_has_the_weights_and_everything_needed_to_use_them(run_
     assert card["input"]["preprocess"]["leads"][:4] == ["I", "II", "III", "aVR"]
     assert card["data"]["records"]["train"] > 0
     assert len(card["thresholds"]) == 7
-    published, trained = checkpoints.read("net-v1", folder), checkpoints.read(str(run_dir / "checkpoints" / "best.ckpt"))
+    published, trained = (
+        checkpoints.read("net-v1", folder),
+        checkpoints.read(str(run_dir / "checkpoints" / "best.ckpt")),
+    )
     assert published.state.keys() == trained.state.keys()
     assert all(torch.equal(published.state[name], trained.state[name]) for name in trained.state)
 
@@ -97,7 +100,9 @@ def test_what_cannot_be_published_is_explained(run_dir: Path, tmp_path: Path, ru
 
 
 def test_what_cannot_be_read_is_explained(folder: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"There is no checkpoint 'net-v2' in .* Did you mean: 'net-v1'\? Published there: net-v1"):
+    with pytest.raises(
+        UserError, match=r"There is no checkpoint 'net-v2' in .* Did you mean: 'net-v1'\? Published there: net-v1"
+    ):
         checkpoints.read("net-v2", folder)
     with pytest.raises(UserError, match=r"There is no checkpoint file 'runs/x/best.ckpt'"):
         checkpoints.read("runs/x/best.ckpt", folder)

@@ -24,8 +24,12 @@ from ecg_lightning.errors import UserError
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "base.yaml").write_text("seed: 1\nmodel: {name: ResNet1dModule, depth: 18}\noptim: {lr: 0.1, warmup: 0.2}\n")
-    (tmp_path / "top.yaml").write_text("defaults: [base.yaml]\noptim: {lr: 0.5}\nrun_dir: runs/${seed}-${model.depth}\n")
+    (tmp_path / "base.yaml").write_text(
+        "seed: 1\nmodel: {name: ResNet1dModule, depth: 18}\noptim: {lr: 0.1, warmup: 0.2}\n"
+    )
+    (tmp_path / "top.yaml").write_text(
+        "defaults: [base.yaml]\noptim: {lr: 0.5}\nrun_dir: runs/${seed}-${model.depth}\n"
+    )
     return tmp_path
 
 
@@ -51,7 +55,14 @@ def test_three_ways_to_write_an_override_and_scientific_notation(words: list[str
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("null", None), ("[1,2]", [1, 2]), ("true", True), ("{0: [head], 4: all}", {0: ["head"], 4: "all"}), ("a=b", "a=b"), ("-1", -1)],
+    [
+        ("null", None),
+        ("[1,2]", [1, 2]),
+        ("true", True),
+        ("{0: [head], 4: all}", {0: ["head"], 4: "all"}),
+        ("a=b", "a=b"),
+        ("-1", -1),
+    ],
 )
 def test_values_are_yaml(text: str, value: object) -> None:
     assert as_dict(compose([f"key={text}"]))["key"] == value
@@ -151,7 +162,11 @@ def test_the_command_line_answers_without_importing_torch(arguments: list[str], 
         "runpy.run_module('ecg_lightning', run_name='__main__')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"}
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
     )
     assert done.returncode == status, done.stderr
     assert said in (done.stderr if status else done.stdout)

@@ -48,7 +48,10 @@ def test_head_rows_go_by_term_and_the_rest_as_it_is() -> None:
     old, new = network(3), network(4)
     before = new.head.weight.detach().clone()
     taken = take_weights(new, ["PVC", "NEW", "AFIB", "STACH"], old.state_dict(), ["AFIB", "PVC", "SBRAD"])
-    assert str(taken) == f"{len(old.state_dict()) - 2}/{len(old.state_dict())} tensors; head: 2 of 4 terms kept; fresh: NEW, STACH"
+    assert (
+        str(taken)
+        == f"{len(old.state_dict()) - 2}/{len(old.state_dict())} tensors; head: 2 of 4 terms kept; fresh: NEW, STACH"
+    )
     torch.testing.assert_close(new.head.weight[0], old.head.weight[1])
     torch.testing.assert_close(new.head.weight[2], old.head.weight[0])
     torch.testing.assert_close(new.head.bias[2], old.head.bias[0])
@@ -80,7 +83,10 @@ def test_tensors_that_are_missing_unexpected_or_of_another_shape_are_named() -> 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"schedule": {0: ["haed"]}}, "there is no layer group 'haed'. Did you mean: 'head'? The network's: stem, stage1"),
+        (
+            {"schedule": {0: ["haed"]}},
+            "there is no layer group 'haed'. Did you mean: 'head'? The network's: stem, stage1",
+        ),
         ({"schedule": {1: "all"}}, "must say what is awake at epoch 0"),
         ({"schedule": {0: 3}}, "3 is neither `all` nor a list of layer groups"),
         ({"layer_decay": 1.5}, "layer_decay=1.5 must be above 0 and at most 1"),
@@ -94,7 +100,9 @@ def test_a_schedule_that_cannot_be_is_explained(values: dict[str, object], said:
 
 def test_the_schedule_is_a_function_of_the_epoch_and_rates_of_the_depth() -> None:
     finetune = FineTune(schedule={0: ["head"], 2: ["stage4", "head"], 4: "all"}, layer_decay=0.5, rates={"stem": 0.01})
-    assert [sorted(finetune.awake(epoch, GROUPS)) for epoch in (0, 1, 2, 3)] == [["head"]] * 2 + [["head", "stage4"]] * 2
+    assert [sorted(finetune.awake(epoch, GROUPS)) for epoch in (0, 1, 2, 3)] == [["head"]] * 2 + [
+        ["head", "stage4"]
+    ] * 2
     assert finetune.awake(4, GROUPS) == finetune.awake(99, GROUPS) == frozenset(GROUPS)
     assert finetune.rates_of(GROUPS) == {
         "stem": 0.01, "stage1": 0.0625, "stage2": 0.125, "stage3": 0.25, "stage4": 0.5, "head": 1.0,
@@ -136,17 +144,22 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
         "ECGModule.training_step = training_step\n"
         "small.fit(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code, str(root), str(cut), *common], capture_output=True, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(root), str(cut), *common], capture_output=True, check=False
+    )
     assert killed.returncode == 9, killed.stderr.decode()
     small.fit(root, cut, *common, "checkpoint_path=auto")
     one, two = state(whole), state(cut)
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
     optimizers = [
-        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"][0]["state"] for run in (whole, cut)
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"][0]["state"]
+        for run in (whole, cut)
     ]
     for number, moments in optimizers[0].items():
-        assert all(torch.equal(torch.as_tensor(v), torch.as_tensor(optimizers[1][number][k])) for k, v in moments.items())
+        assert all(
+            torch.equal(torch.as_tensor(v), torch.as_tensor(optimizers[1][number][k])) for k, v in moments.items()
+        )
     assert (whole / "metrics.csv").read_text() == (cut / "metrics.csv").read_text()
     epochs = [row["epoch"] for row in csv.DictReader((cut / "metrics.csv").read_text().splitlines())]
     assert epochs == ["0", "1", "2", "3"]
@@ -154,7 +167,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
 
 def test_a_fine_tuned_checkpoint_names_its_parent(root: Path, parent: Path, tmp_path: Path) -> None:
     url = checkpoints.publish(str(parent), "parent-v1", str(tmp_path / "published"))
-    run = small.fit(root, tmp_path / "child", f"finetune.checkpoint={url}", "data.label_space=[AFIB,SR]", "trainer.max_epochs=1")
+    run = small.fit(
+        root, tmp_path / "child", f"finetune.checkpoint={url}", "data.label_space=[AFIB,SR]", "trainer.max_epochs=1"
+    )
     card = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))
     assert card["parent"]["name"] == "parent-v1"
     assert len(card["parent"]["sha256"]) == 64
@@ -195,6 +210,8 @@ def test_two_processes_keep_their_replicas_equal_through_unfreezing(root: Path, 
         capture_output=True, text=True, check=False, env=environment, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    validated = len(np.unique([int(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith("replicas equal")]))
+    validated = len(
+        np.unique([int(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith("replicas equal")])
+    )
     assert done.stdout.count("replicas equal") == 3, done.stdout
     assert validated == 1  # every record once, though the processes' shares are padded to equal length

@@ -40,7 +40,9 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
     assert failed[0]["reason"]
     thresholds = dict(zip(terms, checkpoints.card_of(network)["thresholds"], strict=True))
     for row in found:
-        assert row["positive"].split("|") == [t for t in terms if float(row[t]) >= thresholds[t]] or row["positive"] == ""
+        assert (
+            row["positive"].split("|") == [t for t in terms if float(row[t]) >= thresholds[t]] or row["positive"] == ""
+        )
     assert small.run("predict", [network, str(tmp_path / "cinc" / "E00001.hea"), "--output", str(output)]) == 0
     assert not output.with_suffix(".errors.csv").exists()  # of an earlier call
 
@@ -74,7 +76,9 @@ def test_rate_lead_order_spelling_unit_and_format_do_not_matter(network: str, tm
         words = [network, str(tmp_path / name), "--output", str(output), "--rate", "500", "--unit", unit]
         assert small.run("predict", words) == 0
         (row,) = rows(output)
-        np.testing.assert_allclose([float(v) for k, v in row.items() if k in checkpoints.read(network).terms], first, atol=5e-3)
+        np.testing.assert_allclose(
+            [float(v) for k, v in row.items() if k in checkpoints.read(network).terms], first, atol=5e-3
+        )
 
 
 def test_a_long_recording_is_the_mean_of_its_windows_and_a_short_one_is_padded(network: str) -> None:

@@ -1,6 +1,6 @@
 """What every source shares: packing, label space, split by patient, batches, and their preparation on the device."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
 from ecg_lightning.datamodules.splits import FOLDS, folds
@@ -22,6 +22,8 @@ from ecg_lightning.pack import Reader, key_of, pack
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.transforms import Augment, Preprocess
+from ecg_lightning.transforms.filters import check_band
+from ecg_lightning.transforms.signal import Normalisation
 
 SPLITS = ("train", "val", "test")
 
@@ -53,6 +55,7 @@ class ECGDataModule(pl.LightningDataModule):
         test_folds: folds that only `test` reads.
         train_records: train on this many recordings only, drawn by subset_seed; subsets of one seed are nested.
         subset_seed: seed of that draw.
+        allow_leak: go on where recordings of the validation or test side were seen in training; the checkpoint says so.
         seed: seed of order and cuts.
         store_dir: folder of packed stores; $ECG_STORE or ~/.cache/ecg_lightning by default.
         pack_workers: processes that pack; all cores by default.
@@ -69,7 +72,7 @@ class ECGDataModule(pl.LightningDataModule):
     seconds: float = 10.0
     batch_size: int = 32
     num_workers: int = 0
-    normalisation: str = "zscore"
+    normalisation: Normalisation = "zscore"
     band: list[float | None] | None = None
     leads: list[str] | None = None
     augment: dict[str, float] = field(default_factory=dict)
@@ -77,6 +80,7 @@ class ECGDataModule(pl.LightningDataModule):
     test_folds: list[int] = field(default_factory=lambda: [10])
     train_records: int | None = None
     subset_seed: int = 0
+    allow_leak: bool = False
     seed: int = 0
     store_dir: str | None = None
     pack_workers: int | None = None
@@ -84,6 +88,7 @@ class ECGDataModule(pl.LightningDataModule):
     def __post_init__(self) -> None:
         super().__init__()
         low, high = self.band or (None, None)
+        check_band(low, high, self.sampling_rate)
         self.space = LabelSpace.load(self.label_space)
         self.preprocess = Preprocess(
             normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
@@ -95,8 +100,9 @@ class ECGDataModule(pl.LightningDataModule):
     # What a source defines -------------------------------------------------------------------------------------------
 
     def table(self) -> pd.DataFrame:
-        """One row a recording, at least ``record_id`` and ``file`` (relative to root); other columns of the index
-        (``pack.INDEX``) where the source has them in a table. Read from ``root`` only when the store is missing.
+        """One row a recording: ``record_id``, ``file`` (relative to root), and what a table says of it.
+
+        Columns of the index (``pack.INDEX``) win over what the reader finds; others are kept beside them.
         """
         raise NotImplementedError
 
@@ -108,7 +114,7 @@ class ECGDataModule(pl.LightningDataModule):
         """Options of the reader that change what is packed."""
         return {}
 
-    def files(self, table: pd.DataFrame) -> list[Path]:
+    def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
         """The signal files of the table, whose sizes and times are part of the store's key."""
         return [self.folder / file for file in table["file"]]
 
@@ -142,7 +148,9 @@ class ECGDataModule(pl.LightningDataModule):
             raise UserError(f"data.root is missing: the folder of {self.source} as distributed.")
         path = Path(self.root).expanduser()
         if not path.is_dir():
-            raise UserError(f"data.root: there is no folder '{self.root}'. {self.source} is expected there as distributed.")
+            raise UserError(
+                f"data.root: there is no folder '{self.root}'. {self.source} is expected there as distributed."
+            )
         return path
 
     @property
@@ -187,25 +195,54 @@ class ECGDataModule(pl.LightningDataModule):
             codes = index["codes"].to_numpy()[rows]
             found = {text: self.statements(text, source) for text in np.unique(codes.astype(str))}
             each = [found[text] for text in codes]
-            targets[rows] = self.space.encode([e.positive for e in each], self.annotated(source), [e.unsaid for e in each])
+            targets[rows] = self.space.encode(
+                [e.positive for e in each], self.annotated(source), [e.unsaid for e in each]
+            )
         return targets
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
         """(records of the store,) fold of each recording, 1 … 10."""
-        return folds(self.store.index)
+        return folds(self.store.index, self.store.twins)
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """(records of the store,) which recordings take part and have any annotated term."""
+        return self.keep(self.store.index) & ~np.isnan(self.targets).all(axis=1)
 
     def rows(self, split: str) -> NDArray[np.int64]:
-        """Positions in the store of the recordings of ``train``, ``val`` or ``test`` that have any annotated term."""
+        """Positions in the store of the usable recordings of ``train``, ``val`` or ``test``.
+
+        A training recording that the source holds a second time on another side, under another id, is left out.
+        """
+        held_out = [*self.val_folds, *self.test_folds]
         sides = {"val": self.val_folds, "test": self.test_folds}
-        sides["train"] = [fold for fold in range(1, FOLDS + 1) if fold not in (*self.val_folds, *self.test_folds)]
-        used = self.keep(self.store.index) & ~np.isnan(self.targets).all(axis=1) & np.isin(self.folds, sides[split])
-        rows = np.flatnonzero(used)
-        if split == "train" and self.train_records is not None:
-            if self.train_records > len(rows):
-                raise UserError(f"data.train_records={self.train_records}: there are only {len(rows)} for training.")
-            rows = np.sort(np.random.default_rng(self.subset_seed).permutation(rows)[: self.train_records])
-        return rows
+        sides["train"] = [fold for fold in range(1, FOLDS + 1) if fold not in held_out]
+        usable = self.usable
+        rows = np.flatnonzero(usable & np.isin(self.folds, sides[split]))
+        if split != "train":
+            return rows
+        if not self.allow_leak:
+            copies = self.store.copies(rows, np.flatnonzero(usable & np.isin(self.folds, held_out)))
+            rows = np.setdiff1d(rows, copies[:, 0])
+        return self.subset(rows)
+
+    def subset(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As many of the training rows as ``train_records`` says."""
+        if self.train_records is None:
+            return rows
+        if self.train_records > len(rows):
+            raise UserError(f"data.train_records={self.train_records}: there are only {len(rows)} for training.")
+        return np.sort(np.random.default_rng(self.subset_seed).permutation(rows)[: self.train_records])
+
+    @property
+    def sources(self) -> "dict[str, ECGDataModule]":
+        """The sources by their names: this one, or those that a mix joins."""
+        return {self.source: self}
+
+    def source_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(rows,) the number of each recording's source among ``sources``; for what is reported, never for a network."""
+        return np.zeros(len(rows), np.int64)
 
     def setup(self, stage: str | None = None) -> None:
         """Opens the store; says what is wrong before a network is trained on nothing."""
@@ -225,10 +262,12 @@ class ECGDataModule(pl.LightningDataModule):
         """Every training recording once an epoch, shuffled, cut at random."""
         data = self.dataset("train")
         lengths = self.store.lengths[data.rows]
-        return self._loader(data, TrainingBatches(lengths, self.window, self.batch_size, self.seed, self.weights(data.rows)))
+        return self._loader(
+            data, TrainingBatches(lengths, self.window, self.batch_size, self.seed, self.draws(data.rows))
+        )
 
-    def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Sampling weights of training recordings; None draws each once an epoch."""
+    def draws(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """How likely each of these rows is drawn for training; None draws each once an epoch."""
         return None
 
     def val_dataloader(self) -> DataLoader[RawBatch]:
@@ -243,7 +282,7 @@ class ECGDataModule(pl.LightningDataModule):
         data = self.dataset(split)
         return self._loader(data, EvaluationBatches(self.store.lengths[data.rows], self.window, 2 * self.batch_size))
 
-    def _loader(self, data: Recordings, batches: TrainingBatches | EvaluationBatches) -> DataLoader[RawBatch]:
+    def _loader(self, data: Dataset[RawBatch], batches: TrainingBatches | EvaluationBatches) -> DataLoader[RawBatch]:
         # batch_size=None: the sampler gives a whole batch of cuts and the dataset reads it in one call.
         return DataLoader(
             data,

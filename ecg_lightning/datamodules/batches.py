@@ -1,6 +1,8 @@
 """Which recordings, cut where, make the batches of an epoch; and the dataset that reads them in one call."""
 
 from collections.abc import Iterator
+from itertools import pairwise
+from math import ceil
 from typing import TypedDict
 
 import numpy as np
@@ -47,7 +49,12 @@ class TrainingBatches(Sampler[Cut]):
     """
 
     def __init__(
-        self, lengths: NDArray[np.int64], window: int, batch_size: int, seed: int, weights: NDArray[np.float64] | None = None
+        self,
+        lengths: NDArray[np.int64],
+        window: int,
+        batch_size: int,
+        seed: int,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.room = np.maximum(lengths - window, 0)
         self.batch_size, self.seed, self.weights, self.epoch = batch_size, seed, weights, 0
@@ -57,7 +64,12 @@ class TrainingBatches(Sampler[Cut]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(share(np.zeros((len(self.room), 2), np.int64))) // self.batch_size)
+        return len(self._edges(len(share(np.zeros((len(self.room), 2), np.int64))))) - 1
+
+    def _edges(self, count: int) -> list[int]:
+        """Where batches begin and end; a batch of one has no statistics to normalise by and joins the one before."""
+        edges = [*range(0, count, self.batch_size), count]
+        return edges if len(edges) < 3 or count - edges[-2] > 1 else [*edges[:-2], count]
 
     def __iter__(self) -> Iterator[Cut]:
         random = np.random.default_rng([self.seed, self.epoch])
@@ -68,7 +80,7 @@ class TrainingBatches(Sampler[Cut]):
             order = random.choice(count, count, p=self.weights / self.weights.sum())
         starts = (random.random(count) * (self.room[order] + 1)).astype(np.int64)
         cuts = share(np.stack([order, starts], axis=1))
-        yield from (cuts[first : first + self.batch_size] for first in range(0, len(cuts), self.batch_size))
+        yield from (cuts[begin:end] for begin, end in pairwise(self._edges(len(cuts))))
 
 
 def windows_of(length: int, window: int) -> list[int]:
@@ -96,7 +108,7 @@ class EvaluationBatches(Sampler[Cut]):
         self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return -(-len(share(self.cuts)) // self.batch_size)
+        return ceil(len(share(self.cuts)) / self.batch_size)
 
     def __iter__(self) -> Iterator[Cut]:
         cuts = share(self.cuts)

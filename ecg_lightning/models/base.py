@@ -86,7 +86,8 @@ class ECGModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """All parameters, frozen or not, in groups by layer."""
         steps = int(self.trainer.estimated_stepping_batches)
-        return self.optim.configure(self.layer_groups(), self.rates, steps, self.monitor)
+        fused = self.trainer.precision != "16-mixed"
+        return self.optim.configure(self.layer_groups(), self.rates, steps, self.monitor, fused)
 
     # Evaluation ------------------------------------------------------------------------------------------------------
 
