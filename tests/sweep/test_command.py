@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ecg_lightning import config
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.command import check_parameters, fill_command, fit_arguments
 from ecg_lightning.sweep.definition import FIT_COMMAND, load_sweep
@@ -77,3 +78,10 @@ def test_a_mistake_of_the_command_is_not_blamed_on_a_parameter(sweep_file: Write
 
 def test_another_program_s_parameters_are_its_own(sweep_file: Write) -> None:
     check_parameters(load_sweep(sweep_file()))
+
+
+def test_w_and_b_s_agent_passes_nested_parameters_as_one_value_and_they_mean_the_same() -> None:
+    """Its ``${args}`` writes Python's text of a nested group: --optim={'lr': 1e-05, 'warmup': 0.1}."""
+    theirs = config.compose(["--config", "default", f"--optim={ {'lr': 1e-05, 'warmup': 0.1} }"])
+    ours = config.compose(["--config", "default", "--optim.lr=1e-05", "--optim.warmup=0.1"])
+    assert theirs == ours
