@@ -2,7 +2,8 @@
 
 A store is a folder: ``signals.bin`` (int16, 1 µV a step, time-major, recordings of any length one after another),
 ``index.parquet`` (one row a recording), ``content.npy`` (descriptors that recognise a recording elsewhere),
-``twins.npy`` (pairs of rows that hold the same recording), ``rejected.csv`` and ``meta.json``. It appears under its name only when it is complete.
+``twins.npy`` (pairs of rows that hold the same recording), ``rejected.csv`` and ``meta.json``. It appears under its name
+only when it is complete.
 """
 
 import json

@@ -67,7 +67,7 @@ def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Pa
     assert reasons["7"] == "OSError: disk on fire"
     assert store.index.loc[0, ["age", "codes", "quality", "original_rate"]].tolist() == [50.0, "A|B", "flat:V1", 100.0]
     assert summary(store) == {"records": 240, "patients": 1, "hours": 0.3, "rejected": 60}
-    files = ["content.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin"]
+    files = ["content.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin", "twins.npy"]
     assert sorted(path.name for path in store.path.iterdir()) == files
 
 

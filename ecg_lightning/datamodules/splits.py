@@ -5,6 +5,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 FOLDS = 10
 """Folds are numbered 1 … 10, as in PTB-XL; by default 9 validates and 10 tests."""
@@ -24,17 +26,35 @@ def patients(index: pd.DataFrame) -> "pd.Series[str]":
     return index["patient_id"].where(index["patient_id"] != "", "record " + index["record_id"].astype(str))
 
 
-def folds(index: pd.DataFrame) -> NDArray[np.int64]:
-    """The fold of every recording: the index's own where it is not 0, else by a hash of the patient (or, where that is
-    unknown, of the recording's id). A patient whose recordings have several folds of their own keeps the first, so that
-    no patient is ever on two sides.
+def folds(index: pd.DataFrame, twins: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """The fold of every recording: the index's own where it is not 0, else by a hash of the patient.
+
+    Where the patient is unknown, the recording's id stands for one. A patient whose recordings have several folds of their
+    own keeps the first, so that no patient is ever on two sides.
+
+    Args:
+        index: with ``patient_id``, ``record_id`` and ``fold``.
+        twins: (pairs, 2) rows that hold the same recording. Patients who share one are taken for one person where they
+            have no fold of their own; official folds stay as they are.
     """
     patient = patients(index)
-    hashes = {name: hashed_fold(name) for name in patient.unique()}
     official = index["fold"].where(index["fold"] > 0)
     first = official.groupby(patient).transform("first")
+    if twins is not None and len(twins):
+        patient = _persons(patient, twins)
+        first = first.fillna(official.groupby(patient).transform("first"))
+    hashes = {name: hashed_fold(name) for name in patient.unique()}
     found: NDArray[np.int64] = first.fillna(patient.map(hashes)).to_numpy(np.int64)
     return found
+
+
+def _persons(patient: "pd.Series[str]", twins: NDArray[np.int64]) -> "pd.Series[str]":
+    """The patient of every recording, where all who are linked by shared recordings have the first one's name."""
+    number, names = pd.factorize(patient, sort=True)
+    links = coo_array((np.ones(len(twins)), (number[twins[:, 0]], number[twins[:, 1]])), shape=(len(names), len(names)))
+    _, group = connected_components(links, directed=False)
+    _, leader = np.unique(group, return_index=True)
+    return pd.Series(np.asarray(names)[leader[group[number]]], patient.index)
 
 
 def folds_of_sides(
