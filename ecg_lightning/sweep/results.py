@@ -69,10 +69,11 @@ def best_configuration(trials: Trials, file: Path) -> str | None:
 
 
 def _reference(name: str, file: Path) -> str:
-    """How a file names another in its ``defaults:``; a relative path where the two are in one tree."""
-    path = config.find_config(name).resolve()
-    relative = os.path.relpath(path, file.resolve().parent)
-    return relative if not relative.startswith("../../..") else str(path)
+    """How a file names another in its ``defaults:``: by the name of a shipped one, else by its path from there."""
+    path, shipped = config.find_config(name).resolve(), config.conf_folder().resolve()
+    if path.is_relative_to(shipped):
+        return path.relative_to(shipped).with_suffix("").as_posix()
+    return os.path.relpath(path, file.resolve().parent)
 
 
 def page(trials: Trials, best: str | None) -> str:

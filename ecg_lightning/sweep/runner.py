@@ -162,7 +162,7 @@ class Runner:
             self._say(f"trial {index}: failed. {error}. See {slot.process.folder / 'log.txt'}")
 
     def _no_metric(self, slot: Slot) -> str:
-        logged = slot.process.logged()
+        logged = [name for name in slot.process.logged() if name.count("/") < 2]  # not those of single terms
         if not logged:
             return f"Trial {slot.trial.index} wrote no {slot.process.folder / 'metrics.csv'}, where {self._sweep.metric} is looked for."
         return (

@@ -14,6 +14,7 @@ try:
     import sqlalchemy
     from optuna.storages import BaseStorage, JournalStorage, get_storage
     from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import TrialState
 except ImportError as error:
     raise UserError("Sweeps need Optuna: pip install 'ecg_lightning[sweep]'.") from error
 
@@ -107,6 +108,10 @@ def open_study(sweep: Sweep, storage: BaseStorage) -> optuna.Study:
         for key in keys
         if theirs.get(key) != ours.get(key)
     ]
+    begun = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    if different and not study.get_trials(deepcopy=False, states=begun):
+        optuna.delete_study(study_name=sweep.name, storage=storage)  # it has no result: a first mistake was mended
+        return open_study(sweep, storage)
     if different:
         raise UserError(
             f"There is a study '{sweep.name}' already, and it searches something else (study → {sweep.file}):\n"

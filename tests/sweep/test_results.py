@@ -67,11 +67,27 @@ def test_the_best_configuration_is_an_experiment_that_fit_accepts(trials: Trials
     write_results(trials, tmp_path, file)
     lines = file.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# The highest val/auroc (0.9100) of the 17 finished trials of the sweep study: trial 6."
+    assert lines[1] == "defaults: [experiment/ptbxl_small, finetune/gradual]"
     composed = config.compose(["--config", str(file)])
     config.check(composed)
     trial = config.compose(["--config", "experiment/ptbxl_small", "trainer.max_epochs=3", "--config=finetune/gradual",
                             "optim.lr=0.001", "optim.optimizer=adamw", "model.dropout=0.0"])  # fmt: skip
     assert composed == trial
+
+
+def test_the_best_configuration_stands_over_files_of_one_s_own(sweep_file: Write, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("defaults: [default]\nseed: 7\n", encoding="utf-8")
+    command = [*FIT[:5], "--config", str(mine), "${args}"]
+    sweep = load_sweep(sweep_file(parameters={"optim.lr": {"value": 0.5}}, command=command))
+    storage = open_storage(str(tmp_path / "j"))
+    found = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
+    trial = found.claim()
+    assert trial
+    found.finish(trial, 1.0)
+    write_results(found, tmp_path / "s", tmp_path / "conf" / "best.yaml")
+    composed = config.compose(["--config", str(tmp_path / "conf" / "best.yaml")])
+    assert (composed.seed, composed.optim.lr) == (7, 0.5)
 
 
 def test_the_best_of_another_program_is_its_parameters(sweep_file: Write, tmp_path: Path) -> None:

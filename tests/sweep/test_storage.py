@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import load_sweep
@@ -21,13 +22,21 @@ def test_a_study_of_the_same_name_with_other_parameters_is_refused_with_the_diff
     sweep_file: Write, tmp_path: Path
 ) -> None:
     storage = open_storage(str(tmp_path / "study.journal"))
-    open_study(load_sweep(sweep_file([0, 1])), storage)
+    open_study(load_sweep(sweep_file([0, 1])), storage).ask()
     open_study(load_sweep(sweep_file([0, 1], run_cap=1)), storage)  # how many is no difference
     with pytest.raises(UserError) as caught:
         open_study(load_sweep(sweep_file([0, 2], method="random")), storage)
     lines = str(caught.value).splitlines()
     assert lines[1:3] == ["  method: grid → random", "  parameters.x: 0, 1 → 0, 2"]
     assert "--name" in lines[-1]
+
+
+def test_a_study_without_any_result_may_be_changed(sweep_file: Write, tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "study.journal"))
+    study = open_study(load_sweep(sweep_file(metric={"name": "val/aurok", "goal": "minimize"})), storage)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    mended = open_study(load_sweep(sweep_file()), storage)
+    assert (mended.direction.name, len(mended.trials)) == ("MAXIMIZE", 0)
 
 
 def test_an_unreachable_database_is_named_without_its_password() -> None:
