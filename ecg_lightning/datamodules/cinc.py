@@ -1,46 +1,82 @@
 """The layout of the PhysioNet/CinC Challenges 2020 and 2021: WFDB headers with ``#Dx:`` SNOMED CT codes."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
 
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.base import ECGDataModule, Statements
 from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, read_wfdb
 
 
+def files_below(folder: Path, ending: str) -> list[str]:
+    """The files in a folder and below it whose names end so, relative to it and sorted.
+
+    Hidden files and folders are left out: a download keeps its notes in ``.download``.
+    """
+    found = []
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = Path(path).relative_to(folder)
+        found += [(below / name).as_posix() for name in names if name.endswith(ending) and not name.startswith(".")]
+    return sorted(found)
+
+
+def number_of(record_id: str) -> int:
+    """The number in a recording's id; 0 where it has none.
+
+    >>> number_of("JS10646"), number_of("S0138"), number_of("test")
+    (10646, 138, 0)
+    """
+    return int("".join(filter(str.isdecimal, record_id)) or 0)
+
+
 def read_row(row: Row, folder: Path) -> Record:
     """Reads the recording that a row of the table names; age, sex and codes stand in its header."""
-    return read_wfdb(folder / row["file"])
+    record = read_wfdb(f"{folder}/{row['file']}")
+    return record if record.codes else replace(record, quality=(*record.quality, "no_codes"))
 
 
 class CinCDataModule(ECGDataModule):
     """Base of the archives that the challenge distributes; headers are found in root and below it.
 
-    The challenge names no patients, so a recording stands for one (Georgia, Chapman-Ningbo and CPSC have one
-    recording a patient, as far as their authors say).
+    The challenge names no patients. A recording stands for one, as its archive has one recording a patient as far as the
+    authors say; where patients have several, their archive's own list tells them (``recordings_of_patients``).
     """
 
-    def table(self) -> pd.DataFrame:
-        """Every header below root."""
-        files = sorted(path.relative_to(self.folder) for path in self.folder.rglob("*.hea"))
-        return pd.DataFrame({"record_id": [f.stem for f in files], "file": [f.as_posix() for f in files]}, dtype=object)
+    recordings_of_patients: ClassVar[str] = ""
+    """One digit a patient, numbered from 1: how many of the recordings, numbered from 1, are the patient's."""
 
-    def files(self, table: pd.DataFrame) -> list[Path]:
+    def table(self) -> pd.DataFrame:
+        """Every header below root, with the patient where the archive's list tells."""
+        files = files_below(self.folder, ".hea")
+        names = [Path(file).stem for file in files]
+        table = pd.DataFrame({"record_id": names, "file": files}, dtype=object)
+        if self.recordings_of_patients:
+            table["patient_id"] = self.patients(names)
+        return table
+
+    def patients(self, record_ids: Iterable[str]) -> list[str]:
+        """The patient of each recording, by the number in its id; "" where the list does not tell."""
+        counts = enumerate(map(int, self.recordings_of_patients), 1)
+        patients = ["", *chain.from_iterable(repeat(f"patient{number:03d}", count) for number, count in counts)]
+        return [patients[number] if (number := number_of(name)) < len(patients) else "" for name in record_ids]
+
+    def files(self, table: pd.DataFrame) -> Iterable[str]:
         """Header and signal file of every recording."""
-        headers = [self.folder / file for file in table["file"]]
-        return [path for header in headers for path in (header, header.with_suffix(".mat"))]
+        stems = [f"{self.folder}/{file}".removesuffix(".hea") for file in table["file"]]
+        return [stem + end for stem in stems for end in (".hea", ".mat")]
 
     def reader(self) -> Reader:
         """Reads WFDB headers with ``.mat`` or ``.dat`` signals."""
         return partial(read_row, folder=self.folder)
 
-
-@dataclass(eq=False, repr=False)
-class GeorgiaDataModule(CinCDataModule):
-    """Georgia 12-lead ECG Challenge Database: 10,344 recordings of mostly 10 s at 500 Hz."""
-
-    source: ClassVar[str] = "georgia"
+    def statements(self, codes: str, source: str) -> Statements:
+        """What the codes say; a recording without any is not annotated, rather than free of every finding."""
+        return super().statements(codes, source) if codes else Statements((), self.annotated(source), ())

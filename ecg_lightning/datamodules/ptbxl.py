@@ -2,28 +2,20 @@
 
 import ast
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.base import Statements
+from ecg_lightning.datamodules.tables import WFDBTableDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import translate
-from ecg_lightning.pack import Reader, Row
-from ecg_lightning.records import Record, read_wfdb
-
-
-def read_row(row: Row, folder: Path) -> Record:
-    """Reads the recording that a row of the table names."""
-    return read_wfdb(folder / row["file"])
 
 
 @dataclass(eq=False, repr=False)
-class PTBXLDataModule(ECGDataModule):
+class PTBXLDataModule(WFDBTableDataModule):
     """PTB-XL as PhysioNet distributes it, with its official folds: 1-8 train, 9 validates, 10 tests.
 
     Attributes:
@@ -67,14 +59,6 @@ class PTBXLDataModule(ECGDataModule):
         if self.file_rate not in (None, 100, 500):
             raise UserError(f"data.file_rate={self.file_rate}: PTB-XL has files at 100 and 500 Hz.")
         return self.file_rate or (100 if self.sampling_rate <= 100 else 500)
-
-    def files(self, table: pd.DataFrame) -> list[Path]:
-        """Header and signal file of every recording."""
-        return [self.folder / f"{file}{end}" for file in table["file"] for end in (".hea", ".dat")]
-
-    def reader(self) -> Reader:
-        """Reads WFDB ``.hea`` and ``.dat``."""
-        return partial(read_row, folder=self.folder)
 
     def options(self) -> dict[str, Any]:
         """Which files were packed."""

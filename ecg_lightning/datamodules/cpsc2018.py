@@ -1,0 +1,58 @@
+"""CPSC2018, the China Physiological Signal Challenge 2018 (Liu 2018): nine classes, in its own form or the CinC challenge's."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from ecg_lightning.datamodules.base import Statements
+from ecg_lightning.datamodules.cinc import CinCDataModule, files_below
+from ecg_lightning.datamodules.tables import read_table
+from ecg_lightning.labels import translate
+from ecg_lightning.pack import Reader, Row
+from ecg_lightning.records import Record, read_record
+
+REFERENCE = "REFERENCE.csv"
+LABELS = ("First_label", "Second_label", "Third_label")
+
+
+def read_struct(row: Row, folder: Path) -> Record:
+    """Reads a MATLAB file with the struct ``ECG`` (sex, age, data)."""
+    record = read_record(f"{folder}/{row['file']}")
+    return record if row["codes"] else replace(record, quality=(*record.quality, "no_codes"))
+
+
+@dataclass(eq=False, repr=False)
+class CPSC2018DataModule(CinCDataModule):
+    """CPSC2018: 6,877 recordings of 6 to 144 s at 500 Hz, each of one to three of nine classes.
+
+    With ``REFERENCE.csv`` in root or below it is read as it was first published; else by its headers, as the CinC
+    challenge re-issued it. Both forms give the same terms.
+    """
+
+    source: ClassVar[str] = "cpsc2018"
+
+    def table(self) -> pd.DataFrame:
+        """Every header, or every MATLAB file with its class numbers from ``REFERENCE.csv``."""
+        references = files_below(self.folder, REFERENCE)
+        if not references:
+            return super().table()
+        table = read_table(self.folder / references[0], ["Recording", *LABELS])
+        labels = table[list(LABELS)].to_numpy().tolist()
+        codes = dict(zip(table["Recording"], ("|".join(filter(None, row)) for row in labels), strict=True))
+        files = files_below(self.folder, ".mat")
+        names = [Path(file).stem for file in files]
+        return pd.DataFrame({"record_id": names, "file": files, "codes": [codes.get(name, "") for name in names]})
+
+    def reader(self) -> Reader:
+        """Reads WFDB, or MATLAB structs."""
+        return partial(read_struct, folder=self.folder) if files_below(self.folder, REFERENCE) else super().reader()
+
+    def statements(self, codes: str, source: str) -> Statements:
+        """What SNOMED CT codes, or the challenge's class numbers 1 to 9, say."""
+        if not codes or len(codes.partition("|")[0]) > 1:
+            return super().statements(codes, source)
+        positive, unknown = translate("cpsc2018", codes.split("|"), source)
+        return Statements(positive, (), unknown)

@@ -1,0 +1,53 @@
+"""MIMIC-IV-ECG (Gow 2023): some 800,000 recordings of 160,000 patients, with the report that the machine printed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from ecg_lightning.datamodules.base import Statements
+from ecg_lightning.datamodules.tables import WFDBTableDataModule, read_table
+from ecg_lightning.labels import read_report
+
+RECORDS, REPORTS = "record_list.csv", "machine_measurements.csv"
+LINES = tuple(f"report_{number}" for number in range(18))
+
+
+@dataclass(eq=False, repr=False)
+class MIMICIVECGDataModule(WFDBTableDataModule):
+    """MIMIC-IV-ECG as PhysioNet distributes it: 10 s at 500 Hz, folds by patient; age and sex are not part of it.
+
+    The statements are a machine's, matched by a table of phrases; what it calls possible is neither 1 nor 0.
+    """
+
+    source: ClassVar[str] = "mimic_iv_ecg"
+    system: ClassVar[str] = "mimic"
+
+    def table(self) -> pd.DataFrame:
+        """The list of recordings, each with the lines of its report."""
+        records = read_table(self.folder / RECORDS, ["subject_id", "study_id", "ecg_time", "path"])
+        reports = read_table(self.folder / REPORTS, ["study_id", *LINES])
+        lines = zip(*(reports[line] for line in LINES), strict=True)
+        codes = dict(zip(reports["study_id"], ("|".join(filter(None, texts)) for texts in lines), strict=True))
+        return pd.DataFrame(
+            {
+                "record_id": records["study_id"],
+                "patient_id": records["subject_id"],
+                "date": records["ecg_time"],
+                "codes": records["study_id"].map(codes).fillna(""),
+                "file": records["path"],
+            }
+        )
+
+    def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
+        """The two tables: to look at 1.6 million files would take minutes at the start of every run."""
+        return [self.folder / RECORDS, self.folder / REPORTS]
+
+    def statements(self, codes: str, source: str) -> Statements:
+        """What the report says, and what it leaves open: everything, where there is no report."""
+        if not codes:
+            return Statements((), self.annotated(source), ())
+        report = read_report(codes.split("|"))
+        return Statements(report.positive, report.possible, report.unknown)

@@ -1,0 +1,46 @@
+"""What archives share that list their recordings in a CSV table: reading it, and the WFDB files that it names."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.errors import UserError
+from ecg_lightning.pack import Reader, Row
+from ecg_lightning.records import Record, read_wfdb
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of an archive's CSV table as text, without white space around it; "" where a cell is empty.
+
+    Raises:
+        UserError: where the table is not there, is no CSV, or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UserError(
+            f"data.root: '{path.parent}' has no {path.name}; it should be the folder of the archive as distributed."
+        ) from error
+    except ValueError as error:  # a column that is not there, a file that is no table, another encoding
+        raise UserError(f"{path} is not the table that the archive distributes: {error}") from error
+    return pd.DataFrame({name: table[name].str.strip() for name in columns})
+
+
+def read_row(row: Row, folder: Path) -> Record:
+    """Reads the recording that a row of the table names."""
+    return read_wfdb(f"{folder}/{row['file']}")
+
+
+class WFDBTableDataModule(ECGDataModule):
+    """Base of the sources whose ``table()`` names WFDB recordings, without a suffix."""
+
+    def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
+        """Header and signal file of every recording."""
+        return [f"{self.folder}/{file}{end}" for file in table["file"] for end in (".hea", ".dat")]
+
+    def reader(self) -> Reader:
+        """Reads WFDB ``.hea`` and ``.dat``."""
+        return partial(read_row, folder=self.folder)
