@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecg_lightning import leak
 from ecg_lightning.config import build, check, check_paths, compose
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
 from ecg_lightning.errors import UserError
@@ -30,7 +31,11 @@ def prepare(arguments: Sequence[str]) -> int:
     if fetch:
         _download(data, options)
     data.pack()
-    report(data)
+    for part in data.sources.values():
+        report(part)
+    if data.sources != {data.source: data}:
+        report(data)
+        print(*leak.within(data), sep="\n")
     return 0
 
 
@@ -76,17 +81,20 @@ def report(data: ECGDataModule) -> None:
     for title, listed in (("rejected", reasons), ("repaired or flagged", flags)):
         for reason, count in listed.most_common():
             console.print(f"  {title}: {count:,} {reason}")
+    kept = data.keep(store.index)
+    if not kept.all():
+        console.print(f"  left out by the configuration: {(~kept).sum():,}")
     shown = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")
     rows = {split: data.rows(split) for split in SPLITS}
     for column, term in enumerate(data.terms):
         values = data.targets[:, column]
-        counts = [(values == 1).sum(), (values == 0).sum(), np.isnan(values).sum()]
+        counts = [(kept & found).sum() for found in (values == 1, values == 0, np.isnan(values))]
         counts += [(values[rows[split]] == 1).sum() for split in SPLITS]
         shown.add_row(term, *(f"{count:,}" for count in counts))
     shown.add_section()
     shown.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
     console.print(shown)
-    unknown = unknown_codes(data)
+    unknown = unknown_codes(data) if data.source in data.sources else None  # a mix has no codes of its own
     if unknown:
         codes = ", ".join(f"{code} ({count:,})" for code, count in unknown.most_common())
         console.print(f"{len(unknown):,} codes that no term covers, {unknown.total():,} times: {codes}", soft_wrap=True)
