@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class JoinedStore(Store):
         parts = list(self.stores.values())
         self.path = parts[0].path.parent
         self.sampling_rate = parts[0].sampling_rate
-        self.fingerprint = "+".join(store.fingerprint for store in parts)
+        self.fingerprint = sha256("".join(store.fingerprint for store in parts).encode()).hexdigest()
         rejected = sum(int(store.meta["rejected"]) for store in parts)
         self.meta = {"source": "mixed", "sampling_rate": self.sampling_rate, "rejected": rejected}
         self.first = np.cumsum([0, *map(len, parts)])

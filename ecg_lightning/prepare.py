@@ -33,7 +33,7 @@ def prepare(arguments: Sequence[str]) -> int:
     data.pack()
     for part in data.sources.values():
         report(part)
-    if data.sources != {data.source: data}:
+    if len(data.sources) > 1:
         report(data)
         print(*leak.within(data), sep="\n")
     return 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from scipy.special import expit
 
-from ecg_lightning import __version__, checkpoints
+from ecg_lightning import __version__, checkpoints, leak
 from ecg_lightning.callbacks import Freeze, RunRecord
 from ecg_lightning.callbacks.record import provenance
 from ecg_lightning.config import as_dict, build, check, compose, experiment_name
@@ -87,6 +87,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     _check_fits(checkpoint, data, config)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
+    leak.refuse(leak.before(data, (split,), checkpoint), data)
     module = checkpoint.module()
     folder = run_dir or _run_dir(config, arguments)
     trainer = _trainer(config, folder, [], False, False)
@@ -143,6 +144,9 @@ def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModul
             "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
             file=sys.stderr,
         )
+    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
+    leak.check_training(data, parent)
+    model.seen = leak.seen(data, parent)
     model.card = {
         "format": 1,
         "model": given,
@@ -150,16 +154,17 @@ def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModul
         "terms": list(data.terms),
         "input": data.input_spec(),
         "data": data.describe(),
+        "seen": len(model.seen),
+        "allow_leak": data.allow_leak or (parent is not None and parent.card.get("allow_leak", False)),
         "parent": None,
         "version": __version__,
     } | {"provenance": provenance()}
-    if finetune.checkpoint is not None:
-        parent = checkpoints.read(finetune.checkpoint)
+    if parent is not None:
         taken = take_weights(model.network, model.terms, parent.state, parent.terms, finetune.reset_head)
-        print(f"From {finetune.checkpoint}: {taken}", flush=True)
+        print(f"From {parent.name}: {taken}", flush=True)
         _warn_of_other_input(parent.card["input"], data.input_spec())
         model.card["parent"] = {
-            "name": parent.card.get("name", finetune.checkpoint), "sha256": parent.sha256, "data": parent.card["data"],
+            "name": parent.card.get("name", parent.name), "sha256": parent.sha256, "data": parent.card["data"],
             "parent": parent.card.get("parent"),
         }  # fmt: skip
     return model, finetune
@@ -247,12 +252,17 @@ def _report(module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint
     probabilities = expit(outputs.logits)
     metrics = summarise(probabilities, outputs.targets, module.terms, module.thresholds)
     rows = table(probabilities, outputs.targets, module.terms, module.thresholds)
+    sources = {
+        name: summarise(probabilities[own], outputs.targets[own], module.terms, module.thresholds) | {"records": own.sum()}
+        for name, own in data.by_source(outputs.records).items()
+    }
     return {
         "checkpoint": checkpoint,
         "data": data.describe(),
         "records": len(outputs.records),
         "metrics": {key: _finite(value) for key, value in metrics.items() if "/" not in key},
         "terms": [{key: _finite(value) for key, value in row.items()} for row in rows],
+        "sources": {name: {k: _finite(v) for k, v in values.items()} for name, values in sources.items()},
     }
 
 
@@ -298,7 +308,8 @@ def _print_report(report: Mapping[str, Any], title: str) -> None:
     for column in columns:
         shown.add_column(column, justify="right")
     macro = {"term": "macro", "positive": None, "negative": None} | report["metrics"]
-    for row in (*report["terms"], macro):
+    sources = [{"term": f"{values['records']} of {name}"} | values for name, values in report["sources"].items()]
+    for row in (*report["terms"], macro, *sources):
         cells = [row.get(column) for column in columns]
         shown.add_row(
             row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells)
@@ -311,6 +322,7 @@ def _quiet() -> None:
     for text in (
         ".*does not have many workers.*", ".*Checkpoint directory .* exists and is not empty.*",
         ".*is smaller than the logging interval.*", ".*LeafSpec.* is deprecated.*",
+        ".*could not find the monitored key.*",  # in epochs without validation
     ):  # fmt: skip
         warnings.filterwarnings("ignore", text)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):

@@ -9,6 +9,7 @@ from ecg_lightning.datamodules.georgia import GeorgiaDataModule
 from ecg_lightning.datamodules.incart import INCARTDataModule
 from ecg_lightning.datamodules.ludb import LUDBDataModule
 from ecg_lightning.datamodules.mimic_iv_ecg import MIMICIVECGDataModule
+from ecg_lightning.datamodules.mixed import MixedDataModule
 from ecg_lightning.datamodules.ptbdb import PTBDBDataModule
 from ecg_lightning.datamodules.ptbxl import PTBXLDataModule
 from ecg_lightning.datamodules.simulated import SimulatedDataModule
@@ -25,6 +26,7 @@ __all__ = [
     "INCARTDataModule",
     "LUDBDataModule",
     "MIMICIVECGDataModule",
+    "MixedDataModule",
     "PTBDBDataModule",
     "PTBXLDataModule",
     "SPHDataModule",

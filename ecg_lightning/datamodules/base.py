@@ -215,17 +215,23 @@ class ECGDataModule(pl.LightningDataModule):
 
         A training recording that the source holds a second time on another side, under another id, is left out.
         """
-        held_out = [*self.val_folds, *self.test_folds]
-        sides = {"val": self.val_folds, "test": self.test_folds}
-        sides["train"] = [fold for fold in range(1, FOLDS + 1) if fold not in held_out]
-        usable = self.usable
-        rows = np.flatnonzero(usable & np.isin(self.folds, sides[split]))
-        if split != "train":
-            return rows
-        if not self.allow_leak:
-            copies = self.store.copies(rows, np.flatnonzero(usable & np.isin(self.folds, held_out)))
-            rows = np.setdiff1d(rows, copies[:, 0])
-        return self.subset(rows)
+        if split == "train":
+            rows = self._of_folds(self._train_folds)
+            return self.subset(rows if self.allow_leak else np.setdiff1d(rows, self.copies))
+        return self._of_folds({"val": self.val_folds, "test": self.test_folds}[split])
+
+    @property
+    def copies(self) -> NDArray[np.int64]:
+        """Rows of the training folds that hold the same recording as a row of the validation or test folds."""
+        held_out = self._of_folds([*self.val_folds, *self.test_folds])
+        return np.unique(self.store.copies(self._of_folds(self._train_folds), held_out)[:, 0])
+
+    @property
+    def _train_folds(self) -> list[int]:
+        return [fold for fold in range(1, FOLDS + 1) if fold not in (*self.val_folds, *self.test_folds)]
+
+    def _of_folds(self, chosen: list[int]) -> NDArray[np.int64]:
+        return np.flatnonzero(self.usable & np.isin(self.folds, chosen))
 
     def subset(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """As many of the training rows as ``train_records`` says."""
@@ -240,9 +246,9 @@ class ECGDataModule(pl.LightningDataModule):
         """The sources by their names: this one, or those that a mix joins."""
         return {self.source: self}
 
-    def source_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(rows,) the number of each recording's source among ``sources``; for what is reported, never for a network."""
-        return np.zeros(len(rows), np.int64)
+    def by_source(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+        """Which of these rows each source of a mix has, for what is reported; nothing where there is one source."""
+        return {}
 
     def setup(self, stage: str | None = None) -> None:
         """Opens the store; says what is wrong before a network is trained on nothing."""
@@ -315,5 +321,6 @@ class ECGDataModule(pl.LightningDataModule):
             "label_space": list(self.space.items),
             "val_folds": list(self.val_folds),
             "test_folds": list(self.test_folds),
+            "allow_leak": self.allow_leak,
             "records": {split: len(self.rows(split)) for split in SPLITS},
         }

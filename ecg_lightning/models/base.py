@@ -18,6 +18,8 @@ from ecg_lightning.optim import Optim
 
 CARD = "card"
 """The key under which a checkpoint describes itself."""
+SEEN = "seen"
+"""The key under which a checkpoint keeps the content of the recordings that trained it."""
 
 
 class ECGModule(pl.LightningModule):
@@ -32,6 +34,7 @@ class ECGModule(pl.LightningModule):
         rates: a factor on the learning rate for each layer group.
         monitor: the validation metric by which epochs are compared.
         card: what a checkpoint says of itself: model, terms, input, data, versions; plain values.
+        seen: (recordings, 64) content of the recordings that train it, and trained what it starts from.
         thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation.
         calibration: from logits to probabilities, from the last validation.
         seed: of dropout and augmentation in every epoch.
@@ -45,6 +48,7 @@ class ECGModule(pl.LightningModule):
         self.rates: dict[str, float] = {}
         self.monitor = "val/auroc"
         self.card: dict[str, Any] = {}
+        self.seen: Tensor | None = None
         self.seed = 0
         self.thresholds = np.full(len(self.terms), 0.5)
         self.calibration = Calibration(np.ones(len(self.terms)), np.zeros(len(self.terms)))
@@ -122,6 +126,10 @@ class ECGModule(pl.LightningModule):
         values = summarise(expit(outputs.logits), outputs.targets, self.terms, self.thresholds)
         logits, targets = torch.from_numpy(outputs.logits), torch.from_numpy(outputs.targets)
         values["loss"] = float(self.loss(logits, targets))
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        for source, own in data.by_source(outputs.records).items() if data is not None else ():
+            each = summarise(expit(outputs.logits[own]), outputs.targets[own], self.terms)
+            values |= {f"{name}@{source}": each[name] for name in ("auroc", "ap")}
         # Every process computed the same numbers from the gathered outputs: nothing is left to reduce.
         for name, value in values.items():
             self.log(
@@ -143,6 +151,9 @@ class ECGModule(pl.LightningModule):
             "metrics": metrics,
             "epoch": self.current_epoch,
         }
+
+        if self.seen is not None:
+            checkpoint[SEEN] = self.seen
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes thresholds and calibration from the card."""
