@@ -44,6 +44,11 @@ USAGE = {
     "fetch": "usage: fetch NAME [FOLDER] [checkpoints_dir=URL]\n",
     "checkpoints": "usage: checkpoints [NAME] [checkpoints_dir=URL]\n",
     "models": "usage: models\n",
+    "transfer": """usage: transfer --large FILE --small FILE [--sizes [50,100,all]] [--seeds [3]] [key=value]…
+
+  --large FILE    the experiment on the archive to pretrain on
+  --small FILE    the experiment on the archive that counts
+""",
 }
 
 

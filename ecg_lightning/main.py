@@ -17,6 +17,7 @@ VERBS = {
     "fetch": "copy a published checkpoint to a local folder: fetch NAME [FOLDER]",
     "checkpoints": "list the published checkpoints, or show one: checkpoints [NAME]",
     "transfer": "pretrain on one archive, fine-tune on another, and measure the gain: transfer --large FILE --small FILE",
+    "sweep": "search parameters: one file in W&B's format, on this machine or many: sweep FILE --workers 4",
     "models": "list the networks with their arguments",
 }
 HELP = f"""ecg_lightning {__version__}: pretrain on one archive of 12-lead ECGs, fine-tune on another.
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         from ecg_lightning.config import suggest
 
         raise UserError(f"There is no verb '{verb}'. {suggest(verb, VERBS)}Verbs: {', '.join(VERBS)}.")
-    if {"-h", "--help"} & {*rest}:
+    if {"-h", "--help"} & {*rest} and verb != "sweep":  # which has a parser of its own
         from ecg_lightning.help import show
 
         show(verb, VERBS[verb], [word for word in rest if word not in ("-h", "--help")])
@@ -61,6 +62,10 @@ def _command(verb: str) -> Callable[[Sequence[str]], int]:
 
         command: Callable[[Sequence[str]], int] = getattr(import_module(f"ecg_lightning.{verb}"), verb)
         return command
+    if verb == "sweep":
+        from ecg_lightning import sweep
+
+        return lambda arguments: sweep.run(list(arguments))
     from ecg_lightning import share
 
     return {"publish": share.publish, "fetch": share.fetch, "checkpoints": share.checkpoints, "models": share.models}[

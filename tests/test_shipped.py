@@ -1,0 +1,72 @@
+"""Every shipped configuration is run: its keys are the constructors', and training takes a step with it."""
+
+from pathlib import Path
+
+import pytest
+
+import small
+from datamodules.sources import SOURCES
+from ecg_lightning.config import check, compose, conf_folder
+from ecg_lightning.signatures import exports
+
+CONF = conf_folder()
+NOT_EXPERIMENTS = ("hospital", "sweep")  # files of other kinds, with tests of their own
+FILES = sorted(path for path in CONF.rglob("*.yaml") if path.parent.name not in NOT_EXPERIMENTS)
+STEP = (
+    "trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "data.batch_size=4",
+    "trainer.enable_progress_bar=false", "logger.wandb=false", "trainer.accelerator=cpu",
+)  # fmt: skip
+
+
+def names(folder: str) -> list[str]:
+    return [path.stem for path in FILES if path.parent.name == folder]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.archive(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
+def test_a_file_begins_with_what_it_is_for_and_has_only_known_keys(path: Path) -> None:
+    assert path.read_text().startswith("# ")
+    check(compose(["--config", "default", "--config", str(path)]))
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_every_model_takes_a_step(name: str, root: Path, tmp_path: Path) -> None:
+    words = ["--config", f"model/{name}", *small.arguments(root, tmp_path / "run")]
+    words = [word for word in words if not word.startswith("model.")]
+    assert small.run("fit", [*words, *STEP]) == 0
+
+
+@pytest.mark.parametrize("name", names("finetune"))
+def test_every_recipe_takes_a_step_from_a_checkpoint(name: str, root: Path, tmp_path: Path) -> None:
+    words = list(STEP)
+    parent = small.fit(root, tmp_path / "parent", *words)
+    more = [f"finetune.checkpoint={parent}/checkpoints/best.ckpt", *small.arguments(root, tmp_path / "child"), *words]
+    assert small.run("fit", ["--config", "default", "--config", f"finetune/{name}", *more]) == 0
+
+
+def test_every_source_has_a_file_and_every_file_a_source() -> None:
+    shipped = {str(compose(["--config", f"data/{name}"]).data.name) for name in names("data")}
+    assert shipped == set(exports("ecg_lightning.datamodules"))
+
+
+@pytest.mark.parametrize("name", [name for name in names("experiment") if name.startswith(("ptbxl", "georgia"))])
+def test_every_experiment_takes_a_step(name: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = str(compose(["--config", f"experiment/{name}"]).data.name)
+    data = root if source == "PTBXLDataModule" else SOURCES[source].write(tmp_path / "archive").root
+    words = list(STEP)
+    if compose(["--config", f"experiment/{name}"]).finetune.checkpoint:
+        model = ("model.name=ResNet1dModule", "model.depth=18", "data.name=PTBXLDataModule", f"data.root={root}")
+        assert small.run("fit", [*model, "data.seconds=3", "run_dir=parent", "data.store_dir=store", *words]) == 0
+        words.append("finetune.checkpoint=parent/checkpoints/best.ckpt")
+    assert (
+        small.run(
+            "fit",
+            ["--config", f"experiment/{name}", f"data.root={data}", "data.store_dir=store", "run_dir=run", *words],
+        )
+        == 0
+    )
