@@ -70,8 +70,8 @@ class CinCDataModule(ECGDataModule):
 
     def files(self, table: pd.DataFrame) -> Iterable[str]:
         """Header and signal file of every recording."""
-        stems = [f"{self.folder}/{file}".removesuffix(".hea") for file in table["file"]]
-        return [stem + end for stem in stems for end in (".hea", ".mat")]
+        folder = self.folder
+        return [f"{folder}/{file.removesuffix('.hea')}{end}" for file in table["file"] for end in (".hea", ".mat")]
 
     def reader(self) -> Reader:
         """Reads WFDB headers with ``.mat`` or ``.dat`` signals."""

@@ -39,7 +39,8 @@ class WFDBTableDataModule(ECGDataModule):
 
     def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
         """Header and signal file of every recording."""
-        return [f"{self.folder}/{file}{end}" for file in table["file"] for end in (".hea", ".dat")]
+        folder = self.folder
+        return [f"{folder}/{file}{end}" for file in table["file"] for end in (".hea", ".dat")]
 
     def reader(self) -> Reader:
         """Reads WFDB ``.hea`` and ``.dat``."""
