@@ -1,8 +1,9 @@
 """Your own hospital: a table of files in any format, with its own codes, units, rates and splits."""
 
+import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from ecg_lightning.records import Record, RecordError, read_record
 from ecg_lightning.records.arrays import ARRAY_SUFFIXES
 from ecg_lightning.records.read import SUFFIXES
 from ecg_lightning.records.units import millivolts
+from ecg_lightning.records.wfdb_reader import header_path
 
 _SUFFIX = re.compile(rf"({'|'.join(map(re.escape, SUFFIXES))})$", re.IGNORECASE)
 
@@ -176,17 +178,23 @@ class FolderDataModule(ECGDataModule):
             made |= split_columns(column["split"])
         if not self._header_codes:
             labels = label_texts(cells, self.label_columns)
-            codes = [re.split(re.escape(self.separator), cell) for cell in column.get("codes", [""] * len(cells))]
+            codes = column["codes"].tolist() if "codes" in column else [""] * len(cells)
+            parts = {cell: [part.strip() for part in cell.split(self.separator)] for cell in {*codes}}
             made["codes"] = [
-                "|".join(filter(None, (*map(str.strip, own), text))) for own, text in zip(codes, labels, strict=True)
+                "|".join(filter(None, (*parts[cell], text))) for cell, text in zip(codes, labels, strict=True)
             ]
         return pd.DataFrame(made)
 
-    def files(self, table: pd.DataFrame) -> list[Path]:
+    def files(self, table: pd.DataFrame) -> Iterable[str]:
         """Every file of the table; of WFDB recordings the header and the signal."""
-        stems = [(self.folder / file, file.lower().endswith(ARRAY_SUFFIXES)) for file in table["file"]]
-        ends = ((path, ("",) if array else (".hea", ".dat")) for path, array in stems)
-        return [Path(_SUFFIX.sub("", str(path)) + end) if end else path for path, each in ends for end in each]
+        folder = str(self.folder)
+        for file in table["file"]:
+            path = os.path.join(folder, file)
+            if path.lower().endswith(ARRAY_SUFFIXES):
+                yield path
+            else:
+                stem = header_path(path).removesuffix("hea")
+                yield from (f"{stem}hea", f"{stem}dat")
 
     def reader(self) -> Reader:
         """Reads any format that ``read_record`` knows."""

@@ -92,6 +92,7 @@ def label_texts(table: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
                 f"data.label_columns: row {row + 1} of the column '{column}' holds '{table[column].iloc[row]}'; "
                 f"{', '.join((*TRUE, *FALSE))} and empty (not annotated) are known."
             )
-        for row in (~cells.isin(FALSE)).to_numpy().nonzero()[0].tolist():
-            said[row].append(f"{name}={'1' if cells.iloc[row] else UNSAID}")
+        for said_of, cell in zip(said, cells, strict=True):
+            if cell not in FALSE:
+                said_of.append(f"{name}={'1' if cell else UNSAID}")
     return ["|".join(each) for each in said]

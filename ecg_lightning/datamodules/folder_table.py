@@ -76,14 +76,14 @@ def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.Data
     wanted = list(dict.fromkeys(names))
     if path.suffix.lower() == ".parquet":
         table = pd.read_parquet(path, columns=wanted)
-        return pd.DataFrame({name: _text(table[name], separator).str.strip() for name in wanted}, dtype=object)
+        return _stripped({name: _text(table[name], separator) for name in wanted})
     try:
         table = pd.read_csv(
             path, sep=_delimiter(path), usecols=wanted, dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
-    return pd.DataFrame({name: table[name].str.strip() for name in wanted}, dtype=object)
+    return _stripped({name: table[name] for name in wanted})
 
 
 def find_columns(path: Path, given: Mapping[str, str | None], also: Sequence[str] = ()) -> dict[str, str]:
@@ -195,6 +195,10 @@ def _first_line(path: Path) -> str:
 
 def _delimiter(path: Path) -> str:
     return max(",;\t", key=_first_line(path).count)
+
+
+def _stripped(cells: Mapping[str, pd.Series]) -> pd.DataFrame:
+    return pd.DataFrame({name: [cell.strip() for cell in column] for name, column in cells.items()}, dtype=object)
 
 
 def _iso(times: pd.Series) -> pd.Series:
