@@ -108,10 +108,16 @@ class Trials:
         return lost + fresh
 
     def queue(self, indices: Iterable[int]) -> None:
-        """Queues a try of each index."""
+        """Queues a try of each index, except where another worker has done so in the meantime.
+
+        What a try is numbered follows from what is seen here, so that two workers that see the same queue the same
+        try, and the second of the two is told apart when it is claimed.
+        """
         latest = self.latest()
         for index in indices:
             last = latest.get(index)
+            if last is not None and last.state != TrialState.FAIL:
+                continue
             fixed = self.sweep.samples(index, self._seed) | (last.params if last is not None else {})
             attempt = attempt_of(last) + 1 if last is not None else 0
             self.study.add_trial(

@@ -19,20 +19,22 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 def test_three_workers_one_killed_every_trial_done_once(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
     file, folder = sweep_file(range(12), told=("--sleep=0.4",)), tmp_path / "s"
-    words = ("--storage", postgres.url, "--heartbeat", "1")
+    words = ("--storage", postgres.url, "--heartbeat", "3")
     workers = [worker(file, folder, *words) for _ in range(3)]  # together: one of them makes the tables and the study
     wait_for(lambda: started(folder).total() >= 5 and ended(folder).total() >= 2)
     victim, *others = workers
     victim.kill()
     victim.communicate()
     for other in others:
-        output, _ = other.communicate(timeout=120)
+        output, _ = other.communicate(timeout=240)
         assert other.returncode == 0, output
     found = table(folder)
     assert [row["state"] for row in found] == ["done"] * 12
-    assert ended(folder) == Counter(f"{i:03d}" for i in range(12))
-    assert started(folder).total() in (12, 13)  # 12 where it was killed between two trials
-    assert sum(int(row["tries"]) for row in found) in (12, 13)
+    again = Counter(row["trial"].zfill(3) for row in found if row["tries"] == "2")
+    assert again.total() <= 1  # what the victim worked on; nothing where it was killed between two trials
+    once = Counter(f"{i:03d}" for i in range(12))
+    for log in (started(folder), ended(folder)):
+        assert log in (once, once + again)  # it was killed before, while or after the program ran
 
 
 def test_the_database_may_be_away_for_a_while(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
@@ -42,7 +44,7 @@ def test_the_database_may_be_away_for_a_while(sweep_file: Write, tmp_path: Path,
     postgres.stop()
     time.sleep(4)
     postgres.start()
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     assert "the storage cannot be reached" in output
     assert [row["state"] for row in table(folder)] == ["done"] * 4

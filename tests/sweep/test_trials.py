@@ -145,6 +145,15 @@ def test_a_trial_that_two_workers_queued_runs_once(sweep_file: Write) -> None:
     assert len(trials.all()) == 3 and trials.done()
 
 
+def test_a_worker_that_is_late_to_fill_the_queue_adds_nothing(sweep_file: Write) -> None:
+    file = sweep_file(range(3))
+    one, other = join(file), join(file)
+    seen = other.missing()
+    one.queue(one.missing())
+    other.queue(seen)
+    assert [(index_of(t), attempt_of(t)) for t in one.all()] == [(0, 0), (1, 0), (2, 0)]
+
+
 def test_a_failed_trial_keeps_its_error_and_is_not_tried_again(sweep_file: Write) -> None:
     trials = join(sweep_file([5]))
     trial = trials.claim()

@@ -37,7 +37,7 @@ def ended(folder: Path) -> Counter[str]:
     return Counter(file.read_text(encoding="utf-8").split()) if file.exists() else Counter()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 180.0) -> None:
     """Waits until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
