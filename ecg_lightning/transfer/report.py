@@ -1,0 +1,182 @@
+"""What a transfer study found: AUROC of every arm, paired differences with intervals, table and figure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_lightning.metrics import auroc, macro
+from ecg_lightning.metrics.bootstrap import resampled_auroc
+from ecg_lightning.store import write_json
+from ecg_lightning.transfer.study import ALL, ARMS, Study
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    @property
+    def signed(self) -> str:
+        """As a difference."""
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def estimate(values: Floats) -> Estimate:
+    """From the value on all recordings, followed by those of the resamples; percentiles, undefined ones left out."""
+    defined = values[1:][~np.isnan(values[1:])]
+    low, high = np.quantile(defined, [0.025, 0.975]) if defined.size else (np.nan, np.nan)
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def areas(folder: Path, resamples: int) -> Floats:
+    """(1 + resamples, terms) AUROC of a measured network: on all recordings, then in each resample of the patients.
+
+    Networks that were measured on the same recordings get the same resamples, so that their differences are paired.
+    """
+    with np.load(folder / "test.npz") as outputs:
+        logits, targets, patients = (outputs[name] for name in ("logits", "targets", "patients"))
+    return np.vstack([auroc(logits, targets), resampled_auroc(logits, targets, patients, resamples=resamples)])
+
+
+class Results:
+    """The measured networks of a study.
+
+    Attributes:
+        study: whose.
+        records: the number of the small archive's training recordings, for the figure's axis.
+        terms: what the networks predict.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        some = json.loads((study.folder("large") / "on_small" / "test.json").read_text(encoding="utf-8"))
+        self.records: int = some["data"]["records"]["train"]
+        self.terms: list[str] = [row["term"] for row in some["terms"]]
+        self._areas: dict[tuple[str, str, str], Floats] = {}
+
+    def macro(self, arm: str, size: str = "", archive: str = "small") -> Floats:
+        """(1 + resamples,) macro AUROC of an arm, the mean over its seeds."""
+        return np.array([macro(row) for row in self.areas(arm, size, archive)])
+
+    def areas(self, arm: str, size: str = "", archive: str = "small") -> Floats:
+        """(1 + resamples, terms) AUROC of an arm, the mean over its seeds."""
+        key = (arm, "" if arm == "large" else size, archive)
+        if key not in self._areas:
+            seeds = range(self.study.at("seeds", size) or 1) if key[1] else range(1)
+            each = [areas(self.study.folder(arm, key[1], k) / f"on_{archive}", self.study.resamples) for k in seeds]
+            self._areas[key] = np.mean(each, axis=0)
+        return self._areas[key]
+
+    def seeds(self, arm: str, size: str) -> list[float]:
+        """Macro AUROC of each seed of an arm."""
+        found = []
+        for k in range(self.study.at("seeds", size) or 1):
+            path = self.study.folder(arm, size, k) / "on_small" / "test.npz"
+            with np.load(path) as outputs:
+                found.append(macro(auroc(outputs["logits"], outputs["targets"])))
+        return found
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms of the study that train on the small archive."""
+        return ["small", "tuned", *(["both"] if self.study.both else [])]
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row a size, plain values and estimates."""
+        large, found = self.macro("large"), []
+        for size in self.study.sizes:
+            means = {arm: self.macro(arm, size) for arm in self.arms}
+            row: dict[str, object] = {"size": size, "seeds": self.study.at("seeds", size) or 1}
+            row |= {arm: estimate(values) for arm, values in means.items()}
+            row["tuned - small"] = estimate(means["tuned"] - means["small"])
+            row["tuned - large"] = estimate(means["tuned"] - large)
+            row["by seed"] = {arm: self.seeds(arm, size) for arm in self.arms}
+            if self.study.trains_large:
+                row["tuned on large"] = estimate(self.macro("tuned", size, "large"))
+                row["forgotten"] = estimate(self.macro("tuned", size, "large") - self.macro("large", archive="large"))
+            found.append(row)
+        return found
+
+
+def report(study: Study) -> None:
+    """Prints the table and writes results.json, table.md, figure.png and figure.svg to the study's folder."""
+    from ecg_lightning.transfer.figure import figure
+
+    results = Results(study)
+    rows, folder = results.rows(), Path(study.run_dir)
+    large = estimate(results.macro("large"))
+    text = table(study, rows, large) + "\n\n" + by_term(results)
+    (folder / "table.md").write_text(text + "\n", encoding="utf-8")
+    write_json(
+        folder / "results.json",
+        {"large": asdict(large), "terms": results.terms, "sizes": [_plain(row) for row in rows]},
+    )
+    drawn = figure(results, rows, large)
+    for end in ("png", "svg"):
+        drawn.savefig(folder / f"figure.{end}", dpi=150, metadata={"Date": None} if end == "svg" else None)
+    print(f"\n{text}\n\nWritten to {folder}: table.md, results.json, figure.png and figure.svg", flush=True)
+
+
+def table(study: Study, rows: list[dict[str, object]], large: Estimate) -> str:
+    """Markdown: one row a size."""
+    arms = [arm for arm in ARMS if arm in rows[0] and arm != "large"]
+    forgets = "forgotten" in rows[0]
+    head = ["recordings", "seeds", *(ARMS[arm] for arm in arms), "gain of pretraining"]
+    head += ["on the large archive afterwards", "forgotten"] if forgets else []
+    lines = [head, ["---:" for _ in head]]
+    for row in rows:
+        cells = [row["size"], row["seeds"], *(row[arm] for arm in arms), _signed(row["tuned - small"])]
+        cells += [row["tuned on large"], _signed(row["forgotten"])] if forgets else []
+        lines.append([str(cell) for cell in cells])
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    note = (
+        "Macro AUROC on the small archive's test folds, mean over seeds, with 95 % intervals of a bootstrap by patient; "
+        "gain: the paired difference of `large, then small` and `small alone`."
+    )
+    return f"{note}\n\nThe large archive's network as it is: {large}.\n\n{body}"
+
+
+def by_term(results: Results) -> str:
+    """Markdown: AUROC of each term, large alone and at every size from scratch and tuned."""
+    columns = {"large alone": results.areas("large")[0]}
+    for size in results.study.sizes:
+        columns |= {
+            f"{size} {name}": results.areas(arm, size)[0] for arm, name in (("small", "alone"), ("tuned", "tuned"))
+        }
+    lines = [["term", *columns], ["---", *("---:" for _ in columns)]]
+    lines += [[term, *(f"{values[k]:.3f}" for values in columns.values())] for k, term in enumerate(results.terms)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _signed(value: object) -> str:
+    assert isinstance(value, Estimate)
+    return value.signed
+
+
+def _plain(row: Mapping[str, object]) -> dict[str, object]:
+    found = {key: asdict(value) if isinstance(value, Estimate) else value for key, value in row.items()}
+    return {key: _finite(value) for key, value in found.items()}
+
+
+def _finite(value: object) -> object:
+    """NaN has no place in JSON."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def count(size: str, records: int) -> int:
+    """A size as a number of recordings."""
+    return records if size == ALL else int(size)

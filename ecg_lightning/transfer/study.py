@@ -1,0 +1,179 @@
+"""A transfer study: which archives, networks, sizes and seeds; and the trainings that it consists of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ecg_lightning.config import as_dict, find_config, merge, split_arguments, suggest
+from ecg_lightning.errors import UserError
+
+ALL = "all"
+ARMS = {
+    "small": "small alone",
+    "large": "large alone",
+    "tuned": "large, then small",
+    "both": "both at once",
+}
+
+
+@dataclass
+class Study:
+    """What is compared. Lists that go with `sizes` have one value for all sizes, or one a size.
+
+    Attributes:
+        large: configuration of the training on the large archive; or a checkpoint of it, which is then used as it is.
+        small: configuration of the training on the small archive, with the best recipe for it alone.
+        tune: configuration on top of `small` where training starts from the large archive's network.
+        both: configuration of a training on both archives at once; without it this arm is left out.
+        sizes: numbers of the small archive's training recordings; `all` for every one.
+        seeds: subsets of each size, each with another initialisation.
+        epochs: of training from scratch; those of the configuration where not given.
+        tune_epochs: of fine-tuning; those of the configuration where not given.
+        resamples: of the bootstrap.
+        run_dir: folder of the study; each training has a folder in it.
+    """
+
+    large: str
+    small: str
+    tune: str | None = None
+    both: str | None = None
+    sizes: list[str] = field(default_factory=lambda: ["100", "200", "500", ALL])
+    seeds: list[int] = field(default_factory=lambda: [1])
+    epochs: list[int] = field(default_factory=list)
+    tune_epochs: list[int] = field(default_factory=list)
+    resamples: int = 1000
+    run_dir: str = "runs/transfer"
+    overrides: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for size in self.sizes:
+            if size != ALL and not (size.isdecimal() and int(size) > 0):
+                raise UserError(f"sizes: '{size}' is neither a number of recordings nor `{ALL}`.")
+        for name in ("seeds", "epochs", "tune_epochs"):
+            given = getattr(self, name)
+            if len(given) not in (1, len(self.sizes)) and (given or name == "seeds"):
+                raise UserError(
+                    f"{name} has {len(given)} values: give one, or one for each of the {len(self.sizes)} sizes."
+                )
+
+    def at(self, name: str, size: str) -> int | None:
+        """The value of `seeds`, `epochs` or `tune_epochs` for a size; None where nothing is given."""
+        given: list[int] = getattr(self, name)
+        return given[self.sizes.index(size) % len(given)] if given else None
+
+    @property
+    def checkpoint(self) -> str:
+        """The network of the large archive: where it is trained to, or the checkpoint that was given."""
+        return str(self.folder("large") / "checkpoints" / "best.ckpt") if self.trains_large else self.large
+
+    @property
+    def trains_large(self) -> bool:
+        """Whether `large` is a configuration."""
+        return self.large.endswith((".yaml", ".yml")) or (not Path(self.large).suffix and _is_config(self.large))
+
+    def folder(self, arm: str, size: str = "", seed: int = 0) -> Path:
+        """The folder of one training."""
+        return Path(self.run_dir) / (f"{arm}-{size}-{seed}" if size else arm)
+
+    def trainings(self) -> "list[Training]":
+        """All trainings, in the order in which they can be done."""
+        found = (
+            [Training("large", "", 0, self.folder("large"), tuple(self.configured("large")))]
+            if self.trains_large
+            else []
+        )
+        for size in self.sizes:
+            for seed in range(self.at("seeds", size) or 1):
+                subset = [f"seed={seed}", f"data.subset_seed={seed}"]
+                subset += [f"data.train_records={size}"] if size != ALL else []
+                for arm in ("small", "tuned", *(["both"] if self.both else [])):
+                    words = [*self.configured(arm), *subset]
+                    epochs = self.at("tune_epochs" if arm == "tuned" else "epochs", size) if arm != "both" else None
+                    words += [f"trainer.max_epochs={epochs}"] if epochs else []
+                    found.append(Training(arm, size, seed, self.folder(arm, size, seed), tuple(words)))
+        return found
+
+    def configured(self, arm: str) -> list[str]:
+        """The words of the command line that configure an arm's training, or the archive of that name in evaluation."""
+        files = {"large": [self.large], "small": [self.small], "both": [self.both or ""]}
+        files["tuned"] = [self.small, *([self.tune] if self.tune else [])]
+        words = [word for file in files[arm] for word in ("--config", file)]
+        archive = "small" if arm == "tuned" else arm
+        for override in self.overrides:
+            first, _, rest = override.partition(".")
+            if first not in ("large", "small", "both"):
+                words.append(override)
+            elif first == archive:
+                words.append(rest)
+        return words + ([f"finetune.checkpoint={self.checkpoint}"] if arm == "tuned" else [])
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a study: its arm, size and seed, its folder, and the words that configure it."""
+
+    arm: str
+    size: str
+    seed: int
+    folder: Path
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ARMS[self.arm] + (f", {self.size} recordings, seed {self.seed}" if self.size else "")
+
+
+def _is_config(name: str) -> bool:
+    try:
+        find_config(name)
+    except UserError:
+        return False
+    return True
+
+
+def read_study(arguments: Sequence[str]) -> Study:
+    """The study of a command line: a study file, its keys, and overrides for the trainings.
+
+    ``--study FILE`` is a YAML file of `Study`'s keys, configurations relative to it; ``--large FILE --sizes [100,all]``
+    set single keys. Whatever else is given goes to all trainings (``trainer.accelerator=cpu``), or, after ``large.`` or
+    ``small.``, to those of one archive (``small.data.root=…``).
+
+    Raises:
+        UserError: for an unknown key or a value that does not fit.
+    """
+    keys = [entry.name for entry in fields(Study) if entry.name != "overrides"]
+    given, overrides = OmegaConf.create(), []
+    for key, value in split_arguments(arguments):
+        if key == "study":
+            given = merge(given, OmegaConf.create(_study_file(find_config(value), keys)))
+        elif key in keys:
+            given = merge(given, OmegaConf.from_dotlist([f"{key}={value}"]))
+        elif "." not in key:
+            raise UserError(f"transfer: there is no key '{key}'. {suggest(key, keys)}Keys: {', '.join(keys)}.")
+        else:
+            overrides.append(f"{key}={value}")
+    for key in ("large", "small"):
+        if key not in given:
+            raise UserError(f"transfer: which archives? --{key} is missing, a configuration as for `fit`.")
+    try:
+        study = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Study), given, {"overrides": overrides}))
+    except OmegaConfBaseException as error:
+        raise UserError(f"transfer: {str(error).partition(chr(10))[0]}") from error
+    assert isinstance(study, Study)
+    return study
+
+
+def _study_file(path: Path, keys: Sequence[str]) -> dict[str, object]:
+    """A study file; names of configurations that lie beside it become paths."""
+    content = OmegaConf.load(path)
+    if not isinstance(content, DictConfig):
+        raise UserError(f"{path} must be a mapping of keys to values: {', '.join(keys)}.")
+    found: dict[str, object] = as_dict(content)
+    for key, value in found.items():
+        if key not in keys:
+            raise UserError(f"{path}: there is no key '{key}'. {suggest(key, keys)}Keys: {', '.join(keys)}.")
+        if key in ("large", "small", "tune", "both") and (path.parent / str(value)).is_file():
+            found[key] = str(path.parent / str(value))
+    return found
