@@ -84,11 +84,13 @@ def _checked(verb: str) -> Callable[[Sequence[str]], int]:
         config = compose(arguments)
         check(config, needed=("data", "model") if verb == "fit" else ())
         check_paths(config)
-        from ecg_lightning import run
-
         if verb == "fit":
+            from ecg_lightning import run
+
             return run.fit(arguments)
-        return run.evaluate({"validate": "val", "test": "test"}[verb], arguments)
+        from ecg_lightning import evaluation
+
+        return evaluation.evaluate({"validate": "val", "test": "test"}[verb], arguments)
 
     return command
 

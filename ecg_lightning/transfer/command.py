@@ -81,12 +81,12 @@ def _measure(study: Study, folder: Path, checkpoint: str, archive: str) -> None:
     target = folder / f"on_{archive}"
     if (target / "test.json").exists():
         return
-    from ecg_lightning import run
+    from ecg_lightning import evaluation
 
     target.mkdir(parents=True, exist_ok=True)
     words = [*study.configured(archive), f"run_dir={target}", f"checkpoint_path={checkpoint}"]
     with contextlib.redirect_stdout(io.StringIO()):  # the study's own table says it all
-        run.evaluate("test", words)
+        evaluation.evaluate("test", words)
 
 
 def _refuse_another(folder: Path, config: DictConfig) -> None:

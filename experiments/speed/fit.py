@@ -14,7 +14,7 @@ from ecg_lightning.config import as_dict, build, compose
 from ecg_lightning.datamodules import PTBXLDataModule
 from ecg_lightning.models.base import ECGModule
 from ecg_lightning.optim import Optim
-from ecg_lightning.run import _keep_freed_memory
+from ecg_lightning.trainer import keep_freed_memory, quiet
 
 
 def model_of(data: PTBXLDataModule) -> ECGModule:
@@ -76,8 +76,9 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=640)
     parser.add_argument("--malloc", choices=("kept", "default"), default="kept")
     options = parser.parse_args()
+    quiet()
     if options.malloc == "kept":
-        _keep_freed_memory()
+        keep_freed_memory()
     data = PTBXLDataModule(root=options.root, train_records=options.records, augment={"gain": 0.2, "shift": 1.0})
     data.setup("fit")
     (cut,) = [torch.arange(len(data.rows("train")))]

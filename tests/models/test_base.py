@@ -62,7 +62,7 @@ def test_every_module_predicts_its_terms_and_speaks_of_its_groups(name: str) -> 
     with torch.no_grad():
         assert module.eval()(torch.randn(2, 12, 500)).shape == (2, 3)
     groups = module.layer_groups()
-    assert list(groups)[0] == "stem"
+    assert next(iter(groups)) == "stem"
     assert list(groups)[-1] == "head"
     owned = [id(p) for group in groups.values() for p in group.parameters()]
     assert sorted(owned) == sorted(id(p) for p in module.parameters())

@@ -1,0 +1,79 @@
+"""The Trainer as every run has it, where a run's folder is, and what a process is set to before it trains."""
+
+import ctypes
+import logging
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig
+
+from ecg_lightning.config import as_dict, build, experiment_name
+
+
+def run_dir_of(config: DictConfig, arguments: Sequence[str]) -> Path:
+    """The run's folder: ``run_dir``, or ``runs/<experiment>/<time>``."""
+    if config.get("run_dir"):
+        return Path(config.run_dir)
+    return Path("runs") / experiment_name(arguments) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], logger: Any, freezes: bool) -> pl.Trainer:
+    """Lightning's Trainer with the values of the configuration and what every run has.
+
+    Args:
+        config: its group ``trainer``.
+        run_dir: where Lightning may write.
+        callbacks: of this run.
+        logger: of this run, or False.
+        freezes: whether layer groups are ever frozen, which several processes must know.
+    """
+    values = as_dict(config.get("trainer") or DictConfig({}))
+    strategy = values.get("strategy", "auto")
+    if freezes and strategy in ("auto", "ddp") and _devices(values) > 1:
+        # Frozen parameters get no gradient; without this, replicas wait for them for ever.
+        values["strategy"] = "ddp_find_unused_parameters_true"
+    trainer: pl.Trainer = build(
+        "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir, use_distributed_sampler=False
+    )
+    return trainer
+
+
+def _devices(values: Mapping[str, Any]) -> int:
+    devices = values.get("devices", "auto")
+    if isinstance(devices, list):
+        return len(devices)
+    if isinstance(devices, int) and devices >= 0:
+        return devices * int(values.get("num_nodes", 1))
+    return torch.cuda.device_count() if values.get("accelerator", "auto") in ("auto", "gpu", "cuda") else 1
+
+
+def quiet() -> None:
+    """Silences what does not help here: packed data wants no workers, folders are looked after by us, advertisements."""
+    for text in (
+        ".*does not have many workers.*", ".*Checkpoint directory .* exists and is not empty.*",
+        ".*is smaller than the logging interval.*", ".*LeafSpec.* is deprecated.*",
+        ".*could not find the monitored key.*",  # in epochs without validation
+    ):  # fmt: skip
+        warnings.filterwarnings("ignore", text)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc keep freed buffers: giving activations back to the kernel each step costs page faults on the CPU."""
+    if sys.platform != "linux":
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:  # another C library has no such threshold
+        return
+    m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
+    libc.mallopt(m_mmap_threshold, 1 << 30)
+    libc.mallopt(m_trim_threshold, 2**31 - 1)
