@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
@@ -45,7 +45,7 @@ T = TypeVar("T")
 def key_of(source: str, table: pd.DataFrame, files: Iterable[str | Path], options: Mapping[str, Any]) -> str:
     """A short hash of what a store is made from: the table, size and time of every file, and the options."""
     digest = hashlib.sha256(json.dumps([FORMAT, source, options], sort_keys=True, default=str).encode())
-    digest.update(table.to_csv(index=False).encode())
+    _digest(table, digest)
     for file in files:
         name = os.path.basename(file)
         try:
@@ -73,7 +73,7 @@ def to_steps(signal: NDArray[np.float32], rate: float, sampling_rate: int) -> tu
     return np.rint(steps, out=steps).astype(np.int16), clipped
 
 
-def pack_part(rows: list[Row], read: Reader, sampling_rate: int, stem: Path) -> int:
+def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path) -> int:
     """Packs some rows into ``stem.bin``, ``stem.content.npy`` and, last, ``stem.json``; returns their number.
 
     Every recording is repaired or set aside by the rules of ``records.repairs``. Signals are written one by one, so that
@@ -153,17 +153,17 @@ def _pack(
     partial = path.with_name(path.name + ".partial")
     parts = partial / "parts"
     parts.mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = list(table.to_dict("records"))
-    stems = {parts / f"{first:08d}": rows[first : first + PART] for first in range(0, len(rows), PART)}
-    waiting = {stem: chunk for stem, chunk in stems.items() if not stem.with_suffix(".json").exists()}
-    _run(waiting, read, sampling_rate, len(rows), workers or os.cpu_count() or 1, str(facts.get("source", "")))
-    _join(partial, list(stems), sampling_rate, facts)
+    if not (partial / "meta.json").exists():  # else it was killed when all was done but the rest of the parts removed
+        stems = {parts / f"{first:08d}": table.iloc[first : first + PART] for first in range(0, len(table), PART)}
+        waiting = {stem: some for stem, some in stems.items() if not stem.with_suffix(".json").exists()}
+        _run(waiting, read, sampling_rate, len(table), workers or os.cpu_count() or 1, str(facts.get("source", "")))
+        _join(partial, list(stems), sampling_rate, facts)
     shutil.rmtree(parts)
     partial.rename(path)
     return Store(path)
 
 
-def _run(waiting: dict[Path, list[Row]], read: Reader, rate: int, total: int, workers: int, source: str) -> None:
+def _run(waiting: dict[Path, pd.DataFrame], read: Reader, rate: int, total: int, workers: int, source: str) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -171,14 +171,15 @@ def _run(waiting: dict[Path, list[Row]], read: Reader, rate: int, total: int, wo
         done = total - sum(map(len, waiting.values()))
         bar = progress.add_task(f"Packing {source} at {rate} Hz", total=total, completed=done)
         if workers == 1 or len(waiting) == 1:
-            for stem, rows in waiting.items():
-                progress.advance(bar, pack_part(rows, read, rate, stem))
+            for stem, some in waiting.items():
+                progress.advance(bar, pack_part(some.to_dict("records"), read, rate, stem))
             return
         # Fork, where there is one, starts in milliseconds; the workers use numpy and scipy alone.
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         pool = ProcessPoolExecutor(workers, mp_context=context)
         try:
-            tasks = (pool.submit(pack_part, rows, read, rate, stem) for stem, rows in waiting.items())
+            parts = ((stem, some.to_dict("records")) for stem, some in waiting.items())
+            tasks = (pool.submit(pack_part, rows, read, rate, stem) for stem, rows in parts)
             for future in _bounded(tasks, 2 * workers):
                 progress.advance(bar, future.result())
         except BrokenProcessPool as error:
@@ -203,8 +204,12 @@ def _bounded(tasks: "Iterator[Future[T]]", limit: int) -> "Iterator[Future[T]]":
 
 def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[str, Any]) -> None:
     """Joins the parts. A part whose signals are gone is already in ``signals.bin``, so a killed join goes on."""
-    contents = [json.loads(stem.with_suffix(".json").read_text(encoding="utf-8")) for stem in stems]
-    lengths = [sum(entry["length"] for entry in part["index"]) for part in contents]
+    entries, rejected = [], []
+    for stem in stems:  # a table a part, since a million dictionaries would fill the memory
+        part = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        entries.append(pd.DataFrame(part["index"], columns=None if part["index"] else [*INDEX]))
+        rejected += part["rejected"]
+    lengths = [int(some["length"].sum()) for some in entries]
     step = len(LEADS) * 2
     file = partial / "signals.bin"
     file.touch()
@@ -214,14 +219,13 @@ def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[s
         for stem in stems:
             source = stem.with_suffix(".bin")
             if source.exists():
-                with source.open("rb") as part:
-                    shutil.copyfileobj(part, out)
+                with source.open("rb") as packed:
+                    shutil.copyfileobj(packed, out)
                 out.flush()
                 os.fsync(out.fileno())
                 source.unlink()
-    index, rejected = _unique(
-        [e for part in contents for e in part["index"]], [r for part in contents for r in part["rejected"]]
-    )
+    index, again = _unique(pd.concat([some for some in entries if len(some)] or entries, ignore_index=True))
+    rejected += again
     described = np.concatenate([np.load(stem.with_suffix(".content.npy")) for stem in stems])
     content = described[index.pop("position")]
     np.save(partial / "content.npy", content)
@@ -235,13 +239,11 @@ def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[s
     write_json(partial / "meta.json", meta)
 
 
-def _unique(entries: list[dict[str, Any]], rejected: list[dict[str, Any]]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """The index with offsets, and each row's ``position`` among the entries.
+def _unique(index: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """The index with offsets, and each row's ``position`` among all that were packed.
 
     Of recordings with the same id the first is kept and the others are set aside.
     """
-    extra = {key: None for entry in entries for key in entry if key not in INDEX}
-    index = pd.DataFrame(entries, columns=[*INDEX, *extra])
     index["offset"] = index["length"].cumsum() - index["length"]
     index["position"] = np.arange(len(index))
     again = index["record_id"].duplicated() & (index["record_id"] != "")
@@ -249,15 +251,21 @@ def _unique(entries: list[dict[str, Any]], rejected: list[dict[str, Any]]) -> tu
         {"record_id": r, "file": f, "reason": "duplicate record id"}
         for r, f in index.loc[again, ["record_id", "file"]].itertuples(index=False)
     ]
-    return index[~again].reset_index(drop=True), rejected + reasons
+    return index[~again].reset_index(drop=True), reasons
 
 
 def _fingerprint(signals: Path, index: pd.DataFrame) -> str:
     """A hash of the packed signals and of the index, apart from where the files lay."""
     with signals.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(index.drop(columns="file").to_csv(index=False).encode())
+    _digest(index.drop(columns="file"), digest)
     return digest.hexdigest()
+
+
+def _digest(table: pd.DataFrame, digest: "hashlib._Hash") -> None:
+    """Adds a table to a hash, a part at a time: as text it is several times as large."""
+    for first in range(0, len(table), 1 << 16):
+        digest.update(table.iloc[first : first + (1 << 16)].to_csv(index=False).encode())
 
 
 def _empty(value: Any) -> bool:

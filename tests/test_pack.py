@@ -224,6 +224,17 @@ def test_a_join_killed_at_any_step_goes_on(tmp_path: Path, monkeypatch: pytest.M
     check(pack(path, table_of(1000), read, 100, {}, workers=1), 1000)
 
 
+def test_after_a_kill_at_the_very_end_nothing_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(parts: Path) -> None:
+        next(parts.glob("*.json")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(packing.shutil, "rmtree", half)
+        pack(tmp_path / "s", table_of(300), read, 100, {}, workers=1)
+    check(pack(tmp_path / "s", table_of(300), pytest.fail, 100, {}, workers=1), 300)
+
+
 def test_two_who_start_at_once_share_one_store(tmp_path: Path) -> None:
     path = tmp_path / "s"
     both = [_start(path, 600, 0.001) for _ in range(2)]
