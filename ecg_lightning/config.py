@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, make_dataclass
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
@@ -28,8 +29,8 @@ FIXED = {
     "logger": ("ecg_lightning.logger", "Logging"),
 }
 """Groups that always configure the same class."""
-REPLACED = ("finetune.schedule",)
-"""Mappings that a later layer replaces whole: an epoch of the old schedule has no place in the new one."""
+REPLACED = ("finetune.schedule", "finetune.rates")
+"""Mappings that a later one replaces whole: an epoch of the old schedule has no place in the new one."""
 SCALARS = {"seed": int, "run_dir": str, "checkpoint_path": str}
 KEYS = ("seed", "data", "model", "optim", "finetune", "trainer", "logger", "run_dir", "checkpoint_path")
 SUPPLIED = {
@@ -67,13 +68,13 @@ def find_config(name: str) -> Path:
     raise UserError(f"There is no configuration file '{name}'. {hint}")
 
 
-def merge(base: DictConfig, layer: DictConfig) -> DictConfig:
+def merge(base: DictConfig, layer: DictConfig, replaced: Iterable[str] = REPLACED) -> DictConfig:
     """``layer`` over ``base``; a group that changes its ``name`` starts anew, since its arguments belong to the name."""
     for group in NAMED:
         old, new = (OmegaConf.select(part, f"{group}.name") for part in (base, layer))
         if new is not None and old is not None and new != old:
             base = OmegaConf.masked_copy(base, [str(key) for key in base if key != group])
-    for path in REPLACED:
+    for path in replaced:
         if OmegaConf.select(layer, path) is not None and OmegaConf.select(base, path) is not None:
             OmegaConf.update(base, path, None, merge=False)
     merged = OmegaConf.merge(base, layer)
@@ -131,19 +132,29 @@ def compose(arguments: Iterable[str]) -> DictConfig:
     if not any(key == "config" for key, _ in pairs):
         pairs.insert(0, ("config", "default"))
     config = OmegaConf.create()
-    for key, value in pairs:
-        if key == "config":
-            config = merge(config, load(find_config(value)))
-            continue
-        try:
-            config = merge(config, OmegaConf.from_dotlist([f"{key}={value}"]))
-        except (YAMLError, OmegaConfBaseException) as error:
-            raise UserError(f"The override '{key}={value}' cannot be read: {_first_line(error)}") from error
+    for is_file, group in groupby(pairs, lambda pair: pair[0] == "config"):
+        if is_file:
+            for _, name in group:
+                config = merge(config, load(find_config(name)))
+        else:  # overrides are one layer, so that model.depth=… may stand before model.name=…
+            overrides = list(group)
+            config = merge(config, _overrides(overrides), {key for key, _ in overrides}.intersection(REPLACED))
     try:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise UserError(f"An interpolation cannot be resolved: {_first_line(error)}") from error
     return config
+
+
+def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
+    layer = OmegaConf.create()
+    for key, value in pairs:
+        try:
+            one = OmegaConf.from_dotlist([f"{key}={value}"])
+            layer = merge(layer, one, ())
+        except (YAMLError, OmegaConfBaseException) as error:
+            raise UserError(f"The override '{key}={value}' cannot be read: {_first_line(error)}") from error
+    return layer
 
 
 def signature_for(group: str, values: Mapping[str, Any]) -> Signature:

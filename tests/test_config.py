@@ -76,6 +76,22 @@ def test_another_name_starts_the_group_anew() -> None:
     assert as_dict(same)["model"] == {"name": "ResNet1dModule", "depth": 18, "dropout": 0.1}
 
 
+def test_overrides_may_come_in_any_order() -> None:
+    words = ["model.depth=121", "model.name=DenseNet1dModule", "optim.lr=1", "optim.lr=2"]
+    config = compose(words)
+    assert as_dict(config)["model"] == {"depth": 121, "name": "DenseNet1dModule"}
+    assert config.optim.lr == 2
+
+
+def test_one_rate_is_set_beside_the_others_and_a_recipe_replaces_a_recipe() -> None:
+    config = compose(["--config", "finetune/three_rates", "finetune.rates.stem=0.5"])
+    assert config.finetune.rates == {"stem": 0.5, "stage1": 0.01, "stage2": 0.01, "stage3": 0.1, "stage4": 0.1}
+    config = compose(["--config", "finetune/gradual", "--config", "finetune/linear_probe"])
+    assert as_dict(config)["finetune"]["schedule"] == {0: ["head"]}
+    config = compose(["--config", "finetune/gradual", "finetune.schedule={0: all}"])
+    assert as_dict(config)["finetune"]["schedule"] == {0: "all"}
+
+
 def test_a_schedule_replaces_the_schedule_before_it() -> None:
     base = OmegaConf.create({"finetune": {"schedule": {0: ["head"], 4: "all"}, "layer_decay": 0.5}})
     layer = OmegaConf.create({"finetune": {"schedule": {0: "all"}}})
