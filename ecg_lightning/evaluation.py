@@ -45,6 +45,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
         trainer.validate(module, datamodule=data, verbose=False)
     if trainer.is_global_zero and module.last is not None:
         report = _report(module, module.last, data, path)
+        folder.mkdir(parents=True, exist_ok=True)
         _save_outputs(folder / f"{split}.npz", module, module.last, data)
         write_json(folder / f"{split}.json", report)
         _print_report(report, f"{data.source} · {split} folds · {path}")
@@ -81,7 +82,10 @@ def _report(module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint
         "records": len(outputs.records),
         "metrics": {key: _finite(value) for key, value in metrics.items() if "/" not in key},
         "terms": [{key: _finite(value) for key, value in row.items()} for row in rows],
-        "sources": {name: {k: _finite(v) for k, v in values.items()} for name, values in sources.items()},
+        "sources": {
+            name: {key: _finite(value) for key, value in values.items() if "/" not in key or key.startswith("auroc/")}
+            for name, values in sources.items()
+        },
     }
 
 

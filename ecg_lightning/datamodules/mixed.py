@@ -168,7 +168,9 @@ class MixedDataModule(ECGDataModule):
 
     def describe(self) -> dict[str, Any]:
         """What a run says of its data, and of each source."""
-        counts = {split: np.bincount(self.store.source_of(self.rows(split)), minlength=len(self.sources)) for split in SPLITS}
+        counts = {
+            split: np.bincount(self.store.source_of(self.rows(split)), minlength=len(self.sources)) for split in SPLITS
+        }
         parts = {
             name: part.describe() | {"records": {split: int(count[number]) for split, count in counts.items()}}
             for number, (name, part) in enumerate(self.sources.items())
