@@ -68,13 +68,18 @@ def find_config(name: str) -> Path:
     raise UserError(f"There is no configuration file '{name}'. {hint}")
 
 
-def merge(base: DictConfig, layer: DictConfig, replaced: Iterable[str] = REPLACED) -> DictConfig:
-    """``layer`` over ``base``; a group that changes its ``name`` starts anew, since its arguments belong to the name."""
+def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictConfig:
+    """``layer`` over ``base``.
+
+    A group whose ``name`` a file gives starts anew, since its arguments belong to what is named: a file that says
+    ResNet1d18 means just that, whatever network the files before it described. The same goes for ``REPLACED``. An
+    override only changes what it says, unless it names another class.
+    """
     for group in NAMED:
         old, new = (OmegaConf.select(part, f"{group}.name") for part in (base, layer))
-        if new is not None and old is not None and new != old:
+        if new is not None and (from_file or new != old):
             base = OmegaConf.masked_copy(base, [str(key) for key in base if key != group])
-    for path in replaced:
+    for path in REPLACED if from_file else ():
         if OmegaConf.select(layer, path) is not None and OmegaConf.select(base, path) is not None:
             OmegaConf.update(base, path, None, merge=False)
     merged = OmegaConf.merge(base, layer)
@@ -138,7 +143,9 @@ def compose(arguments: Iterable[str]) -> DictConfig:
                 config = merge(config, load(find_config(name)))
         else:  # overrides are one layer, so that model.depth=… may stand before model.name=…
             overrides = list(group)
-            config = merge(config, _overrides(overrides), {key for key, _ in overrides}.intersection(REPLACED))
+            for path in {key for key, _ in overrides}.intersection(REPLACED):
+                OmegaConf.update(config, path, None, merge=False)
+            config = merge(config, _overrides(overrides), from_file=False)
     try:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
@@ -151,7 +158,7 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
     for key, value in pairs:
         try:
             one = OmegaConf.from_dotlist([f"{key}={value}"])
-            layer = merge(layer, one, ())
+            layer = merge(layer, one, from_file=False)
         except (YAMLError, OmegaConfBaseException) as error:
             raise UserError(f"The override '{key}={value}' cannot be read: {_first_line(error)}") from error
     return layer

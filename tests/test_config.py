@@ -68,12 +68,21 @@ def test_values_are_yaml(text: str, value: object) -> None:
     assert as_dict(compose([f"key={text}"]))["key"] == value
 
 
-def test_another_name_starts_the_group_anew() -> None:
-    base = OmegaConf.create({"model": {"name": "ResNet1dModule", "depth": 18}, "seed": 1})
-    other = merge(base, OmegaConf.create({"model": {"name": "DenseNet1dModule"}}))
+def test_a_file_that_names_its_class_starts_the_group_anew_and_an_override_does_not() -> None:
+    base = OmegaConf.create({"model": {"name": "ResNet1dModule", "depth": 18, "block": "basic"}, "seed": 1})
+    layer = OmegaConf.create({"model": {"name": "ResNet1dModule", "depth": 34}})
+    assert as_dict(merge(base, layer)) == {"model": {"name": "ResNet1dModule", "depth": 34}, "seed": 1}
+    override = merge(base, layer, from_file=False)
+    assert as_dict(override)["model"] == {"name": "ResNet1dModule", "depth": 34, "block": "basic"}
+    other = merge(base, OmegaConf.create({"model": {"name": "DenseNet1dModule"}}), from_file=False)
     assert as_dict(other) == {"model": {"name": "DenseNet1dModule"}, "seed": 1}
-    same = merge(base, OmegaConf.create({"model": {"name": "ResNet1dModule", "dropout": 0.1}}))
-    assert as_dict(same)["model"] == {"name": "ResNet1dModule", "depth": 18, "dropout": 0.1}
+    unnamed = merge(base, OmegaConf.create({"model": {"dropout": 0.1}}))
+    assert as_dict(unnamed)["model"] == {"name": "ResNet1dModule", "depth": 18, "block": "basic", "dropout": 0.1}
+
+
+def test_a_shipped_network_is_the_one_that_it_says_over_any_other() -> None:
+    for words in (["--config", "experiment/ptbxl_resnet1d18"], ["--config", "default", "--config", "model/resnet1d18"]):
+        assert as_dict(compose(words))["model"] == {"name": "ResNet1dModule", "depth": 18}
 
 
 def test_overrides_may_come_in_any_order() -> None:
