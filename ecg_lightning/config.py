@@ -77,7 +77,7 @@ def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictCo
     """
     for group in NAMED:
         old, new = (OmegaConf.select(part, f"{group}.name") for part in (base, layer))
-        if new is not None and (from_file or new != old):
+        if new is not None and (from_file or old not in (None, new)):
             base = OmegaConf.masked_copy(base, [str(key) for key in base if key != group])
     for path in REPLACED if from_file else ():
         if OmegaConf.select(layer, path) is not None and OmegaConf.select(base, path) is not None:
@@ -333,4 +333,7 @@ def check_paths(config: DictConfig) -> None:
     """
     root = OmegaConf.select(config, "data.root")
     if isinstance(root, str) and not Path(root).expanduser().is_dir():
-        raise UserError(f"data.root: there is no folder '{root}'. It should be the archive's folder as distributed.")
+        raise UserError(
+            f"data.root: there is no folder '{root}'. It should be the archive's folder as distributed; "
+            "`prepare --download` fetches a public one."
+        )
