@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 import small
 from ecg_lightning.errors import UserError
@@ -12,6 +13,7 @@ from ecg_lightning.metrics import auroc_differences, auroc_intervals
 from ecg_lightning.transfer.report import Results, estimate
 from ecg_lightning.transfer.study import Study, read_study
 
+ARMS = ("small", "tuned", "both")
 ARCHIVE = "data:\n  name: SimulatedDataModule\n  hospital: {}\n  records: {}\n  seconds: 3\n  label_space: [AFIB, STACH, IRBBB]\n"
 
 
@@ -21,7 +23,7 @@ def write(folder: Path) -> Path:
     (folder / "a.yaml").write_text(ARCHIVE.format("large", 300))
     (folder / "b.yaml").write_text(ARCHIVE.format("small", 500))
     (folder / "tune.yaml").write_text("optim: {lr: 1e-3}\nfinetune: {schedule: {0: [head], 1: all}}\n")
-    study = "large: a.yaml\nsmall: b.yaml\ntune: tune.yaml\nsizes: [20, 60]\nseeds: [2, 1]\nepochs: [2, 1]\ntune_epochs: [1]\n"
+    study = "large: a.yaml\nsmall: b.yaml\ntune: tune.yaml\nboth: true\nsizes: [20, 60]\nseeds: [2, 1]\nepochs: [2, 1]\ntune_epochs: [1]\n"
     (folder / "study.yaml").write_text(study + "resamples: 50\n")
     return folder / "study.yaml"
 
@@ -44,10 +46,13 @@ def test_every_arm_is_trained_and_measured(finished: tuple[Study, list[str]]) ->
     study, _ = finished
     folder = Path(study.run_dir)
     found = sorted(path.parent.name for path in folder.glob("*/done"))
-    assert found == ["large", *(f"{arm}-{run}" for arm in ("small", "tuned") for run in ("20-0", "20-1", "60-0"))]
+    assert found == sorted(["large", *(f"{arm}-{run}" for arm in ARMS for run in ("20-0", "20-1", "60-0"))])
     for name in found:
         assert (folder / name / "on_small" / "test.json").is_file()
         assert (folder / name / "on_large" / "test.json").is_file() == (not name.startswith("small"))
+    both = OmegaConf.load(folder / "both-20-1" / "config.yaml").data
+    assert [(part.hospital, part.get("train_records")) for part in both.parts] == [("large", None), ("small", 20)]
+    assert both.parts[1].subset_seed == 1 and both.label_space == ["AFIB", "STACH", "IRBBB"]
     tuned = json.loads((folder / "tuned-20-1" / "on_small" / "test.json").read_text())
     assert tuned["data"]["records"]["test"] == tuned["records"]
 
@@ -66,7 +71,7 @@ def test_the_table_has_the_paired_bootstrap_of_the_metrics(finished: tuple[Study
     gain = auroc_differences(logits["tuned"], logits["small"], targets, patients, resamples=50).macro
     for found, expected in ((row["small"], alone), (row["tuned - small"], gain)):
         assert [found.value, found.low, found.high] == pytest.approx(list(expected[:3]), abs=1e-12)  # type: ignore[attr-defined]
-    assert row["by seed"] == {arm: pytest.approx([row[arm].value]) for arm in ("small", "tuned")}  # type: ignore[attr-defined]
+    assert row["by seed"] == {arm: pytest.approx([row[arm].value]) for arm in ARMS}  # type: ignore[attr-defined]
 
 
 def test_it_writes_table_results_and_figure(
@@ -107,15 +112,15 @@ def test_another_configuration_in_the_same_folder_is_refused(finished: tuple[Stu
 
 def test_a_checkpoint_may_stand_for_the_large_archive(finished: tuple[Study, list[str]], tmp_path: Path) -> None:
     study, arguments = finished
-    more = [
+    more = [word for word in arguments if not word.startswith("large.")]
+    more += [
         f"--large={study.checkpoint}",
         f"--run_dir={tmp_path / 'run'}",
         "--sizes=[20]",
         "--seeds=[1]",
         "--epochs=[1]",
     ]
-    more += [word for word in arguments if not word.startswith(("run_dir", "large."))]
-    more = [*more[5:], *more[:5]]
+    more += ["--both=false"]
     assert small.run("transfer", more) == 0
     again, first = (json.loads((Path(f) / "results.json").read_text()) for f in (tmp_path / "run", study.run_dir))
     assert again["large"] == first["large"]

@@ -1,5 +1,6 @@
 """A transfer study: which archives, networks, sizes and seeds; and the trainings that it consists of."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ecg_lightning.config import as_dict, find_config, merge, split_arguments, suggest
+from ecg_lightning.config import as_dict, compose, find_config, merge, split_arguments, suggest
 from ecg_lightning.errors import UserError
 
 ALL = "all"
@@ -27,7 +28,8 @@ class Study:
         large: configuration of the training on the large archive; or a checkpoint of it, which is then used as it is.
         small: configuration of the training on the small archive, with the best recipe for it alone.
         tune: configuration on top of `small` where training starts from the large archive's network.
-        both: configuration of a training on both archives at once; without it this arm is left out.
+        both: also train on both archives at once, by the recipe of `large` (a mix, see data/mixed.yaml); `both.` before
+            a key concerns these trainings alone (``both.data.temperature=0.5``).
         sizes: numbers of the small archive's training recordings; `all` for every one.
         seeds: subsets of each size, each with another initialisation.
         epochs: of training from scratch; those of the configuration where not given.
@@ -39,7 +41,7 @@ class Study:
     large: str
     small: str
     tune: str | None = None
-    both: str | None = None
+    both: bool = False
     sizes: list[str] = field(default_factory=lambda: ["100", "200", "500", ALL])
     seeds: list[int] = field(default_factory=lambda: [1])
     epochs: list[int] = field(default_factory=list)
@@ -52,6 +54,8 @@ class Study:
         for size in self.sizes:
             if size != ALL and not (size.isdecimal() and int(size) > 0):
                 raise UserError(f"sizes: '{size}' is neither a number of recordings nor `{ALL}`.")
+        if self.both and not self.trains_large:
+            raise UserError("both: needs the large archive itself, as a configuration in place of a checkpoint.")
         for name in ("seeds", "epochs", "tune_epochs"):
             given = getattr(self, name)
             if len(given) not in (1, len(self.sizes)) and (given or name == "seeds"):
@@ -90,18 +94,21 @@ class Study:
                 subset = [f"seed={seed}", f"data.subset_seed={seed}"]
                 subset += [f"data.train_records={size}"] if size != ALL else []
                 for arm in ("small", "tuned", *(["both"] if self.both else [])):
-                    words = [*self.configured(arm), *subset]
-                    epochs = self.at("tune_epochs" if arm == "tuned" else "epochs", size) if arm != "both" else None
-                    words += [f"trainer.max_epochs={epochs}"] if epochs else []
+                    words = self.mixed(subset) if arm == "both" else [*self.configured(arm), *subset]
+                    epochs = self.at("tune_epochs" if arm == "tuned" else "epochs", size)
+                    words += [f"trainer.max_epochs={epochs}"] if epochs and arm != "both" else []
                     found.append(Training(arm, size, seed, self.folder(arm, size, seed), tuple(words)))
         return found
 
     def configured(self, arm: str) -> list[str]:
         """The words of the command line that configure an arm's training, or the archive of that name in evaluation."""
-        files = {"large": [self.large], "small": [self.small], "both": [self.both or ""]}
-        files["tuned"] = [self.small, *([self.tune] if self.tune else [])]
+        files = {
+            "large": [self.large],
+            "small": [self.small],
+            "tuned": [self.small, *([self.tune] if self.tune else [])],
+        }
         words = [word for file in files[arm] for word in ("--config", file)]
-        archive = "small" if arm == "tuned" else arm
+        archive = "large" if arm == "large" else "small"
         for override in self.overrides:
             first, _, rest = override.partition(".")
             if first not in ("large", "small", "both"):
@@ -109,6 +116,23 @@ class Study:
             elif first == archive:
                 words.append(rest)
         return words + ([f"finetune.checkpoint={self.checkpoint}"] if arm == "tuned" else [])
+
+    def mixed(self, subset: Sequence[str]) -> list[str]:
+        """The words that configure a training on both archives: the recipe of `large` on a mix of the two."""
+        from ecg_lightning.datamodules.base import ECGDataModule
+        from ecg_lightning.datamodules.mixed import OWN
+
+        shared = {entry.name for entry in fields(ECGDataModule)} - OWN
+        large, small = (
+            as_dict(compose(words))["data"]
+            for words in (self.configured("large"), [*self.configured("small"), *subset])
+        )
+        parts = [{key: value for key, value in data.items() if key not in shared} for data in (large, small)]
+        data = {"name": "MixedDataModule", "parts": parts} | {key: small[key] for key in small if key in shared}
+        own = [word.removeprefix("both.") for word in self.overrides if word.startswith("both.")]
+        return [
+            *self.configured("large"), *(f"data.{key}={json.dumps(value)}" for key, value in data.items()), subset[0], *own
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,6 +198,6 @@ def _study_file(path: Path, keys: Sequence[str]) -> dict[str, object]:
     for key, value in found.items():
         if key not in keys:
             raise UserError(f"{path}: there is no key '{key}'. {suggest(key, keys)}Keys: {', '.join(keys)}.")
-        if key in ("large", "small", "tune", "both") and (path.parent / str(value)).is_file():
+        if key in ("large", "small", "tune") and (path.parent / str(value)).is_file():
             found[key] = str(path.parent / str(value))
     return found

@@ -1,0 +1,60 @@
+"""Simulated recordings measured beside real ones, by the study's own tools (experiments/realism)."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from ecg_lightning.records import read_wfdb
+from ecg_lightning.simulator import Hospital, simulate
+
+RATE = 500
+
+
+@pytest.fixture(scope="module")
+def measure() -> ModuleType:
+    pytest.importorskip("neurokit2")
+    path = Path(__file__).parents[2] / "experiments" / "realism" / "measure.py"
+    spec = importlib.util.spec_from_file_location("measure", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pair(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Signals (40, samples, 12) in mV: real, simulated."""
+    files = sorted((shared_data / "ptbxl" / "records500").rglob("*.hea"))[:40]
+    real = np.stack([read_wfdb(file.with_suffix("")).signal.T for file in files])
+    return real, simulate(Hospital.load("ptbxl_like"), range(40), 0, RATE).signals / np.float32(1000)
+
+
+def test_rate_and_intervals_are_those_of_real_recordings(
+    measure: ModuleType, pair: tuple[np.ndarray, np.ndarray]
+) -> None:
+    medians = [
+        {name: np.nanmedian([measure.intervals(each, RATE)[name] for each in kind[:15]]) for name in measure.INTERVALS}
+        for kind in pair
+    ]
+    for name, most in zip(measure.INTERVALS, (15, 35, 25, 45), strict=True):
+        assert abs(medians[0][name] - medians[1][name]) < most, name
+
+
+def test_amplitudes_are_those_of_real_recordings(measure: ModuleType, pair: tuple[np.ndarray, np.ndarray]) -> None:
+    real, simulated = (np.median(measure.amplitudes(kind), axis=0) for kind in pair)
+    assert (np.abs(np.log2(simulated / real)) < 0.75).all()
+
+
+def test_the_spectrum_is_that_of_real_recordings(measure: ModuleType, pair: tuple[np.ndarray, np.ndarray]) -> None:
+    (frequencies, real), (_, simulated) = (measure.spectrum(kind, RATE) for kind in pair)
+    band = (frequencies >= 1) & (frequencies <= 40)
+    assert np.abs(real - simulated)[band].mean() < 5  # dB
+
+
+def test_comparison_is_scipys(measure: ModuleType) -> None:
+    found = measure.compare(np.array([1.0, 2, 3, np.nan]), np.array([2.0, 3, 4]))
+    assert (found["real median"], found["simulated median"]) == (2, 3)
+    assert found["distance"] == pytest.approx(1 / 3)
