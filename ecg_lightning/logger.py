@@ -60,6 +60,7 @@ class Logging:
             group=self.group, tags=self.tags, save_dir=run_dir, offline=offline, config=config,
             settings=wandb.Settings(init_timeout=30),
         )  # fmt: skip
+        logger._wandb_init.pop("anonymous", None)  # Lightning passes it, and wandb warns that it has no effect
         assert logger.experiment is not None
         return logger
 
