@@ -149,7 +149,8 @@ class ECGDataModule(pl.LightningDataModule):
         path = Path(self.root).expanduser()
         if not path.is_dir():
             raise UserError(
-                f"data.root: there is no folder '{self.root}'. {self.source} is expected there as distributed."
+                f"data.root: there is no folder '{self.root}'. {self.source} is expected there as distributed; "
+                "`prepare --download` fetches a public archive."
             )
         return path
 
