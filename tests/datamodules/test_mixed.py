@@ -168,7 +168,7 @@ def test_a_mix_that_cannot_be_is_explained(root: Path, values: dict[str, Any], s
 
 
 def test_a_part_without_a_folder_is_named(root: Path) -> None:
-    with pytest.raises(UserError, match="no folder '.*nowhere'. georgia is expected there"):
+    with pytest.raises(UserError, match=r"no folder '.*nowhere'\. georgia is expected there"):
         mix(root, parts=[PARTS[0], PARTS[1] | {"root": "nowhere"}]).prepare_data()
 
 
