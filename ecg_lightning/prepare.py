@@ -53,14 +53,18 @@ def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[st
 
 
 def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
-    """Fetches what of the source's archive is not in its root yet."""
-    from ecg_lightning.download import download
+    """Fetches what is not there yet of the source's archive, or of every public archive of a mix."""
+    from ecg_lightning.download import catalogue, download
 
-    if data.root is None:
-        raise UserError("data.root is missing: the folder that --download fills.")
     include, exclude = (options[key].split(",") if key in options else () for key in ("include", "exclude"))
-    root = Path(data.root).expanduser()
-    download(data.source, root, base_url=options.get("base_url"), include=include, exclude=exclude)
+    mixed = len(data.sources) > 1
+    for part in data.sources.values():
+        if mixed and part.source not in catalogue():  # a hospital's own, or simulated
+            continue
+        if part.root is None:
+            raise UserError(f"data.root of {part.source} is missing: the folder that --download fills.")
+        root = Path(part.root).expanduser()
+        download(part.source, root, base_url=options.get("base_url"), include=include, exclude=exclude)
 
 
 def report(data: ECGDataModule) -> None:

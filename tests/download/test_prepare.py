@@ -30,9 +30,27 @@ def test_an_archive_is_fetched_packed_and_reported(
 def test_what_cannot_be_fetched_is_explained(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to download for the source"):
         prepare(["--download", *words("folder", tmp_path, tmp_path)])
-    with pytest.raises(UserError, match=r"data\.root is missing"):
+    with pytest.raises(UserError, match=r"data\.root of ludb is missing"):
         prepare(["--download", *words("ludb", tmp_path, tmp_path), "data.root=null"])
     with pytest.raises(UserError, match=r"no folder '.*nowhere'"):
         prepare(words("ludb", tmp_path / "nowhere", tmp_path))
     with pytest.raises(UserError, match="include"):
         prepare([*words("ludb", tmp_path, tmp_path), "include=data"])
+
+
+def test_a_mix_fetches_its_public_archives_alone(server: ArchiveServer, tmp_path: Path) -> None:
+    archive = ludb(tmp_path / "published", 12)
+    files = (path for path in archive.root.rglob("*") if path.is_file())
+    server.physionet({path.relative_to(archive.root).as_posix(): path.read_bytes() for path in files})
+    config = tmp_path / "mix.yaml"
+    parts = "[{name: LUDBDataModule, root: new}, {name: SimulatedDataModule, records: 30}]"
+    config.write_text(f"data: {{name: MixedDataModule, parts: {parts}}}\n")
+    words = [
+        "--config",
+        str(config),
+        f"data.root={tmp_path}",
+        f"data.store_dir={tmp_path}/stores",
+        "data.pack_workers=1",
+    ]
+    assert prepare(["--download", f"base_url={server.url}", *words]) == 0
+    assert (tmp_path / "new" / "data" / "12.dat").is_file()
