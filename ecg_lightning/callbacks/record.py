@@ -58,7 +58,9 @@ class RunRecord(pl.Callback):
             return
         epoch = trainer.current_epoch
         values = {name: value.item() for name, value in trainer.callback_metrics.items()}
-        row: dict[str, Any] = {"epoch": epoch, "step": trainer.global_step} | {k: f"{v:.6g}" for k, v in sorted(values.items())}
+        row: dict[str, Any] = {"epoch": epoch, "step": trainer.global_step} | {
+            k: f"{v:.6g}" for k, v in sorted(values.items())
+        }
         path = self.run_dir / "metrics.csv"
         earlier = []
         if path.exists():

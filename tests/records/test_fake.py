@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import fake
 import h5py
 import numpy as np
 
+import fake
 from ecg_lightning.records import read_record, trim_padding
 
 

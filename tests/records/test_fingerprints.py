@@ -1,11 +1,11 @@
 from pathlib import Path
 
-import fake
 import h5py
 import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
+import fake
 from ecg_lightning.records import fingerprint, matches, read_record
 from ecg_lightning.records.fingerprints import SIZE
 

@@ -1,12 +1,12 @@
 from math import isnan
 from pathlib import Path
 
-import fake
 import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
 
+import fake
 from ecg_lightning.records import LEADS, RecordError, read_record
 
 WAVE = fake.ecg(1000, 250, seed=4).astype(np.float32)

@@ -2,10 +2,10 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import fake
 import numpy as np
 import pytest
 
+import fake
 from ecg_lightning.records import Record, RecordError, read_record, repair, trim_padding
 
 WAVE = fake.ecg(2000, 200, seed=5).astype(np.float32)

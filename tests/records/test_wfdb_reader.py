@@ -1,11 +1,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import fake
 import numpy as np
 import pytest
 import wfdb
 
+import fake
 from ecg_lightning.records import LEADS, RecordError, read_header, read_record, read_wfdb
 from ecg_lightning.records.wfdb_header import parse_header, parse_patient
 
