@@ -60,7 +60,14 @@ def test_every_experiment_takes_a_step(name: str, root: Path, tmp_path: Path, mo
     data = root if source == "PTBXLDataModule" else SOURCES[source].write(tmp_path / "archive").root
     words = list(STEP)
     if compose(["--config", f"experiment/{name}"]).finetune.checkpoint:
-        model = ("model.name=ResNet1dModule", "model.depth=18", "data.name=PTBXLDataModule", f"data.root={root}")
+        model = (
+            "--config",
+            "default",
+            "--config",
+            "model/resnet1d18",
+            "data.name=PTBXLDataModule",
+            f"data.root={root}",
+        )
         assert small.run("fit", [*model, "data.seconds=3", "run_dir=parent", "data.store_dir=store", *words]) == 0
         words.append("finetune.checkpoint=parent/checkpoints/best.ckpt")
     assert (
