@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install test lint format clean
+.PHONY: help install demo test lint format clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -16,6 +16,10 @@ install: .venv/installed  ## make .venv with the pinned packages and this one in
 	# EcgLib is a reference in tests; what it asks for (torchvision) does not go with a CPU build of torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps ecglib
 	touch $@
+
+demo: install  ## pretraining on a large simulated archive, shown on a small hospital: minutes, no data needed
+	$(BIN)/python -m ecg_lightning transfer --study experiments/demo/study.yaml
+	@cat experiments/demo/next.txt
 
 test: install lint  ## lint, types and tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
