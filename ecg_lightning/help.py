@@ -44,10 +44,21 @@ USAGE = {
     "fetch": "usage: fetch NAME [FOLDER] [checkpoints_dir=URL]\n",
     "checkpoints": "usage: checkpoints [NAME] [checkpoints_dir=URL]\n",
     "models": "usage: models\n",
-    "transfer": """usage: transfer --large FILE --small FILE [--sizes [50,100,all]] [--seeds [3]] [key=value]…
+    "transfer": """usage: transfer --study FILE [key=value]…
+       transfer --large FILE --small FILE [--tune FILE] [--sizes [50,100,all]] [--seeds [3]] [key=value]…
 
-  --large FILE    the experiment on the archive to pretrain on
-  --small FILE    the experiment on the archive that counts
+  --study FILE          a file of the keys below (experiments/demo/study.yaml is one); paths in it may be relative to it
+  --large FILE          configuration of the training on the large archive, or a checkpoint of it
+  --small FILE          configuration of the training on the small archive, the best recipe for it alone
+  --tune FILE           on top of the small one's where training starts from the large archive's network
+  --both true           also train on both archives at once
+  --sizes LIST          numbers of the small archive's training recordings; `all` for every one
+  --seeds LIST          how many subsets and initialisations: one number, or one a size; as are
+  --epochs LIST           epochs of training from scratch, and
+  --tune_epochs LIST      of fine-tuning
+  --resamples N         of the bootstrap (1000)
+  --run_dir FOLDER      of the study; what is finished there is not done again
+  key=value             for every training; large.key=value, small.key=value or both.key=value for some
 """,
 }
 
