@@ -2,6 +2,7 @@
 
 import netrc
 import os
+import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,11 @@ class Logging:
                 raise
             warnings.warn(f"W&B cannot be reached ({error}); logging offline to {run_dir / 'wandb'}.", stacklevel=2)
             return self._start(run_dir, config, offline=True)
+
+    def finish(self) -> None:
+        """Ends the run at W&B, so that the next one of this process is not logged into it."""
+        if self.wandb and "wandb" in sys.modules:
+            sys.modules["wandb"].finish()
 
     def _start(self, run_dir: Path, config: dict[str, Any], offline: bool) -> "WandbLogger":
         if offline:  # online, it prints where the run can be watched

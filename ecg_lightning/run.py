@@ -49,7 +49,10 @@ def fit(arguments: Sequence[str]) -> int:
     logger: Logging = build("logger", config.get("logger") or {})
     callbacks = _callbacks(run_dir, config, model, finetune, data)
     trainer = trainer_of(config, run_dir, callbacks, logger.make(run_dir, as_dict(config)), finetune.freezes())
-    trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False if resume else None)
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False if resume else None)
+    finally:
+        logger.finish()
     if trainer.interrupted:
         print(
             f"Stopped. Go on with the same command and checkpoint_path={run_dir}/checkpoints/last.ckpt", file=sys.stderr

@@ -115,16 +115,13 @@ def test_wandb_offline_holds_the_metrics_and_never_asks(
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = small.fit(root, tmp_path / "run", "logger.wandb=true", "logger.group=study", "trainer.max_epochs=1")
-    import wandb
-
-    wandb.finish()
     (log,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
     logged, group = {}, ""
     for data in wandb_records(log):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         if record.WhichOneof("record_type") == "run":
-            group = record.run.run_group
+            group = group or record.run.run_group
         for item in record.history.item:
             logged["/".join(item.nested_key) or item.key] = json.loads(item.value_json)
     row = next(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))

@@ -149,7 +149,7 @@ def test_csv_with_empty_cells_is_interpolated(tmp_path: Path) -> None:
         ("a.csv", b"I,II,III\n1,2,3\n1,2\n", {}, "unreadable file"),
         ("a.csv", b"", {}, "empty signal"),
         ("a.csv", b"I (mV),II (uV)\n1,2\n3,4\n", {}, "ambiguous unit"),
-        ("a.npy", None, {}, "unreadable file"),
+        ("a.npy", None, {}, "no such file"),
     ],
 )
 def test_refusals_name_the_file(
