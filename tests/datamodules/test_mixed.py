@@ -12,7 +12,9 @@ from sklearn.metrics import roc_auc_score
 
 import fake
 import small
-from ecg_lightning.config import build
+from datamodules.sources import SOURCES
+from ecg_lightning.checkpoints import card_of
+from ecg_lightning.config import build, compose
 from ecg_lightning.datamodules import MixedDataModule
 from ecg_lightning.datamodules.batches import TrainingBatches
 from ecg_lightning.errors import UserError
@@ -202,3 +204,18 @@ def test_prepare_tells_of_each_source_and_of_all(
     said = capsys.readouterr().out
     heads = ["ptbxl: 60 records", "georgia: 30 records", "code15: 40 records", "mixed: 130 records"]
     assert [said.index(head) for head in heads] == sorted(said.index(head) for head in heads)
+
+
+def test_the_experiment_over_all_archives_takes_a_step(tmp_path: Path) -> None:
+    config = ("--config", "experiment/all_archives")
+    parts = compose(config).data.parts
+    for part in parts:
+        SOURCES[part.name].write(tmp_path / "archives" / part.root)
+    given = (
+        *config, f"data.root={tmp_path}/archives", f"data.store_dir={tmp_path}/store", "data.pack_workers=1", *small.TINY,
+        "trainer.max_epochs=1", "trainer.limit_train_batches=1", "data.val_folds=[1,2,3,9]", f"run_dir={tmp_path}/run",
+    )  # fmt: skip
+    assert small.run("fit", given) == 0
+    described = card_of(f"{tmp_path}/run/checkpoints/best.ckpt")["data"]
+    assert len(described["parts"]) == len(parts) == 9
+    assert sum(part["records"]["train"] for part in described["parts"].values()) == described["records"]["train"]
