@@ -31,6 +31,7 @@ from ecg_lightning.store import FORMAT, Store, write_json
 
 PART = 128
 """Records a part: small enough that little is lost when a run is killed."""
+_AT_ONCE = 16  # parts joined before they are removed
 INDEX = {
     "record_id": "", "patient_id": "", "age": np.nan, "sex": "", "date": "", "site": "", "codes": "", "fold": 0,
     "file": "", "offset": 0, "length": 0, "original_rate": np.nan, "quality": "",
@@ -99,7 +100,7 @@ def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path)
             entry = INDEX | known | {str(k): v for k, v in row.items() if not _empty(v)}
             flags = [*record.quality, *(["clipped"] if clipped else [])]
             entry |= {"length": len(steps), "original_rate": record.sampling_rate, "quality": "|".join(flags)}
-            signals.write(steps.tobytes())
+            signals.write(steps)
             contents.append(content[None])
             index.append(entry)
     np.save(stem.with_suffix(".content.npy"), np.concatenate(contents))
@@ -215,14 +216,15 @@ def _join(partial: Path, stems: list[Path], sampling_rate: int, facts: Mapping[s
     file.touch()
     joined = sum(n for stem, n in zip(stems, lengths, strict=True) if not stem.with_suffix(".bin").exists())
     os.truncate(file, joined * step)
+    left = [stem.with_suffix(".bin") for stem in stems if stem.with_suffix(".bin").exists()]
     with file.open("ab") as out:
-        for stem in stems:
-            source = stem.with_suffix(".bin")
-            if source.exists():
+        for first in range(0, len(left), _AT_ONCE):
+            for source in left[first : first + _AT_ONCE]:
                 with source.open("rb") as packed:
-                    shutil.copyfileobj(packed, out)
-                out.flush()
-                os.fsync(out.fileno())
+                    shutil.copyfileobj(packed, out, 1 << 20)
+            out.flush()
+            os.fsync(out.fileno())  # on the disk before the parts are removed
+            for source in left[first : first + _AT_ONCE]:
                 source.unlink()
     index, again = _unique(pd.concat([some for some in entries if len(some)] or entries, ignore_index=True))
     rejected += again

@@ -27,7 +27,7 @@ _SIGMA = 32  # int8 steps a standard deviation: four of them fit
 # Candidates share one of 16 keys of 18 bits. Two fingerprints that correlate by 0.99 do so with p > 0.9999, by 0.96
 # with 0.95, and two that do not correlate with 16 / 2^18, so that pairs are found without comparing all with all.
 _BANDS, _BITS = 16, 18
-_CHUNK = 1 << 20  # pairs compared at a time
+_CHUNK = 1 << 18  # pairs compared at a time: some 130 MB
 
 Fingerprints = NDArray[np.int8]
 
@@ -48,8 +48,8 @@ def fingerprint(signal: NDArray[np.number], sampling_rate: float) -> Fingerprint
     stop = int((_SECONDS + 1 / _RATE) * sampling_rate) + 2
     leads = signal[_INDEPENDENT, :stop].astype(np.float32, copy=False)
     blocks = _average(leads, sampling_rate)
-    blocks -= blocks.mean(axis=1, keepdims=True)
-    energy = np.square(blocks).mean(axis=1, keepdims=True)
+    blocks -= blocks.sum(axis=1, keepdims=True) / blocks.shape[1]  # numpy's mean takes four times as long
+    energy = np.square(blocks).sum(axis=1, keepdims=True) / blocks.shape[1]
     if not energy.any():
         return np.zeros(SIZE, np.int8)
     blocks /= np.sqrt(energy + _LEAST_ENERGY * energy.mean())
@@ -91,15 +91,24 @@ def _average(leads: NDArray[np.float32], sampling_rate: float) -> NDArray[np.flo
     count = min(_SECONDS * _RATE, int((leads.shape[1] - 2) / sampling_rate * _RATE))
     if count < 1:
         return np.zeros((len(leads), 1), np.float32)
+    edges, before, after = _edges(count, sampling_rate)
+    ends = leads.take(edges, axis=1) * before + leads.take(edges + 1, axis=1) * after
+    sums: NDArray[np.float32] = np.add.reduceat(leads[:, : edges[-1]], edges[:-1], axis=1)
+    sums += ends[:, 1:] - ends[:, :-1]
+    return sums
+
+
+@lru_cache(maxsize=64)
+def _edges(count: int, sampling_rate: float) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
+    """The sample before each edge of the blocks, and the weights of it and of the next one.
+
+    The trapezoidal rule: half a sample at each edge, and the part of the step beyond it.
+    """
     edges = np.arange(count + 1) * (sampling_rate / _RATE)
     whole = edges.astype(np.intp)
     part = (edges - whole).astype(np.float32)
-    # The trapezoidal rule: half a sample at each edge, and the part of the step beyond it.
-    at_edges = leads[:, whole]
-    ends = at_edges * (part + 0.5) + 0.5 * part * part * (leads[:, whole + 1] - at_edges)
-    sums: NDArray[np.float32] = np.add.reduceat(leads[:, : whole[-1]], whole[:-1], axis=1)
-    sums += ends[:, 1:] - ends[:, :-1]
-    return sums
+    after = 0.5 * part * part
+    return whole, part + np.float32(0.5) - after, after
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +142,7 @@ def _keys(rows: NDArray[np.float32], planes: NDArray[np.float32]) -> NDArray[np.
 def _candidates(
     first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs of rows with the same key, about a million at a time; key -1 has none."""
+    """Pairs of rows with the same key, some at a time; key -1 has none."""
     order = np.argsort(second, kind="stable")
     ordered = second[order]
     left = np.searchsorted(ordered, first, "left")
