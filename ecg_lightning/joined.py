@@ -13,12 +13,16 @@ from ecg_lightning.records import LEADS
 from ecg_lightning.records.fingerprints import matches
 from ecg_lightning.store import Store
 
+UNNAMED = "folder"
+"""The source of a hospital of one's own that has been given no name."""
+
 
 class JoinedStore(Store):
     """The stores of several sources with the interface of one; their signals stay where they are.
 
     In its index a recording's id and a patient's id begin with the source (``georgia/E00001``), so that equal numbers of two
-    archives stay apart; patients by the archive, so that the same archive twice has the same patients.
+    archives stay apart; patients by the archive, so that the same archive twice has the same patients. Hospitals of your
+    own that have no name are told apart by their order.
 
     Args:
         stores: at least one, by the name of the source; all of one sampling rate.
@@ -81,8 +85,9 @@ class JoinedStore(Store):
 
 def _named(store: Store, name: str) -> pd.DataFrame:
     patient = store.index["patient_id"]
+    archive = store.meta["source"] if store.meta["source"] != UNNAMED else name
     return store.index.drop(columns="offset").assign(
         source=name,
         record_id=name + "/" + store.index["record_id"].astype(str),
-        patient_id=(store.meta["source"] + "/" + patient).where(patient != "", ""),
+        patient_id=(archive + "/" + patient).where(patient != "", ""),
     )

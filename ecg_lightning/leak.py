@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ecg_lightning.checkpoints import Checkpoint
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import matches
 
@@ -35,11 +36,11 @@ def within(data: ECGDataModule) -> list[str]:
             f"{pairs}."
             + (" data.drop_copies=true leaves such copies out of training." if len(data.sources) > 1 else "")
         )
-    patients = data.store.index["patient_id"]
-    shared = patients.iloc[train][patients.iloc[train].isin(patients.iloc[held_out][patients.iloc[held_out] != ""])]
+    patient = data.store.index["patient_id"]
+    shared = patient.iloc[train][patient.iloc[train].isin(patient.iloc[held_out][patient.iloc[held_out] != ""])]
     if len(shared):
         first = shared.drop_duplicates().iloc[:EXAMPLES].index
-        theirs = [held_out[(patients.iloc[held_out] == patients.iloc[row]).argmax()] for row in first]
+        theirs = [held_out[(patient.iloc[held_out] == patient.iloc[row]).argmax()] for row in first]
         pairs = ", ".join(f"that of {ids[a]} and {ids[b]}" for a, b in zip(first, theirs, strict=True))
         found.append(
             f"{shared.nunique()} patients of the validation or test side are also in training, for example {pairs}."
@@ -48,20 +49,30 @@ def within(data: ECGDataModule) -> list[str]:
 
 
 def before(data: ECGDataModule, splits: Sequence[str], checkpoint: Checkpoint) -> list[str]:
-    """Which recordings of these sides trained a checkpoint or one of its ancestors, in sentences."""
+    """Whether recordings of these sides, or others of their patients, trained a checkpoint or an ancestor, in sentences.
+
+    A checkpoint names no patients. It has seen a patient where it has seen any recording that the sources have of him.
+    """
     if checkpoint.seen is None:
         print(
             f"{checkpoint.name} does not list the recordings that trained it; these may be among them.", file=sys.stderr
         )
         return []
     rows = np.concatenate([data.rows(split) for split in splits])
-    seen = rows[np.unique(matches(checkpoint.seen.numpy(), data.store.content[rows])[:, 1])]
-    if not len(seen):
-        return []
-    ids = ", ".join(data.store.index["record_id"].iloc[seen[:EXAMPLES]])
-    sides = " and ".join(SIDES[split] for split in splits)
-    share = f"{len(seen)} of the {len(rows)} recordings of the {sides} side"
-    return [f"{share} trained {checkpoint.name} or a checkpoint that it comes from, for example {ids}."]
+    patient = patients(data.store.index)
+    theirs = np.flatnonzero(patient.isin(patient.iloc[rows]))
+    seen = theirs[np.unique(matches(checkpoint.seen.numpy(), data.store.content[theirs])[:, 1])]
+    itself = rows[np.isin(rows, seen)]
+    other = np.setdiff1d(rows[patient.iloc[rows].isin(patient.iloc[seen])], itself)
+    sides, found = " and ".join(SIDES[split] for split in splits), []
+    for some, what in ((itself, ""), (other, " are of patients of whom another recording")):
+        if len(some):
+            share = f"{len(some)} of the {len(rows)} recordings of the {sides} side"
+            ids = ", ".join(data.store.index["record_id"].iloc[some[:EXAMPLES]])
+            found.append(
+                f"{share}{what} trained {checkpoint.name} or a checkpoint that it comes from, for example {ids}."
+            )
+    return found
 
 
 def check_training(data: ECGDataModule, parent: Checkpoint | None) -> None:

@@ -100,7 +100,7 @@ def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path)
             entry = INDEX | known | {str(k): v for k, v in row.items() if not _empty(v)}
             flags = [*record.quality, *(["clipped"] if clipped else [])]
             entry |= {"length": len(steps), "original_rate": record.sampling_rate, "quality": "|".join(flags)}
-            signals.write(steps)
+            signals.write(steps.data)
             contents.append(content[None])
             index.append(entry)
     np.save(stem.with_suffix(".content.npy"), np.concatenate(contents))

@@ -94,8 +94,8 @@ def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModul
     groups = list(model.layer_groups())
     finetune.check(groups)
     model.optim, model.rates, model.seed = optim, finetune.rates_of(groups), seed
-    targets = data.targets[data.rows("train")]
-    model.positive_weight.copy_(torch.from_numpy(positive_weights(targets, optim)))
+    rows = data.rows("train")
+    model.positive_weight.copy_(torch.from_numpy(positive_weights(data.targets[rows], optim, data.draws(rows))))
     if not _has_both_classes(data.targets[data.rows("val")]):
         model.monitor = "val/loss"
         print(
@@ -128,12 +128,21 @@ def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModul
     return model, finetune
 
 
-def positive_weights(targets: NDArray[np.float32], optim: Optim) -> NDArray[np.float32]:
-    """(terms,) weight of a positive in the loss: negatives/positives, its root, or 1; bounded, and 1 without positives."""
-    positive, negative = (targets == 1).sum(0), (targets == 0).sum(0)
+def positive_weights(
+    targets: NDArray[np.float32], optim: Optim, draws: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """(terms,) weight of a positive in the loss: negatives/positives, its root, or 1; bounded, and 1 without positives.
+
+    Args:
+        targets: (recordings, terms) 1, 0 or NaN.
+        optim: which weight, and its bound.
+        draws: (recordings,) how likely each is drawn, so that positives count as often as they are met.
+    """
     if optim.positive_weight == "none":
         return np.ones(targets.shape[1], np.float32)
-    ratio = np.where(positive > 0, negative / np.maximum(positive, 1), 1.0)
+    each = np.ones(len(targets)) if draws is None else draws
+    positive, negative = each @ (targets == 1), each @ (targets == 0)
+    ratio: NDArray[np.float64] = np.divide(negative, positive, out=np.ones(targets.shape[1]), where=positive > 0)
     weight = np.sqrt(ratio) if optim.positive_weight == "sqrt" else ratio
     return np.clip(weight, 1 / optim.max_positive_weight, optim.max_positive_weight).astype(np.float32)
 

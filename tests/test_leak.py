@@ -246,6 +246,28 @@ def test_fine_tuning_is_refused_where_an_ancestor_has_seen_the_test(root: Path, 
     assert checkpoints.card_of(str(tmp_path / "last" / "checkpoints" / "best.ckpt"))["allow_leak"] is True
 
 
+def test_a_patient_is_known_again_by_another_recording(root: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(root / "ptbxl" / "ptbxl_database.csv")
+    again = rows["patient_id"].duplicated()
+    folders = {"once": rows[~again], "all": rows}
+    for name, part in folders.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "records100").symlink_to(root / "ptbxl" / "records100")
+        part.to_csv(tmp_path / name / "ptbxl_database.csv", index=False)
+    given = words(tmp_path / "once", tmp_path / "parent", name="PTBXLDataModule")
+    assert small.run("fit", [*given, "data.val_folds=[1]", "data.test_folds=[10]"]) == 0
+    other = [*words(tmp_path / "all", tmp_path / "run", name="PTBXLDataModule"), "data.val_folds=[1]"]
+    said = refused("test", [*other, "data.test_folds=[6]", f"checkpoint_path={tmp_path}/parent/checkpoints/best.ckpt"])
+    fold = rows["strat_fold"] == 6
+    new = rows[fold & again]
+    assert len(new) > 0
+    assert f"{(fold & ~again).sum()} of the {fold.sum()} recordings of the test side trained" in said
+    assert (
+        f"{len(new)} of the {fold.sum()} recordings of the test side are of patients of whom another recording" in said
+    )
+    assert f"for example {new['ecg_id'].iloc[0]:05d}" in said
+
+
 # Real recordings -----------------------------------------------------------------------------------------------------
 
 

@@ -80,6 +80,8 @@ class MixedDataModule(ECGDataModule):
                 f"{', '.join(wrong)} must be the same for all sources: write it in data, not in one of the parts."
             )
         inherited = {name: getattr(self, name) for name in (common | OWN) - {"root", "train_records", "seed"}}
+        if given.get("endless"):
+            raise UserError("endless: a simulated archive that is drawn while training cannot be mixed; set records.")
         values = inherited | dict(given)
         if self.root is not None and "root" in given:
             values["root"] = str(Path(self.root, Path(given["root"]).expanduser()))

@@ -91,7 +91,7 @@ def _records(hospital: Hospital, drawn: Simulated, archive: Archive) -> Iterator
         yield Record(
             signal.T.astype(np.float32) / np.float32(1000),
             archive.sampling_rate,
-            patient_id=f"{hospital.name}-{patient}",
+            patient_id=f"{hospital.name}-{patient}" + ("" if archive.seed == "0" else f"-{archive.seed}"),
             age=age,
             sex=sex,
             codes=terms,

@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -95,3 +96,28 @@ def test_a_newcomer_s_hospital(tmp_path: Path, capsys: pytest.CaptureFixture[str
     torch.testing.assert_close(after[stem], before[stem])  # asleep for the first two epochs
     assert small.run("test", [*words, f"checkpoint_path={tmp_path}/small/checkpoints/best.ckpt"]) == 0
     assert "CHAGAS" in json.dumps(json.loads((tmp_path / "small" / "test.json").read_text()))
+
+
+def test_the_real_hospital_is_read_as_its_headers_say(shared_data: Path, tmp_path: Path) -> None:
+    for file in (shared_data / "code15_chagas").iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    make_table(tmp_path)
+    texts = {path.stem: path.read_text() for path in tmp_path.glob("*.hea")}
+    config = {
+        "name": "FolderDataModule", "source_name": "our_hospital", "root": str(tmp_path), "store_dir": f"{tmp_path}/store",
+        "columns": {"record": "Exam ID", "patient": "Patient ID", "age": "Age", "sex": "Sex"},
+        "label_columns": {"Chagas label": "own:CHAGAS"}, "label_space": ["own:CHAGAS"], "pack_workers": 1,
+    }  # fmt: skip
+    data = build("data", config, seed=0)
+    index = data.store.index
+    assert len(index) == len(texts) == 120
+    sick = {name for name, text in texts.items() if "# Chagas label: True" in text}
+    assert {*index["record_id"][data.targets[:, 0] == 1]} == sick
+    assert not np.isnan(data.targets).any()
+    for _, row in index.iterrows():
+        text = texts[row["record_id"]]
+        assert f"# Patient ID: {row['patient_id']}\n" in text
+        assert f"# Age: {row['age']:.0f}\n" in text
+        assert f"# Sex: {row['sex']}" in text
+    lengths = [int(text.split()[3]) for text in texts.values()]
+    assert abs(index["length"].sum() - sum(lengths) / 4) < len(lengths)  # 400 Hz to 100, but for cut padding

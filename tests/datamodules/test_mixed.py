@@ -144,6 +144,17 @@ def test_the_same_archive_twice_has_two_names_and_the_same_patients(root: Path) 
     assert data.store.index["patient_id"].nunique() == data.sources["ptbxl"].store.index["patient_id"].nunique()
 
 
+def test_hospitals_without_a_name_and_archives_of_another_seed_share_no_patient(tmp_path: Path) -> None:
+    parts: list[dict[str, Any]] = []
+    for name in "ab":
+        fake.folder(tmp_path / name, 6)
+        parts.append({"name": "FolderDataModule", "root": name} | SOURCES["FolderDataModule"].arguments)
+    parts += [{"name": "SimulatedDataModule", "records": 20, "hospital": "small", "archive_seed": k} for k in (0, 1)]
+    patients = mix(tmp_path, parts=parts).store.index.groupby("source")["patient_id"].unique()
+    assert len(patients) == 4
+    assert sum(map(len, patients)) == len({*np.concatenate(list(patients))})
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -158,6 +169,10 @@ def test_the_same_archive_twice_has_two_names_and_the_same_patients(root: Path) 
         ),
         ({"parts": [PARTS[0] | {"seconds": 5.0}]}, "seconds must be the same for all sources: write it in data"),
         ({"parts": [{"name": "MixedDataModule", "parts": PARTS}]}, "a mix cannot be a part of another one"),
+        (
+            {"parts": [{"name": "SimulatedDataModule", "endless": True}]},
+            r"data.parts\[0\] \(SimulatedDataModule\): endless: .* cannot be mixed; set records",
+        ),
         ({"leave_out": "georgie"}, "data.leave_out: there is no source 'georgie'. Did you mean: 'georgia'"),
         ({"weights": {"sph": 1}}, "data.weights: there is no source 'sph'. Sources: ptbxl, georgia, code15"),
         ({"weights": {"ptbxl": 1}}, "data.weights: give each source a share of 0 or more"),

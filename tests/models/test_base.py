@@ -54,6 +54,9 @@ def test_positive_weights_are_negatives_over_positives_bounded() -> None:
         0.5,
         1,
     ]
+    # Recordings drawn three times as often count three times: 3 of 7 positives of the first term.
+    drawn = positive_weights(targets, Optim(positive_weight="balanced"), np.array([0.3, 0.1, 0.1, 0.1, 0.1]))
+    np.testing.assert_allclose(drawn, [4 / 3, 5, 0.5, 1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", models.__all__)
