@@ -204,24 +204,31 @@ def test_a_killed_packing_goes_on_and_reads_no_finished_part_again(
     assert len(again) + len(finished) == -(-1200 // packing.PART)
 
 
-@pytest.mark.parametrize("after", range(8))
+@pytest.mark.parametrize("after", range(12))
 def test_a_join_killed_at_any_step_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    # The join synchronises once a part; the "kill" comes there, when bytes are written and the part is not yet removed.
-    calls = 0
+    # Eight parts, three at a time: a "kill" before each of three synchronisations and before each of eight removals.
+    calls, unlink = 0, Path.unlink
 
-    def kill(_: int) -> None:
+    def step() -> None:
         nonlocal calls
         calls += 1
         if calls == after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(packing.os, "fsync", kill)
+    def remove(file: Path) -> None:
+        step()
+        unlink(file)
+
+    monkeypatch.setattr(packing, "_AT_ONCE", 3)
+    monkeypatch.setattr(packing.os, "fsync", lambda _: step())
+    monkeypatch.setattr(Path, "unlink", remove)
     path = tmp_path / "s"
     if after:
         with pytest.raises(KeyboardInterrupt):
             pack(path, table_of(1000), read, 100, {}, workers=1)
         assert not path.exists()
     check(pack(path, table_of(1000), read, 100, {}, workers=1), 1000)
+    assert after or calls == 11
 
 
 def test_after_a_kill_at_the_very_end_nothing_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
