@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import fake
 import small
 from datamodules.sources import SOURCES
 from ecg_lightning.config import check, compose, conf_folder
@@ -77,3 +78,34 @@ def test_every_experiment_takes_a_step(name: str, root: Path, tmp_path: Path, mo
         )
         == 0
     )
+
+
+STUDIES = sorted((Path(__file__).parents[1] / "experiments").glob("*/study*.yaml"))
+ARCHIVES = {"georgia": "E", "chapman_ningbo": "JS", "cpsc2018": "A", "cpsc2018_extra": "Q"}
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_study_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["sizes=[12]", "seeds=[1]", "epochs=[1]", "tune_epochs=[1]", "resamples=20", "run_dir=run"]
+    words += [*STEP, "data.store_dir=store", "data.pack_workers=1"]
+    match path.parent.name, path.stem:
+        case "demo", _:
+            words.append("small.data.records=300")
+        case _, "study":
+            fake.ptbxl(tmp_path / "archive", 60)
+        case _, "study_ludb":
+            fake.ludb(tmp_path / "archive", 40)
+        case _, "study_cinc":
+            for folder, prefix in ARCHIVES.items():
+                fake.cinc(tmp_path / "archive" / folder, 20, prefix=prefix)
+            words.append("small.data.allow_leak=true")  # fake recordings are alike in all four
+    if (tmp_path / "archive").is_dir():
+        words.append("small.data.root=archive")
+    if path.stem == "study":
+        words.append("large.data.records=200")
+    else:  # the first study's network, at the place where these look for it
+        large = ["--config", str(path.parent / "pretrain.yaml"), "data.records=200", "data.store_dir=store", *STEP]
+        assert small.run("fit", [*large, f"run_dir={tmp_path}/runs/simulated_to_real/large"]) == 0
+    assert small.run("transfer", ["--study", str(path), *words]) == 0
+    assert "| 12 | 1 | 0." in (tmp_path / "run" / "table.md").read_text()

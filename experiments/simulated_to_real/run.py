@@ -1,4 +1,7 @@
-"""The whole study: python experiments/simulated_to_real/run.py ../shared/data (a stopped one goes on)."""
+"""The whole study: python experiments/simulated_to_real/run.py ROOT [key=value …] (a stopped one goes on).
+
+ROOT has the archives in folders ptbxl, georgia, chapman_ningbo, cpsc2018, cpsc2018_extra and ludb.
+"""
 
 import contextlib
 import io
@@ -14,38 +17,24 @@ from ecg_lightning.transfer.report import areas, estimate
 from ecg_lightning.transfer.study import Study, read_study
 
 HERE = Path(__file__).parent
+STUDIES = {"study": "ptbxl", "study_cinc": ".", "study_ludb": "ludb"}
 NETWORKS = {"large": "simulated alone", "small-all-0": "PTB-XL alone", "tuned-all-0": "simulated, then PTB-XL"}
-ELSEWHERE = {
-    "Georgia, Chapman–Ningbo, CPSC": {
-        "georgia": "GeorgiaDataModule",
-        "chapman_ningbo": "ChapmanNingboDataModule",
-        "cpsc2018": "CPSC2018DataModule",
-        "cpsc2018_extra": "CPSCExtraDataModule",
-    },
-    "LUDB": {"ludb": "LUDBDataModule"},
-}
+ELSEWHERE = {"Georgia, Chapman–Ningbo, CPSC": ("cinc.yaml", "."), "LUDB": ("ludb.yaml", "ludb")}
+EVERYTHING = ("data.val_folds=[]", "data.test_folds=[1,2,3,4,5,6,7,8,9,10]")
 
 
 def elsewhere(root: Path, study: Study) -> str:
     """Markdown: macro AUROC of the networks on every recording of archives that none of them has seen."""
     lines = [f"| archive | recordings | terms | {' | '.join(NETWORKS.values())} |", "|---|---:|---:|---|---|---|"]
-    for archive, folders in ELSEWHERE.items():
-        parts = [{"name": module, "root": folder} for folder, module in folders.items()]
+    for archive, (file, folder) in ELSEWHERE.items():
         cells = []
         for network in NETWORKS:
             run = Path(study.run_dir) / network
-            target = run / f"on_{next(iter(folders))}"
-            words = [
-                "test",
-                "--config",
-                str(HERE / "elsewhere.yaml"),
-                f"data.root={root}",
-                f"data.parts={json.dumps(parts)}",
-            ]
-            words += [f"run_dir={target}", f"checkpoint_path={run / 'checkpoints' / 'best.ckpt'}"]
+            target = run / f"on_all_of_{Path(file).stem}"
+            words = ["--config", str(HERE / file), f"data.root={root / folder}", *EVERYTHING, f"run_dir={target}"]
             if not (target / "test.json").exists():
                 with contextlib.redirect_stdout(io.StringIO()):
-                    main(words)
+                    main(["test", *words, f"checkpoint_path={run / 'checkpoints' / 'best.ckpt'}"])
             found = areas(target, study.resamples)
             cells.append(str(estimate(np.array([macro(row) for row in found]))))
         records = json.loads((target / "test.json").read_text(encoding="utf-8"))["records"]
@@ -54,10 +43,13 @@ def elsewhere(root: Path, study: Study) -> str:
 
 
 if __name__ == "__main__":
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data").resolve()
-    words = ["--study", str(HERE / "study.yaml"), f"small.data.root={root / 'ptbxl'}", *sys.argv[2:]]
-    main(["transfer", *words])
-    study = read_study(words)
-    text = elsewhere(root, study)
-    (Path(study.run_dir) / "elsewhere.md").write_text(text + "\n", encoding="utf-8")
-    print(f"\nArchives that no network has seen, macro AUROC:\n\n{text}")
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else "data").resolve()
+    studies = {}
+    for name, folder in STUDIES.items():
+        words = ["--study", str(HERE / f"{name}.yaml"), f"small.data.root={root / folder}", *sys.argv[2:]]
+        if main(["transfer", *words]):
+            sys.exit(1)
+        studies[name] = read_study(words)
+    text = elsewhere(root, studies["study"])
+    (Path(studies["study"].run_dir) / "elsewhere.md").write_text(text + "\n", encoding="utf-8")
+    print(f"\nArchives that no network has seen, macro AUROC on all their recordings:\n\n{text}")
