@@ -20,6 +20,12 @@ from ecg_lightning.transforms import Preprocess
 
 Floats = NDArray[np.float32]
 HERE = Path(__file__).parent
+SEEN = {
+    "each lead z-scored": Preprocess(normalisation="zscore"),
+    "z-scored, below 10 Hz": Preprocess(normalisation="zscore", high=10),
+    "millivolts": Preprocess(normalisation="none"),
+}
+"""What the network that tells simulated from real recordings sees of them."""
 
 
 def real(root: str, rate: int, folds: range, most: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -35,10 +41,10 @@ def simulated(hospital: str, rate: int, count: int, seed: int) -> Floats:
     return simulate(Hospital.load(hospital), range(count), seed, rate).signals / np.float32(1000)
 
 
-def tell_apart(train: list[Floats], test: list[Floats], normalisation: str, epochs: int) -> float:
+def tell_apart(train: list[Floats], test: list[Floats], name: str, epochs: int) -> float:
     """AUROC of a small network that tells simulated (1) from real (0) recordings, on recordings that it has not seen."""
     torch.manual_seed(0)
-    prepare = Preprocess(normalisation=normalisation)
+    prepare = SEEN[name]
     network = ResNet1d(
         18, outputs=1, widths=(16, 32, 64, 96), block="basic", pooling="mean", first_stride=1, dropout=0.2
     )
@@ -51,7 +57,7 @@ def tell_apart(train: list[Floats], test: list[Floats], normalisation: str, epoc
         steps = (1000 * signals).round().to(torch.int16)
         return prepare(steps, torch.full((len(steps),), steps.shape[1]), 100)
 
-    for _ in track(range(epochs), f"telling apart, {normalisation}"):
+    for _ in track(range(epochs), f"telling apart, {name}"):
         network.train()
         for rows in torch.randperm(len(x)).split(32):
             loss = binary_cross_entropy_with_logits(network(inputs(x[rows]))[:, 0], y[rows].float())
@@ -67,7 +73,7 @@ def tell_apart(train: list[Floats], test: list[Floats], normalisation: str, epoc
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", nargs="?", default="../shared/data/ptbxl", help="folder of PTB-XL as distributed")
+    parser.add_argument("root", nargs="?", default="data/ptbxl", help="folder of PTB-XL as distributed")
     parser.add_argument("--hospital", default="ptbxl_like")
     parser.add_argument("--records", type=int, default=250, help="recordings that are delineated, of each kind")
     parser.add_argument("--epochs", type=int, default=3, help="of the network that tells them apart")
@@ -85,7 +91,7 @@ def main() -> None:
     learn, held = fast[folds < 9], fast[folds == 9]
     fakes = simulated(given.hospital, 100, len(fast), seed=1)
     pairs = [learn, fakes[: len(learn)]], [held, fakes[len(learn) :]]
-    areas = {name: tell_apart(*pairs, name, given.epochs) for name in ("zscore", "none")}
+    areas = {name: tell_apart(*pairs, name, given.epochs) for name in SEEN}
 
     write(given.to, values, areas, [spectrum(k, 500) for k in (slow, drawn)], len(slow))
 
@@ -113,9 +119,7 @@ def write(
     text = (
         "\n".join(lines)
         + "\n\nAUROC of a small network telling simulated from real recordings: "
-        + ", ".join(
-            f"{area:.3f} ({'each lead z-scored' if name == 'zscore' else 'millivolts'})" for name, area in areas.items()
-        )
+        + ", ".join(f"{area:.3f} ({name})" for name, area in areas.items())
     )
     text = f"{count} recordings of each kind; distance: Kolmogorov–Smirnov, 0 to 1.\n\n{text}.\n"
     folder.mkdir(parents=True, exist_ok=True)
