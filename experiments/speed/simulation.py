@@ -1,0 +1,29 @@
+"""How many recordings a core simulates in a second, 10 s at 100 Hz: python experiments/speed/simulation.py."""
+
+import argparse
+import time
+
+import numpy as np
+
+from ecg_lightning.simulator import Hospital, simulate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hospitals", nargs="+", default=["ptbxl_like", "large_a", "small"])
+    parser.add_argument("--records", type=int, default=2048)
+    parser.add_argument("--turns", type=int, default=5)
+    given = parser.parse_args()
+    for name in given.hospitals:
+        hospital, rates = Hospital.load(name), []
+        simulate(hospital, range(256), seed=0)
+        for turn in range(given.turns):
+            numbers = range(turn * given.records, (turn + 1) * given.records)
+            begin = time.process_time()
+            simulate(hospital, numbers, seed=0)
+            rates.append(given.records / (time.process_time() - begin))
+        print(f"{name}: {np.median(rates):,.0f} records/s of CPU time, median of {given.turns}")
+
+
+if __name__ == "__main__":
+    main()
