@@ -56,6 +56,8 @@ USAGE = {
   --seeds LIST          how many subsets and initialisations: one number, or one a size; as are
   --epochs LIST           epochs of training from scratch, and
   --tune_epochs LIST      of fine-tuning
+  --rates LIST            learning rates of training from scratch, and
+  --tune_rates LIST       of fine-tuning
   --resamples N         of the bootstrap (1000)
   --run_dir FOLDER      of the study; what is finished there is not done again
   key=value             for every training; large.key=value, small.key=value or both.key=value for some

@@ -23,7 +23,7 @@ def write(folder: Path) -> Path:
     (folder / "a.yaml").write_text(ARCHIVE.format("large", 300))
     (folder / "b.yaml").write_text(ARCHIVE.format("small", 500))
     (folder / "tune.yaml").write_text("optim: {lr: 1e-3}\nfinetune: {schedule: {0: [head], 1: all}}\n")
-    study = "large: a.yaml\nsmall: b.yaml\ntune: tune.yaml\nboth: true\nsizes: [20, 60]\nseeds: [2, 1]\nepochs: [2, 1]\ntune_epochs: [1]\n"
+    study = "large: a.yaml\nsmall: b.yaml\ntune: tune.yaml\nboth: true\nsizes: [20, 60]\nseeds: [2, 1]\nepochs: [2, 1]\ntune_epochs: [1]\nrates: [4e-3, 1e-3]\n"
     (folder / "study.yaml").write_text(study + "resamples: 50\n")
     return folder / "study.yaml"
 
@@ -53,6 +53,8 @@ def test_every_arm_is_trained_and_measured(finished: tuple[Study, list[str]]) ->
     both = OmegaConf.load(folder / "both-20-1" / "config.yaml").data
     assert [(part.hospital, part.get("train_records")) for part in both.parts] == [("large", None), ("small", 20)]
     assert both.parts[1].subset_seed == 1 and both.label_space == ["AFIB", "STACH", "IRBBB"]
+    rates = [OmegaConf.load(folder / run / "config.yaml").optim.lr for run in ("small-20-1", "small-60-0", "tuned-60-0")]
+    assert rates == [4e-3, 1e-3, 1e-3]  # the last one from tune.yaml
     tuned = json.loads((folder / "tuned-20-1" / "on_small" / "test.json").read_text())
     assert tuned["data"]["records"]["test"] == tuned["records"]
 

@@ -74,7 +74,7 @@ class Results:
         """(1 + resamples, terms) AUROC of an arm, the mean over its seeds."""
         key = (arm, "" if arm == "large" else size, archive)
         if key not in self._areas:
-            seeds = range(self.study.at("seeds", size) or 1) if key[1] else range(1)
+            seeds = range(self.study.seeds_at(size)) if key[1] else range(1)
             each = [areas(self.study.folder(arm, key[1], k) / f"on_{archive}", self.study.resamples) for k in seeds]
             self._areas[key] = np.mean(each, axis=0)
         return self._areas[key]
@@ -82,7 +82,7 @@ class Results:
     def seeds(self, arm: str, size: str) -> list[float]:
         """Macro AUROC of each seed of an arm."""
         found = []
-        for k in range(self.study.at("seeds", size) or 1):
+        for k in range(self.study.seeds_at(size)):
             path = self.study.folder(arm, size, k) / "on_small" / "test.npz"
             with np.load(path) as outputs:
                 found.append(macro(auroc(outputs["logits"], outputs["targets"])))
@@ -98,7 +98,7 @@ class Results:
         large, found = self.macro("large"), []
         for size in self.study.sizes:
             means = {arm: self.macro(arm, size) for arm in self.arms}
-            row: dict[str, object] = {"size": size, "seeds": self.study.at("seeds", size) or 1}
+            row: dict[str, object] = {"size": size, "seeds": self.study.seeds_at(size)}
             row |= {arm: estimate(values) for arm, values in means.items()}
             row["tuned - small"] = estimate(means["tuned"] - means["small"])
             row["tuned - large"] = estimate(means["tuned"] - large)

@@ -34,6 +34,8 @@ class Study:
         seeds: subsets of each size, each with another initialisation.
         epochs: of training from scratch; those of the configuration where not given.
         tune_epochs: of fine-tuning; those of the configuration where not given.
+        rates: learning rates of training from scratch; that of the configuration where not given.
+        tune_rates: of fine-tuning; that of the configuration where not given.
         resamples: of the bootstrap.
         run_dir: folder of the study; each training has a folder in it.
     """
@@ -46,6 +48,8 @@ class Study:
     seeds: list[int] = field(default_factory=lambda: [1])
     epochs: list[int] = field(default_factory=list)
     tune_epochs: list[int] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    tune_rates: list[float] = field(default_factory=list)
     resamples: int = 1000
     run_dir: str = "runs/transfer"
     overrides: list[str] = field(default_factory=list)
@@ -56,17 +60,21 @@ class Study:
                 raise UserError(f"sizes: '{size}' is neither a number of recordings nor `{ALL}`.")
         if self.both and not self.trains_large:
             raise UserError("both: needs the large archive itself, as a configuration in place of a checkpoint.")
-        for name in ("seeds", "epochs", "tune_epochs"):
+        for name in ("seeds", "epochs", "tune_epochs", "rates", "tune_rates"):
             given = getattr(self, name)
             if len(given) not in (1, len(self.sizes)) and (given or name == "seeds"):
                 raise UserError(
                     f"{name} has {len(given)} values: give one, or one for each of the {len(self.sizes)} sizes."
                 )
 
-    def at(self, name: str, size: str) -> int | None:
-        """The value of `seeds`, `epochs` or `tune_epochs` for a size; None where nothing is given."""
-        given: list[int] = getattr(self, name)
+    def at(self, name: str, size: str) -> float | None:
+        """The value of `epochs`, `rates` … for a size; None where nothing is given."""
+        given: list[float] = getattr(self, name)
         return given[self.sizes.index(size) % len(given)] if given else None
+
+    def seeds_at(self, size: str) -> int:
+        """How many subsets of a size there are."""
+        return int(self.at("seeds", size) or 1)
 
     @property
     def checkpoint(self) -> str:
@@ -90,13 +98,15 @@ class Study:
             else []
         )
         for size in self.sizes:
-            for seed in range(self.at("seeds", size) or 1):
+            for seed in range(self.seeds_at(size)):
                 subset = [f"seed={seed}", f"data.subset_seed={seed}"]
                 subset += [f"data.train_records={size}"] if size != ALL else []
                 for arm in ("small", "tuned", *(["both"] if self.both else [])):
                     words = self.mixed(subset) if arm == "both" else [*self.configured(arm), *subset]
-                    epochs = self.at("tune_epochs" if arm == "tuned" else "epochs", size)
-                    words += [f"trainer.max_epochs={epochs}"] if epochs and arm != "both" else []
+                    prefix = "tune_" if arm == "tuned" else ""
+                    for name, key in (("epochs", "trainer.max_epochs"), ("rates", "optim.lr")):
+                        value = self.at(prefix + name, size)
+                        words += [f"{key}={value}"] if value and arm != "both" else []
                     found.append(Training(arm, size, seed, self.folder(arm, size, seed), tuple(words)))
         return found
 

@@ -1,4 +1,4 @@
-"""Rates and epochs of the study, compared on the validation fold: python experiments/simulated_to_real/recipes.py ROOT (goes on)."""
+"""Rates and epochs for the study, compared on the validation fold: python experiments/simulated_to_real/recipes.py ROOT (goes on)."""
 
 import csv
 import sys
