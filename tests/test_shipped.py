@@ -87,7 +87,7 @@ ARCHIVES = {"georgia": "E", "chapman_ningbo": "JS", "cpsc2018": "A", "cpsc2018_e
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_study_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["sizes=[12]", "seeds=[1]", "epochs=[1]", "tune_epochs=[1]", "resamples=20", "run_dir=run"]
+    words = ["sizes=[12]", "seeds=[1]", "epochs=[1]", "rates=[1e-3]", "tune_epochs=[1]", "resamples=20", "run_dir=run"]
     words += [*STEP, "data.store_dir=store", "data.pack_workers=1"]
     match path.parent.name, path.stem:
         case "demo", _:

@@ -53,8 +53,10 @@ def test_every_arm_is_trained_and_measured(finished: tuple[Study, list[str]]) ->
     both = OmegaConf.load(folder / "both-20-1" / "config.yaml").data
     assert [(part.hospital, part.get("train_records")) for part in both.parts] == [("large", None), ("small", 20)]
     assert both.parts[1].subset_seed == 1 and both.label_space == ["AFIB", "STACH", "IRBBB"]
-    rates = [OmegaConf.load(folder / run / "config.yaml").optim.lr for run in ("small-20-1", "small-60-0", "tuned-60-0")]
-    assert rates == [4e-3, 1e-3, 1e-3]  # the last one from tune.yaml
+    rates = [
+        OmegaConf.load(folder / run / "config.yaml").optim.lr for run in ("small-20-1", "small-60-0", "tuned-60-0")
+    ]
+    assert rates == [4e-3, 1e-3, 1e-3]  # the last one is tune.yaml's
     tuned = json.loads((folder / "tuned-20-1" / "on_small" / "test.json").read_text())
     assert tuned["data"]["records"]["test"] == tuned["records"]
 
@@ -121,6 +123,7 @@ def test_a_checkpoint_may_stand_for_the_large_archive(finished: tuple[Study, lis
         "--sizes=[20]",
         "--seeds=[1]",
         "--epochs=[1]",
+        "--rates=[1e-3]",
     ]
     more += ["--both=false"]
     assert small.run("transfer", more) == 0
