@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 from scipy.special import expit
 
 from ecg_lightning import checkpoints, leak
@@ -32,7 +31,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     checkpoint = checkpoints.read(path)
     quiet()
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
-    _check_fits(checkpoint, data, config)
+    check_fits(checkpoint.terms, checkpoint.card["label_space"], checkpoint.card["input"], data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.before(data, (split,), checkpoint), data)
@@ -53,17 +52,21 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _check_fits(checkpoint: checkpoints.Checkpoint, data: ECGDataModule, config: DictConfig) -> None:
-    """Refuses to measure a network on other terms, another input, or under another architecture's name."""
-    if list(data.terms) != checkpoint.terms:
+def check_fits(terms: Sequence[str], label_space: object, expected: Mapping[str, Any], data: ECGDataModule) -> None:
+    """Refuses to measure a network that predicts these terms from this input on data of other terms or another input.
+
+    Raises:
+        UserError: naming the difference.
+    """
+    if list(data.terms) != list(terms):
         raise UserError(
-            f"The checkpoint predicts {', '.join(checkpoint.terms)}; data.label_space={data.label_space} has "
-            f"{', '.join(data.terms)}. Set data.label_space={checkpoint.card['label_space']}."
+            f"The network predicts {', '.join(terms)}; data.label_space={data.label_space} has "
+            f"{', '.join(data.terms)}. Set data.label_space={label_space}."
         )
-    expected, given = checkpoint.card["input"], data.input_spec()
+    given = data.input_spec()
     for key, value in expected.items():
         if given[key] != value:
-            raise UserError(f"The checkpoint expects {key}={value}, the data has {given[key]}. Set data accordingly.")
+            raise UserError(f"The network expects {key}={value}, the data has {given[key]}. Set data accordingly.")
 
 
 def _report(module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint: str) -> dict[str, Any]:

@@ -139,9 +139,9 @@ def test_a_finished_run_is_not_trained_over(root: Path, run: Path) -> None:
     ("words", "said"),
     [
         (["checkpoint_path=nowhere.ckpt"], "There is no checkpoint file 'nowhere.ckpt'"),
-        (["data.label_space=ptbxl_super"], "The checkpoint predicts AFIB, 1AVB"),
-        (["data.sampling_rate=50"], "The checkpoint expects sampling_rate=100, the data has 50"),
-        (["data.normalisation=none"], "The checkpoint expects preprocess="),
+        (["data.label_space=ptbxl_super"], "The network predicts AFIB, 1AVB"),
+        (["data.sampling_rate=50"], "The network expects sampling_rate=100, the data has 50"),
+        (["data.normalisation=none"], "The network expects preprocess="),
     ],
 )
 def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, words: list[str], said: str) -> None:

@@ -149,6 +149,17 @@ def test_mistakes_are_explained(tmp_path: Path) -> None:
         read_study(["--study", str(file)])
 
 
+def test_archives_of_other_terms_or_another_input_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    given = words(write(tmp_path / "study"), tmp_path / "run")
+    for more, message in (
+        ("small.data.label_space=[AFIB,STACH]", "The network predicts AFIB, STACH, IRBBB; data.label_space="),
+        ("large.data.sampling_rate=50", "The network expects sampling_rate=50, the data has 100"),
+    ):
+        with pytest.raises(UserError, match=message):
+            small.run("transfer", [*given, more])
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_interval_leaves_out_resamples_without_a_class() -> None:
     found = estimate(np.array([0.5, np.nan, 0.0, 1.0]))
     assert (found.value, found.low, found.high) == (0.5, 0.025, 0.975)

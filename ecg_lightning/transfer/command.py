@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from ecg_lightning.config import as_dict, check, check_paths, compose, load
+from ecg_lightning.config import as_dict, build, check, check_paths, compose, load
 from ecg_lightning.errors import UserError
 from ecg_lightning.transfer.study import Study, Training, read_study
 
@@ -32,6 +32,7 @@ def transfer(arguments: Sequence[str]) -> int:
         check(config)
         check_paths(config)
         _refuse_another(training.folder, config)
+    _refuse_unlike(study)
     folder = Path(study.run_dir)
     folder.mkdir(parents=True, exist_ok=True)
     titles = {training: f"[{k}/{len(trainings)}] {training}" for k, training in enumerate(trainings, start=1)}
@@ -106,6 +107,28 @@ def _refuse_another(folder: Path, config: DictConfig) -> None:
                 f"{folder} was trained with another configuration: {key} was {then}, and is {here} in this study. "
                 "Give the study another run_dir, or remove that folder."
             )
+
+
+def _refuse_unlike(study: Study) -> None:
+    """Refuses archives that one network cannot be measured on, before anything is trained.
+
+    Raises:
+        UserError: where the large archive's network predicts other terms than the small one has, or from another input.
+    """
+    from ecg_lightning import checkpoints
+    from ecg_lightning.datamodules.base import ECGDataModule
+    from ecg_lightning.evaluation import check_fits
+
+    def data(archive: str) -> ECGDataModule:
+        built: ECGDataModule = build("data", as_dict(compose(study.configured(archive)).data), seed=0)
+        return built
+
+    if study.trains_large:
+        large = data("large")
+        check_fits(large.terms, large.label_space, large.input_spec(), data("small"))
+    else:
+        read = checkpoints.read(study.large)
+        check_fits(read.terms, read.card["label_space"], read.card["input"], data("small"))
 
 
 def _flat(config: DictConfig) -> dict[str, str]:
