@@ -255,6 +255,11 @@ def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None
         values = config.get(group)
         if values is None and group not in needed:
             continue
+        if values is None:
+            raise UserError(
+                f"The configuration has no '{group}'. Begin with a whole experiment, for example --config default, and let "
+                f"other files follow it; or write {group}.name=…."
+            )
         if not isinstance(values, DictConfig):
             raise UserError(f"The group '{group}' must be a mapping of keys to values, for example {group}.name=….")
         arguments_for(group, values)
