@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecg_lightning.config import build, suggest
+from ecg_lightning.config import suggest
 from ecg_lightning.errors import UserError
+from ecg_lightning.schema import build
 
 if TYPE_CHECKING:
     from torch import Tensor

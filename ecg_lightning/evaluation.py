@@ -9,13 +9,14 @@ import numpy as np
 from scipy.special import expit
 
 from ecg_lightning import checkpoints, leak
-from ecg_lightning.config import build, check, compose
+from ecg_lightning.config import compose
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import summarise, table
 from ecg_lightning.metrics.epoch import Outputs
 from ecg_lightning.models.base import ECGModule
+from ecg_lightning.schema import build, check
 from ecg_lightning.store import write_json
 from ecg_lightning.trainer import quiet, run_dir_of, trainer_of
 

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from ecg_lightning.config import FIXED, NAMED, SUPPLIED, as_dict, compose, signature_for
+from ecg_lightning.config import NAMED, as_dict, compose
+from ecg_lightning.schema import FIXED, SUPPLIED, signature_for
 from ecg_lightning.signatures import COMPUTED, REQUIRED, exports
 
 SCALARS_HELP = {

@@ -77,7 +77,8 @@ def _checked(verb: str) -> Callable[[Sequence[str]], int]:
     """A training verb: its configuration is checked before torch and lightning are imported, which takes seconds."""
 
     def command(arguments: Sequence[str]) -> int:
-        from ecg_lightning.config import check, check_paths, compose, with_run_config
+        from ecg_lightning.config import compose, with_run_config
+        from ecg_lightning.schema import check, check_paths
 
         if verb != "fit":
             arguments = with_run_config(arguments)

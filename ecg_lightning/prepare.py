@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from ecg_lightning import leak
-from ecg_lightning.config import build, check, check_paths, compose
+from ecg_lightning.config import compose
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
+from ecg_lightning.schema import build, check, check_paths
 from ecg_lightning.store import summary
 
 

@@ -15,13 +15,14 @@ from omegaconf import DictConfig
 from ecg_lightning import __version__, checkpoints, leak
 from ecg_lightning.callbacks import Freeze, RunRecord
 from ecg_lightning.callbacks.record import provenance
-from ecg_lightning.config import as_dict, build, check, compose
+from ecg_lightning.config import as_dict, compose
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.finetune import FineTune, take_weights
 from ecg_lightning.logger import Logging
 from ecg_lightning.models.base import ECGModule
 from ecg_lightning.optim import Optim
+from ecg_lightning.schema import build, check
 from ecg_lightning.trainer import keep_freed_memory, quiet, run_dir_of, trainer_of
 
 

@@ -14,7 +14,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
-from ecg_lightning.config import as_dict, build, experiment_name
+from ecg_lightning.config import as_dict, experiment_name
+from ecg_lightning.schema import build
 
 
 def run_dir_of(config: DictConfig, arguments: Sequence[str]) -> Path:

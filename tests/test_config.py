@@ -8,18 +8,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from ecg_lightning.config import (
-    arguments_for,
-    as_dict,
-    build,
-    check,
-    compose,
-    conf_folder,
-    experiment_name,
-    find_config,
-    merge,
-)
+from ecg_lightning.config import as_dict, compose, conf_folder, experiment_name, find_config, merge
 from ecg_lightning.errors import UserError
+from ecg_lightning.schema import arguments_for, build, check
 
 
 @pytest.fixture

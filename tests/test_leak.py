@@ -13,10 +13,10 @@ import torch
 import fake
 import small
 from ecg_lightning import checkpoints, leak
-from ecg_lightning.config import build
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.splits import folds, hashed_fold
 from ecg_lightning.errors import UserError
+from ecg_lightning.schema import build
 
 RECORDS = 40
 

@@ -7,7 +7,8 @@ import pytest
 import fake
 import small
 from datamodules.sources import SOURCES
-from ecg_lightning.config import check, compose, conf_folder
+from ecg_lightning.config import compose, conf_folder
+from ecg_lightning.schema import check
 from ecg_lightning.signatures import exports
 
 CONF = conf_folder()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from ecg_lightning import config
+from ecg_lightning import config, schema
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.parameters import Range, Value, as_text
@@ -94,6 +94,6 @@ def check_parameters(sweep: Sweep) -> None:
 
 def _check(words: list[str], fixed: list[str], sweep: Sweep, what: str) -> None:
     try:
-        config.check(config.compose([*fixed, *words]))
+        schema.check(config.compose([*fixed, *words]))
     except UserError as error:
         raise UserError(f"{sweep.file}: {what} does not fit the experiment. {error}") from error

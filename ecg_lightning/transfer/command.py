@@ -8,8 +8,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from ecg_lightning.config import as_dict, build, check, check_paths, compose, load
+from ecg_lightning.config import as_dict, compose, load
 from ecg_lightning.errors import UserError
+from ecg_lightning.schema import build, check, check_paths
 from ecg_lightning.transfer.study import Study, Training, read_study
 
 SILENT = (

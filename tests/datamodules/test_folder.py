@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import fake
-from ecg_lightning.config import build
 from ecg_lightning.datamodules import FolderDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
+from ecg_lightning.schema import build
 
 CODES = {"1.18.2": "AFIB", "1.2.1": "STACH", "1.2.2": ["SBRAD"], "1.1.1": []}
 

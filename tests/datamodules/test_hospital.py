@@ -11,7 +11,8 @@ import torch
 
 import fake
 import small
-from ecg_lightning.config import build, compose
+from ecg_lightning.config import compose
+from ecg_lightning.schema import build
 
 COLUMNS = ("Exam ID", "Patient ID", "Age", "Sex", "Chagas label")
 YAML = """

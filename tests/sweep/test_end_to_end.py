@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecg_lightning import config
+from ecg_lightning import config, schema
 from ecg_lightning.sweep import run
 from sweep.postgres_server import Postgres
 from sweep.workers import wait_for, worker
@@ -39,7 +39,7 @@ def test_two_workers(overrides: list[str], tmp_path: Path) -> None:
     assert len({(row["optim.lr"], row["optim.weight_decay"], row["model.dropout"]) for row in found}) == 12
     best = max(found, key=lambda row: float(row["val/auroc"]))
     composed = config.compose(["--config", str(tmp_path / "s" / "quick_best.yaml")])
-    config.check(composed)
+    schema.check(composed)
     assert composed.optim.lr == float(best["optim.lr"])
     assert all((tmp_path / "s" / f"{i:03d}" / "checkpoints" / "best.ckpt").is_file() for i in range(12))
     offline = list((tmp_path / "s" / "000").glob("wandb/offline-run-*/run-*.wandb"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecg_lightning import config
+from ecg_lightning import config, schema
 from ecg_lightning.sweep.definition import load_sweep
 from ecg_lightning.sweep.figures import importances
 from ecg_lightning.sweep.results import best_configuration, write_results
@@ -69,7 +69,7 @@ def test_the_best_configuration_is_an_experiment_that_fit_accepts(trials: Trials
     assert lines[0] == "# The highest val/auroc (0.9100) of the 17 finished trials of the sweep study: trial 6."
     assert lines[1] == "defaults: [experiment/ptbxl_small, finetune/gradual]"
     composed = config.compose(["--config", str(file)])
-    config.check(composed)
+    schema.check(composed)
     trial = config.compose(["--config", "experiment/ptbxl_small", "trainer.max_epochs=3", "--config=finetune/gradual",
                             "optim.lr=0.001", "optim.optimizer=adamw", "model.dropout=0.0"])  # fmt: skip
     assert composed == trial
