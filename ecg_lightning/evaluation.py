@@ -18,7 +18,7 @@ from ecg_lightning.metrics.epoch import Outputs
 from ecg_lightning.models.base import ECGModule
 from ecg_lightning.schema import build, check
 from ecg_lightning.store import write_json
-from ecg_lightning.trainer import quiet, run_dir_of, trainer_of
+from ecg_lightning.trainer import quiet, run_dir_of, stoppable, trainer_of
 
 
 def evaluate(split: str, arguments: Sequence[str]) -> int:
@@ -39,10 +39,8 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     module = checkpoint.module()
     folder = run_dir or run_dir_of(config, arguments)
     trainer = trainer_of(config, folder, [], False, False)
-    if split == "test":
-        trainer.test(module, datamodule=data, verbose=False)
-    else:
-        trainer.validate(module, datamodule=data, verbose=False)
+    with stoppable(trainer):
+        (trainer.test if split == "test" else trainer.validate)(module, datamodule=data, verbose=False)
     if trainer.is_global_zero and module.last is not None:
         report = _report(module, module.last, data, path)
         folder.mkdir(parents=True, exist_ok=True)

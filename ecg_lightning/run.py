@@ -23,7 +23,7 @@ from ecg_lightning.logger import Logging
 from ecg_lightning.models.base import ECGModule
 from ecg_lightning.optim import Optim
 from ecg_lightning.schema import build, check
-from ecg_lightning.trainer import keep_freed_memory, quiet, run_dir_of, trainer_of
+from ecg_lightning.trainer import keep_freed_memory, quiet, run_dir_of, stoppable, trainer_of
 
 
 def fit(arguments: Sequence[str]) -> int:
@@ -51,13 +51,20 @@ def fit(arguments: Sequence[str]) -> int:
     callbacks = _callbacks(run_dir, config, model, finetune, data)
     trainer = trainer_of(config, run_dir, callbacks, logger.make(run_dir, as_dict(config)), finetune.freezes())
     try:
-        trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False if resume else None)
+        with stoppable(trainer):
+            trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False if resume else None)
+    except KeyboardInterrupt:
+        pass  # said below, as of a run that is stopped by SIGTERM
     finally:
         logger.finish()
     if trainer.interrupted:
-        print(
-            f"Stopped. Go on with the same command and checkpoint_path={run_dir}/checkpoints/last.ckpt", file=sys.stderr
+        again = config.get("checkpoint_path") == "auto"
+        how = (
+            "The same command goes on."
+            if again
+            else f"The same command goes on with run_dir={run_dir} checkpoint_path=auto."
         )
+        print(f"\nStopped. {how}", file=sys.stderr)
         return 130
     best = run_dir / "checkpoints" / "best.ckpt"
     if trainer.is_global_zero and best.exists():

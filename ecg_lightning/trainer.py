@@ -2,9 +2,12 @@
 
 import ctypes
 import logging
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +47,20 @@ def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], log
         "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir, use_distributed_sampler=False
     )
     return trainer
+
+
+@contextmanager
+def stoppable(trainer: pl.Trainer) -> Iterator[None]:
+    """Makes Ctrl-C a KeyboardInterrupt again, where Lightning would end the process with status 1 and no word."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if not trainer.interrupted:
+            raise
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
+        raise KeyboardInterrupt from error
 
 
 def _devices(values: Mapping[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 from wandb.proto import wandb_internal_pb2
 
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
+from ecg_lightning.models import ResNet1dModule
 
 
 def wandb_records(path: Path) -> Iterator[bytes]:
@@ -133,6 +136,30 @@ def test_wandb_offline_holds_the_metrics_and_never_asks(
 def test_a_finished_run_is_not_trained_over(root: Path, run: Path) -> None:
     with pytest.raises(UserError, match=r"already holds a run. Go on with it by checkpoint_path=.*last.ckpt"):
         small.fit(root, run)
+
+
+def test_a_run_stopped_by_the_keyboard_says_how_it_goes_on(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = ResNet1dModule.training_step
+
+    def press(module: ResNet1dModule, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        if module.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(module, batch, batch_idx)
+
+    words = small.arguments(root, tmp_path / "run", NO_BAR)
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(ResNet1dModule, "training_step", press)
+        assert small.run("fit", words) == 130
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert f"goes on with run_dir={tmp_path}/run checkpoint_path=auto." in capsys.readouterr().err
+    with pytest.raises(UserError, match="already holds a run"):
+        small.run("fit", words)
+    assert small.run("fit", [*words, "checkpoint_path=auto"]) == 0
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
 
 
 @pytest.mark.parametrize(
