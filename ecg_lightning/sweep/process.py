@@ -47,7 +47,7 @@ class TrialProcess:
             self._child = subprocess.Popen(
                 [sys.executable, "-c", _START, str(os.getpid()), *command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, **environment}, start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment}, start_new_session=True,
             )  # fmt: skip
 
     @property
