@@ -133,7 +133,8 @@ def pack(
     """
     if table.empty:
         raise UserError(
-            f"No recordings were found for {path.name}; is data.root the folder of the archive as distributed?"
+            f"No recordings were found for {facts.get('source', path.name)}; is data.root the folder of the archive as "
+            "distributed?"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(path.name + ".lock"))
