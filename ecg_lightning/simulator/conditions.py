@@ -77,7 +77,7 @@ def draw_conditions(hospital: Hospital, records: NDArray[np.int64], seed: int) -
     made.pr = _pr(made, whose, own)
     made.qrs = _qrs(made, whose)
     corrected = 0.408 + 0.008 * female + 0.018 * whose.normal("qtc") + 0.5 * np.maximum(made.qrs - 0.1, 0)
-    corrected = np.where(present["LNGQT"], 0.470 + 0.03 * np.abs(own.normal("long qt")), corrected)
+    corrected = np.where(present["LNGQT"], 0.448 + 0.035 * np.abs(own.normal("long qt")), corrected)
     made.qt = (corrected * np.cbrt(60 / rate)).astype(np.float32)
     return made, whose, own
 
@@ -85,12 +85,14 @@ def draw_conditions(hospital: Hospital, records: NDArray[np.int64], seed: int) -
 def _rate(hospital: Hospital, own: Draws, rhythm: NDArray[np.intp]) -> Floats:
     """Mean rate of the ventricles; sinus tachycardia and bradycardia overlap the normal range at their limits."""
     fast, slow = hospital.share("STACH"), hospital.share("SBRAD")
-    normal = own.normal("rate")
+    slowest = hospital.annotation.bradycardia - 4  # where nobody is drawn as slow, few are just under the limit
+    normal = slowest + (72 - slowest) * np.exp(0.42 * own.normal("rate"))
     tail = -np.log(1 - own.uniform("rate tail"))  # exponential, mean 1
-    sinus = np.stack([72 + 11 * normal, 98 + 16 * tail, hospital.annotation.bradycardia + 1 - 5.5 * tail], 1)
-    sinus = np.clip(sinus, (48, 95, 34), (103, 165, 62))
+    sinus = np.stack([normal, 98 + 16 * tail, hospital.annotation.bradycardia + 1 - 5.5 * tail], 1)
+    sinus = np.clip(sinus, (slowest, 95, 34), (103, 165, 62))
     chosen = sinus[np.arange(own.n), own.choice("rate stratum", [1 - fast - slow, fast, slow])]
-    others = (86 + 22 * normal, 100 + 30 * normal, 165 + 20 * normal, 68 + 6 * normal)
+    other = own.normal("other rate")
+    others = (86 + 22 * other, 100 + 30 * other, 165 + 20 * other, 68 + 6 * other)
     limits = ((42, 170), (60, 160), (130, 215), (58, 90))
     return np.select(
         [rhythm == k for k in range(1, 5)], [np.clip(r, *lim) for r, lim in zip(others, limits, strict=True)], chosen
@@ -107,9 +109,9 @@ def _pr(made: Conditions, whose: Draws, own: Draws) -> Floats:
 
 def _qrs(made: Conditions, whose: Draws) -> Floats:
     """QRS duration by conduction; the blocks straddle the 100 and 120 ms of their definitions."""
-    mean = np.array([0.085, 0.106, 0.139, 0.146, 0.117, 0.125])[made.conduction]
-    spread = np.array([0.008, 0.007, 0.012, 0.013, 0.007, 0.010])[made.conduction]
-    low = np.array([0.066, 0.092, 0.112, 0.116, 0.104, 0.104])[made.conduction]
+    mean = np.array([0.085, 0.102, 0.139, 0.146, 0.117, 0.125])[made.conduction]
+    spread = np.array([0.008, 0.009, 0.012, 0.013, 0.007, 0.010])[made.conduction]
+    low = np.array([0.066, 0.086, 0.112, 0.116, 0.104, 0.104])[made.conduction]
     high = np.array([0.108, 0.124, 0.180, 0.190, 0.150, 0.160])[made.conduction]
     wider = 0.005 * ~made.female + 0.006 * made.present["LAFB"] + 0.006 * made.present["LVH"]
     paced = made.is_rhythm("PACE")

@@ -1,10 +1,10 @@
 """What makes one hospital's archive differ from another's: its patients, devices, technicians, noise and readers."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -17,6 +17,18 @@ PREVALENCE = {
     "1AVB": 0.09, "WPW": 0.005, "IRBBB": 0.12, "CRBBB": 0.06, "CLBBB": 0.05, "IVCD": 0.05, "LAFB": 0.08, "LPFB": 0.01,
     "PVC": 0.10, "PAC": 0.06, "LVH": 0.12, "RVH": 0.01, "IMI": 0.09, "AMI": 0.09, "LMI": 0.03,
     "STE_": 0.04, "STD_": 0.10, "INVT": 0.10, "LOWT": 0.12, "LVOLT": 0.03, "LNGQT": 0.02,
+}  # fmt: skip
+# conditions of which a recording has one at most: rhythms beside fibrillation, conduction, and rates of the sinus node
+EXCLUSIVE = (("AFLT", "SVTAC", "PACE"), ("IRBBB", "CRBBB", "CLBBB", "IVCD", "WPW"), ("STACH", "SBRAD"))
+# from where to where a number may lie that is no share
+_LIMITS: dict[str, dict[str, tuple[float, float]]] = {
+    "Hospital": {"age": (0, 120), "age_spread": (0, 60), "recordings_per_patient": (1, 1000)},
+    "Device": {
+        "resolution": (0.01, 1000), "gain_error": (0, 1), "highpass": (0, 50), "lowpass": (1, 1e5), "mains": (1, 1000),
+    },
+    "Placement": {"spread": (0, 3)},
+    "Noise": {"baseline": (0, 10), "muscle": (0, 10), "mains": (0, 10)},
+    "Annotation": {"bradycardia": (20, 100), "long_pr": (100, 400), "delayed_qrs": (60, 119)},
 }  # fmt: skip
 # what readers may write: in the order of a simulated record's labels
 TERMS = (
@@ -49,7 +61,12 @@ class Placement:
 
 @dataclass(frozen=True)
 class Noise:
-    """Typical (median) noise in mV, and the shares of recordings with motion, muscle bursts and lost contact."""
+    """Typical (median) noise in mV, and the shares of recordings with motion, muscle bursts and lost contact.
+
+    `baseline` and `muscle` are what an electrode picks up before the device's filters: the standard deviation between
+    0.1 and 50 Hz, on the chest 0.4 of that for muscle. Their densities (mV²/Hz), those of bursts too, are the same at
+    any sampling rate and length. `mains` is the amplitude of the hum.
+    """
 
     baseline: float = 0.03
     muscle: float = 0.003
@@ -64,12 +81,14 @@ class Annotation:
     """Habits of the readers: the share of positives that is missed, by default and by term, and terms never read.
 
     `bradycardia` is the rate under which they write SBRAD: 60 by the older definition, 50 by Kusumoto et al. 2019;
-    `long_pr` the PR above which they write 1AVB, ms. `disagreement` is the spread of all limits between readings, as
+    `long_pr` the PR above which they write 1AVB, ms; `delayed_qrs` the QRS, ms, from which they write IRBBB where V1 has
+    an r' (100 by the definition; some go by the r' alone). `disagreement` is the spread of all limits between readings, as
     a share of the limit.
     """
 
     bradycardia: float = 60.0
     long_pr: float = 200.0
+    delayed_qrs: float = 100.0
     disagreement: float = 0.0
     missed: float = 0.0
     missed_terms: dict[str, float] = field(default_factory=dict)
@@ -78,7 +97,15 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Hospital:
-    """A simulated hospital; every field may be set from its YAML file."""
+    """A simulated hospital; every field may be set from its YAML file.
+
+    `prevalence` is the share of recordings in which a condition is drawn (of AFLT, SVTAC and PACE, of the recordings
+    without fibrillation). What readers label follows from the definitions: it may be less, where a disease does not
+    show or is not read, or more, where a healthy recording reaches a limit.
+
+    Raises:
+        UserError: an unknown condition or term, or a value that is not possible.
+    """
 
     name: str = "hospital"
     age: float = 60.0
@@ -95,12 +122,42 @@ class Hospital:
         self._refuse_unknown("prevalence", self.prevalence, PREVALENCE)
         self._refuse_unknown("annotation.not_annotated", self.annotation.not_annotated, TERMS)
         self._refuse_unknown("annotation.missed_terms", self.annotation.missed_terms, TERMS)
+        if not self.devices:
+            self._refuse("devices", "there are none; give at least one, for example [{lowpass: 100}]")
+        for key, value, (low, high) in self._numbers():
+            if not low <= value <= high:  # not a number is refused, too
+                self._refuse(key, f"{value:g} is not from {low:g} to {high:g}")
+        if sum(device.share for device in self.devices) == 0:
+            self._refuse("devices", "the shares are all 0; give one at least a share above 0")
+        for k, device in enumerate(self.devices):
+            if device.highpass >= device.lowpass:
+                self._refuse(f"devices[{k}].highpass", f"{device.highpass:g} is not below lowpass, {device.lowpass:g}")
+        for group in EXCLUSIVE:
+            if (total := sum(self.share(name) for name in group)) > 1 + 1e-6:
+                self._refuse(
+                    "prevalence", f"{' + '.join(group)} is {total:g}; a recording has one of them, so at most 1"
+                )
+
+    def _numbers(self) -> Iterator[tuple[str, float, tuple[float, float]]]:
+        """Every number of the hospital: its key, its value, and from where to where it may lie."""
+        parts = {"": self, "placement.": self.placement, "noise.": self.noise, "annotation.": self.annotation}
+        parts |= {f"devices[{k}].": device for k, device in enumerate(self.devices)}
+        for prefix, part in parts.items():
+            for name, value in vars(part).items():
+                if isinstance(value, float | int):
+                    yield prefix + name, value, _LIMITS[type(part).__name__].get(name, (0, 1))
+        shares = {"prevalence": self.prevalence, "annotation.missed_terms": self.annotation.missed_terms}
+        for key, given in shares.items():
+            yield from ((f"{key}.{name}", value, (0, 1)) for name, value in given.items())
+
+    def _refuse(self, key: str, reason: str) -> NoReturn:
+        raise UserError(f"hospital {self.name}, {key}: {reason}")
 
     def _refuse_unknown(self, key: str, given: Iterable[str], known: Collection[str]) -> None:
         for term in given:
             if term not in known:
                 close = "".join(f"; did you mean {match}?" for match in get_close_matches(term, known, 1))
-                raise UserError(f"hospital {self.name}, {key}: {term} is not simulated{close}")
+                self._refuse(key, f"{term} is not simulated{close}")
 
     def share(self, condition: str) -> float:
         """The share of recordings in which a condition is drawn."""

@@ -47,28 +47,20 @@ def draw_beats(made: Conditions, own: Draws, seconds: float) -> Beats:
     interval = np.where(steady, rr * (1 + 0.003 * wobble), interval)
 
     kind = _ectopy(made, own, shape)
-    undisturbed = np.maximum(interval, SHORTEST)
-    coupling = own.uniform("coupling", 0.48, 0.82)[:, None] + 0.02 * own.normal("coupling", shape)
-    atrial_coupling = own.uniform("atrial coupling", 0.55, 0.84)[:, None] + 0.03 * own.normal("atrial coupling", shape)
     ventricular, atrial = kind == VENTRICULAR, kind == ATRIAL
-    after = np.roll(kind, 1, 1)
-    after[:, 0] = NORMAL
-    early = np.where(ventricular, coupling, np.where(atrial, atrial_coupling, 1))
-    # the sinus node is not reset by a ventricular beat: the pause is compensatory, unless the beat is interpolated
     sinus = made.is_rhythm("sinus")[:, None]
-    interpolated = (own.chance("interpolated", 0.08) & (made.rate < 75))[:, None]
-    pause = np.where(interpolated, 1 - np.roll(coupling, 1, 1), np.where(sinus, 2 - np.roll(coupling, 1, 1), 1.0))
-    early = np.where(after == VENTRICULAR, np.where(ventricular, 0.6, pause), early)
-    early = np.where((after == ATRIAL) & ~atrial, 1 + 0.06 * own.uniform("reset", shape=shape), early)
+    interpolated = own.chance("interpolated", 0.08) & (made.rate < 75)
+    undisturbed = np.maximum(interval, SHORTEST)
+    early, clock = _prematurity(made, own, kind, interpolated, shape)
     interval = np.maximum(interval * early, SHORTEST).astype(np.float32)
     onset = np.cumsum(interval, 1, dtype=np.float32) - LEAD_IN - rr * (1 + own.uniform("start")[:, None])
 
     jitter = 1 + 0.015 * own.normal("pr jitter", shape)
     pr = made.pr[:, None] * np.where(atrial, own.uniform("atrial pr", 0.85, 1.15)[:, None], jitter)
-    expected = np.concatenate([onset[:, :1], onset[:, :-1]], 1) + undisturbed  # where the sinus beat would have been
-    p_onset = np.where(ventricular, expected, onset) - pr
+    # a ventricular beat does not stop the sinus node: its P wave comes where the sinus beat would have been
+    p_onset = np.where(ventricular, onset + (clock * undisturbed), onset) - pr
     has_p = sinus | (made.is_rhythm("PACE") & own.chance("paced with p", 0.5))[:, None]
-    hidden = ventricular & own.chance("retrograde", 0.3)[:, None]
+    hidden = ventricular & (own.chance("retrograde", 0.3) | interpolated)[:, None]
     p_onset = np.where(has_p & ~hidden, p_onset, np.nan)
     aberrant = atrial & own.chance("aberrant", 0.15)[:, None] & (early < 0.7)
     previous = np.concatenate([rr, interval[:, 1:]], 1)
@@ -81,6 +73,42 @@ def draw_beats(made: Conditions, own: Draws, seconds: float) -> Beats:
         np.clip((previous / rr) ** 0.2, 0.85, 1.12).astype(np.float32),
         np.sin(breath).astype(np.float32),
     )
+
+
+def _prematurity(
+    made: Conditions, own: Draws, kind: NDArray[np.int8], interpolated: NDArray[np.bool_], shape: tuple[int, ...]
+) -> tuple[Floats, Floats]:
+    """How early each beat comes, as a share of the undisturbed interval; and when the next sinus beat is due after it.
+
+    An atrial extrasystole resets the sinus node. A ventricular one does not: the next sinus beat comes a whole number of
+    intervals after the last one, so that the pause is compensatory; unless the extrasystole is interpolated. (Surawicz
+    and Knilans 2008.) Both arrays are (records, beats); the second counts from a ventricular beat, in intervals.
+    """
+    coupling = own.uniform("coupling", 0.48, 0.82)[:, None] + 0.02 * own.normal("coupling", shape)
+    coupling = np.where(interpolated[:, None], own.uniform("interpolated coupling", 0.40, 0.48)[:, None], coupling)
+    atrial_coupling = own.uniform("atrial coupling", 0.55, 0.84)[:, None] + 0.03 * own.normal("atrial coupling", shape)
+    reset = 1 + 0.06 * own.uniform("reset", shape=shape)
+    sinus = made.is_rhythm("sinus")
+    early, clock = np.ones_like(coupling), np.zeros_like(coupling)
+    row, since = np.zeros(own.n), np.zeros(own.n)  # ventricular beats in a row, and intervals since the last sinus beat
+    before = np.full(own.n, NORMAL)
+    for k in range(shape[0]):
+        ventricular, atrial = kind[:, k] == VENTRICULAR, kind[:, k] == ATRIAL
+        pause = np.where(interpolated & (row == 1), 1 - since, np.where(sinus, row + 1 - since, 1.0))
+        share = np.where(before == VENTRICULAR, pause, np.where(before == ATRIAL, reset[:, k], 1.0))
+        share = np.where(atrial, atrial_coupling[:, k], share)
+        share = np.where(ventricular, np.where(row > 0, 0.6, coupling[:, k]), share)
+        row, since = np.where(ventricular, row + 1, 0), np.where(ventricular, since + share, 0)
+        early[:, k], clock[:, k], before = share, row - since, kind[:, k]
+    return early, clock
+
+
+def mean_rate(beats: Beats, seconds: float) -> Floats:
+    """Beats a minute between the first and the last beat of each recording, (records,); NaN with fewer than two."""
+    inside = (beats.onset >= 0) & (beats.onset < seconds)
+    first, last = np.where(inside, beats.onset, np.inf).min(1), np.where(inside, beats.onset, -np.inf).max(1)
+    count = inside.sum(1) - 1
+    return np.asarray(np.where(count > 0, 60 * count / np.where(count > 0, last - first, 1), np.nan))
 
 
 def _sinus(made: Conditions, own: Draws, rr: Floats, nominal: Floats, breath: Floats, shape: tuple[int, ...]) -> Floats:

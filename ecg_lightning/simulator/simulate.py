@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.simulator.conditions import RHYTHMS, draw_conditions
-from ecg_lightning.simulator.definitions import annotate, define_terms, measure_qrs
+from ecg_lightning.simulator.definitions import annotate, define_terms
+from ecg_lightning.simulator.definitions import parameters as measured
 from ecg_lightning.simulator.hospital import TERMS, Hospital
-from ecg_lightning.simulator.noise import add_artefacts, add_noise, draw_devices, padded
-from ecg_lightning.simulator.rhythm import draw_beats
+from ecg_lightning.simulator.measure import Beat
+from ecg_lightning.simulator.noise import add_noise, draw_devices, lose_contact, padded
+from ecg_lightning.simulator.rhythm import draw_beats, mean_rate
 from ecg_lightning.simulator.synthesis import Canvas, synthesise
 from ecg_lightning.simulator.torso import lead_vectors, misplace, standard_leads
 
@@ -72,23 +74,25 @@ def _batch(
     hospital: Hospital, records: NDArray[np.int64], seed: int, rate: float, seconds: float, clean: bool
 ) -> Simulated:
     made, whose, own = draw_conditions(hospital, records, seed)
-    resolution, gain, highpass, lowpass, mains = draw_devices(hospital, own)
+    device = draw_devices(hospital, own)
     samples = round(seconds * rate)
     length = padded(samples, rate)
     before = (length - samples) // 2
     beats = draw_beats(made, own, seconds)
     leads = lead_vectors(whose, own, hospital.placement)
-    canvas = Canvas(len(records), length, rate, -before / rate, np.full_like(lowpass, 1e6) if clean else lowpass)
-    signal, qrs = synthesise(made, beats, leads, whose, own, canvas)
-    measured = measure_qrs(qrs, made)
-    terms = define_terms(made, beats, measured, seconds, hospital.annotation, own)
+    lowpass = np.full_like(device.lowpass, 1e6) if clean else device.lowpass
+    canvas = Canvas(len(records), length, rate, -before / rate, lowpass)
+    signal, qrs, recovery = synthesise(made, beats, leads, whose, own, canvas)
+    beat = Beat(qrs, recovery, made)
+    terms = define_terms(made, beats, beat, seconds, hospital.annotation, own)
     if not clean:
-        signal = misplace(add_noise(signal, rate, hospital, own, highpass, mains), own, hospital.placement)
+        signal = add_noise(signal, rate, canvas.start, seconds, hospital, own)
+        signal = misplace(signal, own, hospital.placement)
     signal = signal[:, before : before + samples]
     if not clean:
-        add_artefacts(signal, rate, hospital, own)
-    step = np.float32(1) if clean else resolution[:, None, None]
-    scale = 1000 if clean else 1000 * gain[:, None, None]
+        lose_contact(signal, rate, hospital, own)
+    step = np.float32(1) if clean else device.resolution[:, None, None]
+    scale = 1000 if clean else 1000 * device.gain[:, None, None]
     signal = np.rint(signal * (scale / step))
     signal *= step
     microvolts = standard_leads(signal)
@@ -102,12 +106,12 @@ def _batch(
         "age": made.age,
         "sex": np.where(made.female, "F", "M"),
         "rhythm": np.array(RHYTHMS)[made.rhythm],
-        "heart_rate": made.rate,
+        "heart_rate": np.where(made.is_rhythm("AFLT"), mean_rate(beats, seconds), made.rate).astype(np.float32),
         "pr_ms": np.where(made.is_rhythm("sinus"), 1000 * made.pr, np.nan),
         "qrs_ms": 1000 * made.qrs,
         "qt_ms": 1000 * made.qt,
         "beats": inside.sum(1),
-        **measured,
+        **measured(beat),
     }
     return Simulated(
         microvolts.astype(np.int16),

@@ -6,14 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.simulator.conditions import Conditions
+from ecg_lightning.simulator.depolarisation import qrs_waves
+from ecg_lightning.simulator.ectopic import aberrant_waves, ectopic_waves
+from ecg_lightning.simulator.repolarisation import t_waves
 from ecg_lightning.simulator.rhythm import ATRIAL, VENTRICULAR, Beats, flutter_cycle
 from ecg_lightning.simulator.rng import Draws
 from ecg_lightning.simulator.torso import ATRIAL as ATRIAL_LEADS
-from ecg_lightning.simulator.waves import Waves, aberrant_waves, ectopic_waves, p_waves, qrs_waves, t_waves
+from ecg_lightning.simulator.waves import Waves, p_waves
 
 Floats = NDArray[np.floating]
 # how long the waves of one event last, s from its beginning
-_SPANS = {"p": (-0.02, 0.17), "qrs": (-0.03, 0.27), "t": (0.05, 0.72)}
+_SPANS = {"p": (-0.02, 0.40), "qrs": (-0.03, 0.27), "t": (0.05, 0.72)}
+# what no dipole explains, as a share of each wave: electrodes lie near some parts of the heart
+_LOCAL = {"p": 0.20, "qrs": 0.12, "t": 0.11}
 _GAUSSIAN = 0.1325  # standard deviation (s) × cut-off (Hz) of a Gaussian low-pass, √ln 2 / 2π
 
 
@@ -33,7 +38,7 @@ class Canvas:
         self._margin = int(np.ceil(0.8 * rate)) + 2
         self._wide = samples + 2 * self._margin
         self._rows = np.zeros((n * self._wide, 8), np.float32)
-        self._blur = (_GAUSSIAN / np.minimum(lowpass, 0.45 * rate)).astype(np.float32)
+        self._blur = (_GAUSSIAN / np.minimum(lowpass, 0.6 * rate)).astype(np.float32)
 
     def draw(
         self,
@@ -90,7 +95,7 @@ class Canvas:
 
 def synthesise(
     made: Conditions, beats: Beats, leads: Floats, whose: Draws, own: Draws, canvas: Canvas
-) -> tuple[Floats, Waves]:
+) -> tuple[Floats, Waves, Waves]:
     """Draw the recording of every patient on the canvas.
 
     Args:
@@ -102,23 +107,24 @@ def synthesise(
         canvas: where to draw.
 
     Returns:
-        The signals (records, samples, 8) in mV, and the conducted QRS on the leads, for the definitions to measure.
+        The signals (records, samples, 8) in mV, and QRS and ST-T of the conducted beats on the leads, for the
+        definitions to measure.
     """
     sinus_p, ectopic_p = p_waves(made, whose, own)
     qrs = qrs_waves(made, whose)
     t = t_waves(made, qrs, whose, own)
     first, second = ectopic_waves(made, own, "pvc"), ectopic_waves(made, own, "second pvc")
 
-    def local(name: str, waves: Waves) -> Floats:
-        return 0.07 * whose.normal(f"local {name}", (waves.vector.shape[1], 8))
+    def local(kind: str, form: str, waves: Waves) -> Floats:
+        return _LOCAL[kind] * whose.normal(f"local {kind}{form}", (waves.vector.shape[1], 8))
 
-    ps = [w.on_leads(leads * ATRIAL_LEADS, local("p", w)) for w in (sinus_p, ectopic_p)]
+    ps = [w.on_leads(leads * ATRIAL_LEADS, local("p", "", w)) for w in (sinus_p, ectopic_p)]
     forms = [qrs, first[0], second[0], aberrant_waves(made, qrs)]
-    complexes = [w.on_leads(leads, local(f"qrs {k}", w)) for k, w in enumerate(forms)]
-    recoveries = [w.on_leads(leads, local(f"t {k}", w)) for k, w in enumerate([t, first[1], second[1]])]
+    complexes = [w.on_leads(leads, local("qrs", f" {k}", w)) for k, w in enumerate(forms)]
+    recoveries = [w.on_leads(leads, local("t", f" {k}", w)) for k, w in enumerate([t, first[1], second[1]])]
 
-    depth = own.uniform("respiratory depth", 0.01, 0.08)[:, None]
-    size = (1 + depth * beats.respiration + 0.015 * own.normal("beat size", beats.onset.shape[1:])).astype(np.float32)
+    depth = own.uniform("respiratory depth", 0.004, 0.03)[:, None]
+    size = (1 + depth * beats.respiration + 0.006 * own.normal("beat size", beats.onset.shape[1:])).astype(np.float32)
     ventricular = beats.kind == VENTRICULAR
     form = np.where(ventricular, 1 + beats.second_form, 0)
     canvas.draw(ps, (beats.kind == ATRIAL).astype(np.intp), beats.p_onset, np.ones_like(size), None, _SPANS["p"])
@@ -126,13 +132,13 @@ def synthesise(
     canvas.draw(recoveries, form, beats.onset, size, beats.stretch, _SPANS["t"])
     signal = canvas.signal
     _fibrillate(signal, made, leads, own, canvas)
-    return signal, complexes[0]
+    return signal, complexes[0], recoveries[0]
 
 
 def _fibrillate(signal: Floats, made: Conditions, leads: Floats, own: Draws, canvas: Canvas) -> None:
     """Add the waves of atrial fibrillation (4 to 9 Hz, wandering) and of flutter (a saw tooth) in place."""
     atrial = np.array([[0.25, 0.45, -0.80], [0.10, 0.95, -0.25]], np.float32)
-    time = (np.arange(canvas.samples, dtype=np.float32) / canvas.rate)[None]
+    time = (canvas.start + np.arange(canvas.samples, dtype=np.float32) / canvas.rate)[None]
     fibrillation, flutter = made.is_rhythm("AFIB"), made.is_rhythm("AFLT")
     who = np.flatnonzero(fibrillation | flutter)
     if not len(who):

@@ -17,7 +17,7 @@ DOWER = np.array(
     np.float32,
 )  # fmt: skip
 # how much larger chest leads are than Dower's, by the median healthy 12-lead recording (V1-V6)
-_CHEST = np.array([0.8, 1.3, 1.05, 0.8, 0.8, 0.85], np.float32)
+_CHEST = np.array([0.76, 1.42, 1.02, 0.90, 0.93, 0.93], np.float32)
 # the atria lie far from the left chest, where a dipole in the ventricles would overstate them
 ATRIAL = np.array([1, 1, 0.9, 0.6, 0.4, 0.35, 0.35, 0.4], np.float32)[:, None]
 # what swapping two cables does to (I, II): rows the new I and II
@@ -47,9 +47,9 @@ def rotate(vectors: Floats, angles: Floats) -> Floats:
 
 def lead_vectors(whose: Draws, own: Draws, placement: Placement) -> Floats:
     """The lead vectors (records, 8, 3) of I, II, V1-V6 for each patient's torso and each recording's electrodes."""
-    rows = DOWER * np.exp(0.12 * whose.normal("torso", (8, 3))) + 0.03 * whose.normal("torso offset", (8, 3))
+    rows = DOWER * np.exp(0.10 * whose.normal("torso", (8, 3))) + 0.03 * whose.normal("torso offset", (8, 3))
     rows[:, 2:] *= _CHEST[:, None]
-    rows *= np.exp(0.18 * whose.normal("chest"))[:, None, None]
+    rows *= np.exp(0.12 * whose.normal("chest"))[:, None, None]
     chest = rows[:, 2:]
     shift = placement.spread * (own.normal("row shift")[:, None] + 0.7 * own.normal("electrode shift", (6,)))
     neighbour = np.concatenate(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from measure import INTERVALS, amplitudes, compare, intervals, spectrum
+from measure import INTERVALS, amplitudes, compare, intervals, spectrum, waves
 from numpy.typing import NDArray
 from rich.progress import track
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -15,11 +15,13 @@ from ecg_lightning.datamodules import PTBXLDataModule
 from ecg_lightning.metrics import auroc
 from ecg_lightning.models.resnet1d import ResNet1d
 from ecg_lightning.records import LEADS
-from ecg_lightning.simulator import Hospital, simulate
+from ecg_lightning.simulator import TERMS, Hospital, simulate
 from ecg_lightning.transforms import Preprocess
 
 Floats = NDArray[np.float32]
 HERE = Path(__file__).parent
+DIAGNOSES = ("NORM", "IRBBB", "CRBBB", "CLBBB", "LAFB", "LVH", "IMI", "STD_", "INVT")
+"""What is compared one by one: the median R, S and T waves of the twelve leads."""
 SEEN = {
     "each lead z-scored": Preprocess(normalisation="zscore"),
     "z-scored, below 10 Hz": Preprocess(normalisation="zscore", high=10),
@@ -39,6 +41,23 @@ def real(root: str, rate: int, folds: range, most: int) -> tuple[Floats, NDArray
 def simulated(hospital: str, rate: int, count: int, seed: int) -> Floats:
     """Signals in mV (records, samples, 12) of a simulated hospital."""
     return simulate(Hospital.load(hospital), range(count), seed, rate).signals / np.float32(1000)
+
+
+def by_diagnosis(root: str, hospital: str, most: int = 150) -> list[str]:
+    """Markdown rows: how like the median R, S and T waves of each diagnosis are, over the twelve leads, folds 1 to 9."""
+    data = PTBXLDataModule(root=root, sampling_rate=100, label_space=list(DIAGNOSES))
+    drawn = simulate(Hospital.load(hospital), range(6000), 2, 100)
+    lines = ["| diagnosis | real | simulated | correlation | mean difference, mV |", "|---|---:|---:|---:|---:|"]
+    for k, term in enumerate(track(DIAGNOSES, "by diagnosis")):
+        rows = np.flatnonzero((data.targets[:, k] == 1) & (data.folds < 10))[:most]
+        signals = (
+            data.store.read(rows, np.zeros_like(rows), 1000)[0],
+            drawn.signals[drawn.labels[:, TERMS.index(term)]][:most],
+        )
+        one, other = (np.nanmedian([waves(each / 1000, 100) for each in kind], axis=0) for kind in signals)
+        alike, apart = np.corrcoef(one.ravel(), other.ravel())[0, 1], np.abs(one - other).mean()
+        lines.append(f"| {term} | {len(signals[0])} | {len(signals[1])} | {alike:.2f} | {apart:.2f} |")
+    return lines
 
 
 def tell_apart(train: list[Floats], test: list[Floats], name: str, epochs: int) -> float:
@@ -93,7 +112,8 @@ def main() -> None:
     pairs = [learn, fakes[: len(learn)]], [held, fakes[len(learn) :]]
     areas = {name: tell_apart(*pairs, name, given.epochs) for name in SEEN}
 
-    write(given.to, values, areas, [spectrum(k, 500) for k in (slow, drawn)], len(slow))
+    diagnoses = by_diagnosis(given.root, given.hospital)
+    write(given.to, values, areas, [spectrum(k, 500) for k in (slow, drawn)], len(slow), diagnoses)
 
 
 def write(
@@ -102,6 +122,7 @@ def write(
     areas: dict[str, float],
     spectra: list[tuple[Floats, Floats]],
     count: int,
+    diagnoses: list[str],
 ) -> None:
     """The table, and a figure of intervals, amplitudes and spectra."""
     lines = ["| measure | real: median [5 %, 95 %] | simulated | distance |", "|---|---|---|---:|"]
@@ -122,6 +143,7 @@ def write(
         + ", ".join(f"{area:.3f} ({name})" for name, area in areas.items())
     )
     text = f"{count} recordings of each kind; distance: Kolmogorov–Smirnov, 0 to 1.\n\n{text}.\n"
+    text += "\nMedian R, S and T waves of the twelve leads, 36 numbers, by diagnosis:\n\n" + "\n".join(diagnoses) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "table.md").write_text(text, encoding="utf-8")
     print(text)

@@ -83,15 +83,6 @@ def test_blocks_are_as_wide_as_they_claim(block: str, low: float, high: float) -
     assert np.median(np.abs(found - archive.parameters["qrs_ms"][held])) < 20
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_right_block_ends_upwards_in_v1_and_left_block_downwards() -> None:
-    right, left = clean(30, _CRBBB=0.8), clean(30, _CLBBB=0.8)
-    late_right = right.parameters["r_prime_v1"][right.labels[:, TERMS.index("CRBBB")]]
-    v1 = left.signals[left.labels[:, TERMS.index("CLBBB")], :, 6]
-    assert (late_right > 0.04).all()
-    assert (np.abs(v1.min(1)) > v1.max(1)).mean() > 0.9
-
-
 def intervals(term: str, **prevalence: float) -> list[np.ndarray]:
     archive = clean(24, **prevalence)
     held = archive.labels[:, TERMS.index(term)]

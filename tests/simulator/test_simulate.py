@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from ecg_lightning.simulator import TERMS, Hospital, Simulated, simulate
+from ecg_lightning.simulator.conditions import draw_conditions
+from simulator.reading import HEALTHY
 
 HOSPITAL = Hospital()
 
@@ -40,16 +42,48 @@ def test_no_records() -> None:
     assert simulate(HOSPITAL, [], seed=0).signals.shape == (0, 1000, 12)
 
 
-def test_two_rates_show_the_same_heart() -> None:
-    slow = simulate(HOSPITAL, range(20), seed=0, sampling_rate=250, clean=True).signals.astype(float)
-    fast = simulate(HOSPITAL, range(20), seed=0, sampling_rate=500, clean=True).signals[:, ::2].astype(float)
-    assert np.corrcoef(slow.ravel(), fast.ravel())[0, 1] > 0.99
+@pytest.mark.parametrize("rhythm", ["", "AFIB", "AFLT", "PVC"])
+@pytest.mark.parametrize("rate", [257, 360])
+def test_any_rate_shows_the_same_heart(rate: int, rhythm: str) -> None:
+    hospital = Hospital(prevalence=HEALTHY | ({rhythm: 1.0} if rhythm else {}))
+    slow, fast = (simulate(hospital, range(8), 0, each, clean=True) for each in (rate, 1000))
+    np.testing.assert_array_equal(slow.labels, fast.labels)
+    times, fine = np.arange(slow.signals.shape[1]) / rate, np.arange(10_000) / 1000
+    for one, other in zip(slow.signals.astype(float), fast.signals.astype(float), strict=True):
+        same = [np.corrcoef(one[:, k], np.interp(times, fine, other[:, k]))[0, 1] for k in range(12)]
+        assert min(same) > 0.97
+
+
+@pytest.mark.parametrize("seconds", [2.5, 30.0])
+def test_any_length_shows_the_same_heart(seconds: float) -> None:
+    usual, other = (simulate(HOSPITAL, range(8), 0, 250, each, clean=True).signals for each in (10, seconds))
+    count = min(usual.shape[1], other.shape[1])
+    assert np.abs(usual[:, :count].astype(int) - other[:, :count]).max() <= 2  # µV, rounded at another place
 
 
 def test_limb_leads_obey_einthoven_and_goldberger(archive: Simulated) -> None:
     one, two, three, avr, avl, avf = np.moveaxis(archive.signals[..., :6].astype(float), -1, 0)
     assert np.abs(one + three - two).max() <= 1
-    assert np.abs(avr + avl + avf).max() <= 2
+    assert np.abs(avr + (one + two) / 2).max() <= 1
+    assert np.abs(avl - (one - three) / 2).max() <= 1
+    assert np.abs(avf - (two + three) / 2).max() <= 1
+
+
+def test_conditions_come_as_often_as_asked() -> None:
+    asked = {"AFIB": 0.3, "STACH": 0.2, "1AVB": 0.25, "PVC": 0.2, "CLBBB": 0.15, "LAFB": 0.2, "INVT": 0.25, "LOWT": 0.3}
+    made, _, _ = draw_conditions(Hospital(prevalence=asked), np.arange(6000), 0)
+    for term in ("1AVB", "PVC", "LAFB", "INVT", "LOWT"):
+        assert made.present[term].mean() == pytest.approx(asked[term], abs=0.035), term
+    assert made.is_rhythm("AFIB").mean() == pytest.approx(0.3, abs=0.035)
+    assert made.is_conduction("CLBBB").mean() == pytest.approx(0.15, abs=0.03)
+
+
+def test_what_is_not_asked_for_is_hardly_ever_labelled() -> None:
+    made = simulate(Hospital(prevalence=HEALTHY), range(1000), 0)
+    rare = {term: column(made, term).mean() for term in TERMS if term not in ("NORM", "SR", "SARRH", "IRBBB", "VCLVH")}
+    assert max(rare.values()) < 0.06, rare
+    for term in ("AFIB", "AFLT", "PACE", "PVC", "PAC", "CLBBB", "WPW", "IMI", "LVH"):
+        assert not column(made, term).any()
 
 
 def test_labels_follow_from_the_parameters(archive: Simulated) -> None:
