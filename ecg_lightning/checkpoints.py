@@ -7,9 +7,10 @@ import hashlib
 import json
 import os
 import re
-import struct
+import sys
 import tempfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SUFFIX = ".safetensors"
 CARD_KEY = "ecg_lightning"
 """The key of the card in a safetensors header."""
+LONGEST_HEADER = 100_000_000
+"""Bytes; the library refuses longer ones."""
 PREFIX = "network."
 """Where a LightningModule's state has its network."""
 
@@ -52,6 +55,15 @@ class Checkpoint:
         """The ordered terms that it predicts."""
         return list(self.card["terms"])
 
+    @property
+    def title(self) -> str:
+        """Its published name, or its run's and the beginning of its hash: a name that tells nothing of this machine."""
+        if "name" in self.card:
+            return str(self.card["name"])
+        path = Path(self.name).absolute()
+        run = path.parents[1].name if path.parent.name == "checkpoints" else path.stem
+        return f"{run} ({self.sha256[:8]})"
+
     def module(self) -> "ECGModule":
         """The network that it was trained with, with its weights, thresholds and calibration, ready to predict."""
         from ecg_lightning.finetune import take_weights
@@ -76,32 +88,36 @@ def read(name: str, folder: str | None = None) -> Checkpoint:
         UserError: where there is none, or it is not one of ecg_lightning's.
     """
     url = locate(name, folder)
+    content = _bytes(url)
+    card, tensors, seen = _parse(content, url)
+    return Checkpoint(name, tensors, card, seen, _sha(content))
+
+
+def _parse(content: bytes, url: str) -> "tuple[dict[str, Any], dict[str, Tensor], Tensor | None]":
+    """Card, the network's tensors, and what trained it, of a file's whole content."""
     if url.endswith(".ckpt"):
-        return _read_lightning(Path(url))
+        return _parse_lightning(content, url)
     from safetensors.torch import load
 
-    content = _bytes(url)
+    card = _card(_header(content, url), url)
     try:
-        header, tensors = _header(content), load(content)
+        tensors = load(content)
     except Exception as error:  # the library has exceptions of its own for each way of being broken
         raise UserError(f"{url} is not a readable safetensors file ({error}).") from error
-    return Checkpoint(
-        name, {k: v for k, v in tensors.items() if k != "seen"}, _card(header, url), tensors.get("seen"), _sha(content)
-    )
+    return card, {k: v for k, v in tensors.items() if k != "seen"}, tensors.get("seen")
 
 
-def _read_lightning(path: Path) -> Checkpoint:
-    import pickle
-
+def _parse_lightning(content: bytes, url: str) -> "tuple[dict[str, Any], dict[str, Tensor], Tensor | None]":
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        card = content["card"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        raise UserError(f"{path} is not a checkpoint of ecg_lightning ({type(error).__name__}).") from error
-    state = {k.removeprefix(PREFIX): v for k, v in content["state_dict"].items() if k.startswith(PREFIX)}
-    return Checkpoint(str(path), state, card, content.get("seen"), _sha(path.read_bytes()))
+        found = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+        card, state = dict(found["card"]), dict(found["state_dict"])
+    except Exception as error:  # a file that is cut off or is something else may fail in any way
+        raise UserError(
+            f"{url} is not a checkpoint of ecg_lightning, or was cut off ({type(error).__name__})."
+        ) from error
+    return card, {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}, found.get("seen")
 
 
 def locate(name: str, folder: str | None = None) -> str:
@@ -145,25 +161,34 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
         raise UserError(f"{run} has no checkpoint: {path} is not there. Give the folder of a run, or a .ckpt file.")
     from safetensors.torch import save
 
-    found = _read_lightning(path)
-    report = path.parents[1] / "test.json"
-    card = found.card | {"name": name}
-    if report.is_file():
-        card["test"] = json.loads(report.read_text(encoding="utf-8"))
-    tensors = {key: value.contiguous() for key, value in found.state.items()}
-    if found.seen is not None:
-        tensors["seen"] = found.seen
+    content = path.read_bytes()
+    card, state, seen = _parse_lightning(content, str(path))
+    card |= {"name": name} | _test_of(_sha(content), path.absolute().parents[1])
+    tensors = {key: value.contiguous() for key, value in state.items()}
+    if seen is not None:
+        tensors["seen"] = seen
     content = save(tensors, metadata={CARD_KEY: json.dumps(card, ensure_ascii=False)})
     url = f"{place(folder)}/{name}{SUFFIX}"
     _write_new(url, content)
     return url
 
 
+def _test_of(sha256: str, run_dir: Path) -> dict[str, Any]:
+    """The card's ``test``: the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
+    reports = [file for folder in ("", "on_small") if (file := run_dir / folder / "test.json").is_file()]
+    for file in reports:
+        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if report.get("checkpoint_sha256") == sha256:
+            return {"test": {key: value for key, value in report.items() if key != "checkpoint"}}
+    if reports:
+        others = " and ".join(map(str, reports))
+        print(f"{others} is of another checkpoint and was not attached; run `test` first.", file=sys.stderr)
+    return {}
+
+
 def published(folder: str | None = None) -> list[str]:
     """The names that are published in a folder."""
-    import fsspec
-
-    filesystem, path = fsspec.core.url_to_fs(place(folder))
+    filesystem, path = _filesystem(place(folder))
     if not filesystem.exists(path):
         return []
     return sorted(
@@ -175,23 +200,26 @@ def card_of(name: str, folder: str | None = None) -> dict[str, Any]:
     """The card alone; of a large published file only the header is read."""
     url = locate(name, folder)
     if url.endswith(".ckpt"):
-        return _read_lightning(Path(url)).card
-    import fsspec
-
-    with fsspec.open(url, "rb") as file:
-        start = file.read(8)
-        return _card(_header(start + file.read(struct.unpack("<Q", start)[0])), url)
+        return read(url).card
+    filesystem, path = _filesystem(url)
+    try:
+        with filesystem.open(path, "rb") as file:
+            start = file.read(8)
+            start += file.read(min(int.from_bytes(start, "little"), LONGEST_HEADER))
+    except Exception as error:  # every protocol has its own
+        raise UserError(f"The checkpoint {url} cannot be read: {error}") from error
+    return _card(_header(start, url), url)
 
 
 def fetch(name: str, target: Path, folder: str | None = None) -> Path:
     """Copies a published checkpoint to a local folder and checks that it arrived whole.
 
     Raises:
-        UserError: where there is no such checkpoint, or another file of that name is in the way.
+        UserError: where there is no such checkpoint, it is not whole, or another file of that name is in the way.
     """
     url = locate(name, folder)
     content = _bytes(url)
-    _card(_header(content), url)
+    _parse(content, url)
     path = target / Path(url).name
     if path.exists() and path.read_bytes() == content:
         return path
@@ -202,9 +230,7 @@ def fetch(name: str, target: Path, folder: str | None = None) -> Path:
 
 def _write_new(url: str, content: bytes) -> None:
     """Writes a file that must not exist; a local reader sees nothing or the whole."""
-    import fsspec
-
-    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem, path = _filesystem(url)
     taken = UserError(
         f"{url} exists; what is published is never overwritten. Choose another name, for example with -v2."
     )
@@ -227,30 +253,41 @@ def _write_new(url: str, content: bytes) -> None:
 
 
 def _exists(url: str) -> bool:
-    import fsspec
-
-    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem, path = _filesystem(url)
     return bool(filesystem.exists(path))
 
 
-def _bytes(url: str) -> bytes:
+def _filesystem(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path there."""
     import fsspec
 
     try:
-        with fsspec.open(url, "rb") as file:
+        filesystem, path = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:  # a protocol that is unknown, or needs a package of its own
+        raise UserError(f"'{url}' cannot be opened: {error}") from error
+    return filesystem, path
+
+
+def _bytes(url: str) -> bytes:
+    filesystem, path = _filesystem(url)
+    try:
+        with filesystem.open(path, "rb") as file:
             return bytes(file.read())
-    except OSError as error:
+    except Exception as error:  # every protocol has its own
         raise UserError(f"The checkpoint {url} cannot be read: {error}") from error
 
 
-def _header(content: bytes) -> dict[str, Any]:
-    (length,) = struct.unpack("<Q", content[:8])
-    header: dict[str, Any] = json.loads(content[8 : 8 + length])
-    return header
+def _header(content: bytes, url: str) -> dict[str, Any]:
+    length = int.from_bytes(content[:8], "little")
+    try:
+        header: dict[str, Any] = json.loads(content[8 : 8 + length])
+        return header
+    except ValueError as error:
+        raise UserError(f"{url} is not a readable safetensors file ({error}).") from error
 
 
 def _card(header: dict[str, Any], url: str) -> dict[str, Any]:
-    text = header.get("__metadata__", {}).get(CARD_KEY)
+    text = header.get("__metadata__", {}).get(CARD_KEY) if isinstance(header, dict) else None
     if text is None:
         raise UserError(
             f"{url} has no card of ecg_lightning: it does not say what the network is. Publish it with `publish`."

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -50,6 +50,9 @@ def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictCo
     A group whose ``name`` a file gives starts anew, since its arguments belong to what is named: a file that says
     ResNet1d18 means just that, whatever network the files before it described. The same goes for ``REPLACED``. An
     override only changes what it says, unless it names another class.
+
+    Raises:
+        UserError: where a list would lie over a mapping, or the reverse.
     """
     for group in NAMED:
         old, new = (OmegaConf.select(part, f"{group}.name") for part in (base, layer))
@@ -58,9 +61,27 @@ def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictCo
     for path in REPLACED if from_file else ():
         if OmegaConf.select(layer, path) is not None and OmegaConf.select(base, path) is not None:
             OmegaConf.update(base, path, None, merge=False)
+    if clash := _clash(base, layer):
+        raise UserError(clash)
     merged = OmegaConf.merge(base, layer)
     assert isinstance(merged, DictConfig)
     return merged
+
+
+def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
+    """What is wrong where a list lies over a mapping, or the reverse; "" where that is nowhere so."""
+    for key in map(str, layer):
+        # The nodes themselves: to read a value would resolve an interpolation, which later layers may complete.
+        old, new = base._get_node(key), layer._get_node(key)
+        where = f"{path}{key}"
+        if isinstance(old, DictConfig) and isinstance(new, DictConfig):
+            if found := _clash(old, new, f"{where}."):
+                return found
+        elif isinstance(old, DictConfig) and isinstance(new, ListConfig):
+            return f"{where} is a mapping, and a list is given for it; write {{key: value}}."
+        elif isinstance(old, ListConfig) and isinstance(new, DictConfig):
+            return f"{where} is a list, and a mapping is given for it; write [value]."
+    return ""
 
 
 def load(path: Path) -> DictConfig:

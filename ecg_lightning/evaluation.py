@@ -42,7 +42,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     with stoppable(trainer):
         (trainer.test if split == "test" else trainer.validate)(module, datamodule=data, verbose=False)
     if trainer.is_global_zero and module.last is not None:
-        report = _report(module, module.last, data, path)
+        report = _report(module, module.last, data, checkpoint)
         folder.mkdir(parents=True, exist_ok=True)
         _save_outputs(folder / f"{split}.npz", module, module.last, data)
         write_json(folder / f"{split}.json", report)
@@ -68,7 +68,9 @@ def check_fits(terms: Sequence[str], label_space: object, expected: Mapping[str,
             raise UserError(f"The network expects {key}={value}, the data has {given[key]}. Set data accordingly.")
 
 
-def _report(module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint: str) -> dict[str, Any]:
+def _report(
+    module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint: checkpoints.Checkpoint
+) -> dict[str, Any]:
     """What a run's test.json says: counts, metrics and thresholds, overall and per term."""
     probabilities = expit(outputs.logits)
     metrics = summarise(probabilities, outputs.targets, module.terms, module.thresholds)
@@ -79,7 +81,8 @@ def _report(module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint
         for name, own in data.by_source(outputs.records).items()
     }
     return {
-        "checkpoint": checkpoint,
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": checkpoint.sha256,
         "data": data.describe(),
         "records": len(outputs.records),
         "metrics": {key: _finite(value) for key, value in metrics.items() if "/" not in key},

@@ -19,12 +19,19 @@ def show(verb: str, text: str, arguments: Sequence[str]) -> None:
     """Prints the help of one verb; of a configured verb with the values of the configuration that is given."""
     print(f"python -m ecg_lightning {verb}: {text}\n")
     if verb in ("fit", "validate", "test", "prepare"):
+        if verb == "prepare":
+            print(DOWNLOAD)
         print("Values in [brackets] are those of this configuration; the others are the constructors' defaults.\n")
         print(schema_text(arguments))
     else:
         print(USAGE[verb])
 
 
+DOWNLOAD = """  --download          fetch the archive into data.root first, if it is public; goes on where it stopped
+  --include PATTERNS  with --download: only these files; paths below the root or names of folders, joined by commas
+  --exclude PATTERNS  with --download: not these
+  --base_url URL      with --download: another address of the same archive
+"""
 USAGE = {
     "predict": """usage: predict CHECKPOINT FILES_OR_FOLDERS… --output predictions.csv [options]
 
@@ -60,7 +67,7 @@ USAGE = {
   --rates LIST            learning rates of training from scratch, and
   --tune_rates LIST       of fine-tuning
   --resamples N         of the bootstrap (1000)
-  --run_dir FOLDER      of the study; what is finished there is not done again
+  --run_dir FOLDER      of the study; what is finished there is not done again, and several processes share the trainings
   key=value             for every training; large.key=value, small.key=value or both.key=value for some
 """,
 }

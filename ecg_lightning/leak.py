@@ -8,14 +8,16 @@ here: between the sources of a mix, and against the recordings that trained the 
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import matches
@@ -25,26 +27,49 @@ SIDES = {"val": "validation", "test": "test"}
 
 
 def within(data: ECGDataModule) -> list[str]:
-    """What the training side of the data shares with its validation and test sides, in sentences; nothing where it is well."""
-    train, held_out = data.rows("train"), np.concatenate([data.rows(split) for split in SIDES])
-    ids = data.store.index["record_id"].to_numpy(object)
-    found = []
-    if len(copies := data.store.copies(train, held_out)):
+    """What one side of the data shares with another, in sentences; nothing where it is well.
+
+    Validation and test are compared between the sources of a mix alone: official folds may hold a recording twice.
+    """
+    train, val, test = (data.rows(split) for split in SPLITS)
+    found = _shared(data, train, np.concatenate([val, test]), "validation or test side are also in training")
+    if len(data.sources) > 1:
+        found += _shared(data, val, test, "test side are also in validation", across=True)
+    return found
+
+
+def _shared(
+    data: ECGDataModule, first: NDArray[np.int64], second: NDArray[np.int64], said: str, across: bool = False
+) -> list[str]:
+    """Recordings, and patients, of the second rows that the first have too; ``across``: those of another source alone."""
+    index, found = data.store.index, []
+    ids = index["record_id"].to_numpy(object)
+    source = index["source"].to_numpy(object) if "source" in index else np.full(len(index), "", object)
+    copies = data.store.copies(first, second)
+    if across:
+        copies = copies[source[copies[:, 0]] != source[copies[:, 1]]]
+    if len(copies):
         pairs = ", ".join(f"{ids[a]} = {ids[b]}" for a, b in copies[:EXAMPLES])
+        remedy = f" data.drop_copies=true leaves such copies out of {said.rpartition(' ')[2]}."
         found.append(
-            f"{len(np.unique(copies[:, 1]))} recordings of the validation or test side are also in training, for example "
-            f"{pairs}."
-            + (" data.drop_copies=true leaves such copies out of training." if len(data.sources) > 1 else "")
+            f"{len(np.unique(copies[:, 1]))} recordings of the {said}, for example {pairs}."
+            + (remedy if len(data.sources) > 1 else "")
         )
-    patient = data.store.index["patient_id"]
-    shared = patient.iloc[train][patient.iloc[train].isin(patient.iloc[held_out][patient.iloc[held_out] != ""])]
-    if len(shared):
-        first = shared.drop_duplicates().iloc[:EXAMPLES].index
-        theirs = [held_out[(patient.iloc[held_out] == patient.iloc[row]).argmax()] for row in first]
-        pairs = ", ".join(f"that of {ids[a]} and {ids[b]}" for a, b in zip(first, theirs, strict=True))
-        found.append(
-            f"{shared.nunique()} patients of the validation or test side are also in training, for example {pairs}."
-        )
+    patient = index["patient_id"].to_numpy(object)
+    one, other = (
+        pd.DataFrame({"patient": patient[rows], "source": source[rows], "row": rows})
+        .loc[lambda table: table["patient"] != ""]
+        .drop_duplicates(["patient", "source"])
+        for rows in (first, second)
+    )
+    both = one.merge(other, on="patient")
+    if across:
+        both = both[both["source_x"] != both["source_y"]]
+    both = both.drop_duplicates("patient")
+    if len(both):
+        rows = both[["row_x", "row_y"]].to_numpy()[:EXAMPLES]
+        pairs = ", ".join(f"that of {ids[a]} and {ids[b]}" for a, b in rows)
+        found.append(f"{len(both)} patients of the {said}, for example {pairs}.")
     return found
 
 
@@ -109,3 +134,11 @@ def seen(data: ECGDataModule, parent: Checkpoint | None = None) -> Tensor:
         lists.append(parent.seen.numpy())
     descriptors: NDArray[np.int8] = np.unique(np.concatenate(lists), axis=0)
     return torch.from_numpy(descriptors[descriptors.any(axis=1)])
+
+
+def ancestors(data: ECGDataModule, checkpoint: Checkpoint) -> Checkpoint:
+    """A checkpoint that this data trained, as one that has seen only what its ancestors have."""
+    if checkpoint.seen is None:
+        return checkpoint
+    both, times = np.unique(np.concatenate([seen(data), checkpoint.seen]), axis=0, return_counts=True)
+    return replace(checkpoint, seen=torch.from_numpy(both[times == 1]))

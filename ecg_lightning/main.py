@@ -1,5 +1,6 @@
 """The command line: one verb a task. Heavy imports wait until a verb needs them."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -110,4 +111,16 @@ def run() -> None:
     except BrokenPipeError:  # `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:
+        print(f"ecg_lightning: {_of_the_machine(error)}", file=sys.stderr)
+        status = 2
     sys.exit(status)
+
+
+def _of_the_machine(error: OSError) -> str:
+    """What a disk, a network or a permission was in the way of, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error}. The disk is full; free some space and run the command again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error}. Choose a place where you may write, or mend its permissions."
+    return f"{error}. Mend that and run the command again."

@@ -10,11 +10,12 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from ecg_lightning import __version__
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS, Record, RecordError, fingerprint, matches, repair
 from ecg_lightning.records.fingerprints import SIZE
+from ecg_lightning.source_files import ABSENT, check_lost, watch
 from ecg_lightning.store import FORMAT, Store, write_json
 
 PART = 128
@@ -43,17 +45,12 @@ Reader = Callable[[Row], Record]
 T = TypeVar("T")
 
 
-def key_of(source: str, table: pd.DataFrame, files: Iterable[str | Path], options: Mapping[str, Any]) -> str:
-    """A short hash of what a store is made from: the table, size and time of every file, and the options."""
+def key_of(source: str, table: pd.DataFrame, files: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """A short hash of what a store is made from: the table, size and time of every file (`look_at`), and the options."""
     digest = hashlib.sha256(json.dumps([FORMAT, source, options], sort_keys=True, default=str).encode())
     _digest(table, digest)
-    for file in files:
-        name = os.path.basename(file)
-        try:
-            stat = os.stat(file)
-            digest.update(f"{name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
-        except OSError:
-            digest.update(f"{name}:absent\n".encode())
+    for file, state in files.items():
+        digest.update(f"{os.path.basename(file)}:{state}\n".encode())
     return digest.hexdigest()[:12]
 
 
@@ -79,6 +76,9 @@ def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path)
 
     Every recording is repaired or set aside by the rules of ``records.repairs``. Signals are written one by one, so that
     half an hour of signal takes no more memory than one such recording.
+
+    Raises:
+        UserError: where a recording that was there cannot be read now.
     """
     index: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
@@ -90,6 +90,7 @@ def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path)
                 content = fingerprint(record.signal, record.sampling_rate)
                 steps, clipped = to_steps(record.signal, record.sampling_rate, sampling_rate)
             except Exception as error:  # noqa: BLE001 — one bad record never ends the job; whatever it was, it is listed
+                check_lost(error, str(row.get("file", "")) or str(row.get("record_id", "")))
                 reason = str(error) if isinstance(error, RecordError) else f"{type(error).__name__}: {error}"
                 rejected.append({"record_id": row.get("record_id", ""), "file": row.get("file", ""), "reason": reason})
                 continue
@@ -117,6 +118,7 @@ def pack(
     sampling_rate: int,
     facts: Mapping[str, Any],
     workers: int | None = None,
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> Store:
     """Packs the rows of ``table`` into the store at ``path``, or opens the store that is already there.
 
@@ -127,29 +129,39 @@ def pack(
         sampling_rate: Hz of the store.
         facts: what ``meta.json`` says besides (source, options).
         workers: processes; the machine's cores where not given.
+        files: what `look_at` found when the store's key was made.
 
     Raises:
-        UserError: where another process holds the lock for a day, a worker was killed, or nothing could be read.
+        UserError: where there is nothing to pack, a worker was killed, a file that was there cannot be read any more, or
+            the store cannot be written; what is finished is kept, and packing again goes on from there.
     """
     if table.empty:
         raise UserError(
             f"No recordings were found for {facts.get('source', path.name)}; is data.root the folder of the archive as "
             "distributed?"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    there = [file for file, state in files.items() if state != ABSENT]
     try:
-        with lock.acquire(timeout=0 if not path.exists() else -1):
-            return _pack(path, table, read, sampling_rate, facts, workers)
-    except Timeout:
-        print(f"Another process is packing {path.name}; waiting for it.", file=sys.stderr, flush=True)
-    with lock:
-        return _pack(path, table, read, sampling_rate, facts, workers)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(path.name + ".lock"))
+        try:
+            with lock.acquire(timeout=0 if not path.exists() else -1):
+                return _pack(path, table, read, sampling_rate, facts, workers, there)
+        except Timeout:
+            print(f"Another process is packing {path.name}; waiting for it.", file=sys.stderr, flush=True)
+        with lock:
+            return _pack(path, table, read, sampling_rate, facts, workers, there)
+    except OSError as error:
+        raise UserError(
+            f"The store {path} cannot be written: {error.strerror or error}. Free some space, or choose another "
+            "data.store_dir or ECG_STORE, and run the command again: it goes on from what is finished there."
+        ) from error
 
 
 def _pack(
-    path: Path, table: pd.DataFrame, read: Reader, sampling_rate: int, facts: Mapping[str, Any], workers: int | None
-) -> Store:
+    path: Path, table: pd.DataFrame, read: Reader, rate: int, facts: Mapping[str, Any], workers: int | None,
+    there: Collection[str],
+) -> Store:  # fmt: skip
     if path.exists():
         return Store(path)
     partial = path.with_name(path.name + ".partial")
@@ -158,27 +170,32 @@ def _pack(
     if not (partial / "meta.json").exists():  # else it was killed when all was done but the rest of the parts removed
         stems = {parts / f"{first:08d}": table.iloc[first : first + PART] for first in range(0, len(table), PART)}
         waiting = {stem: some for stem, some in stems.items() if not stem.with_suffix(".json").exists()}
-        _run(waiting, read, sampling_rate, len(table), workers or os.cpu_count() or 1, str(facts.get("source", "")))
-        _join(partial, list(stems), sampling_rate, facts)
+        title = f"Packing {facts.get('source', '')} at {rate} Hz"
+        _run(waiting, read, rate, len(table), workers or os.cpu_count() or 1, title, there)
+        _join(partial, list(stems), rate, facts)
     shutil.rmtree(parts)
     partial.rename(path)
     return Store(path)
 
 
-def _run(waiting: dict[Path, pd.DataFrame], read: Reader, rate: int, total: int, workers: int, source: str) -> None:
+def _run(
+    waiting: dict[Path, pd.DataFrame], read: Reader, rate: int, total: int, workers: int, title: str,
+    there: Collection[str],
+) -> None:  # fmt: skip
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=not sys.stderr.isatty()) as progress:
         done = total - sum(map(len, waiting.values()))
-        bar = progress.add_task(f"Packing {source} at {rate} Hz", total=total, completed=done)
+        bar = progress.add_task(title, total=total, completed=done)
         if workers == 1 or len(waiting) == 1:
+            watch(there)
             for stem, some in waiting.items():
                 progress.advance(bar, pack_part(some.to_dict("records"), read, rate, stem))
             return
         # Fork, where there is one, starts in milliseconds; the workers use numpy and scipy alone.
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context)
+        pool = ProcessPoolExecutor(workers, context, watch, (there,))
         try:
             parts = ((stem, some.to_dict("records")) for stem, some in waiting.items())
             tasks = (pool.submit(pack_part, rows, read, rate, stem) for stem, rows in parts)

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.models.base import ECGModule
 from ecg_lightning.pack import to_steps
 from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.records.leads import lead_name
 from ecg_lightning.records.read import SUFFIXES
 from ecg_lightning.transforms import Preprocess
 
@@ -76,7 +78,7 @@ class Predictor:
 
 
 def find_records(paths: Sequence[str]) -> Iterator[Path]:
-    """The recordings that files and folders name; a WFDB record is named once, by its header.
+    """The recordings that files and folders name; a WFDB record is named once, by its header, and a folder's tables never.
 
     Raises:
         UserError: for a path that is not there, or a folder without recordings.
@@ -86,25 +88,44 @@ def find_records(paths: Sequence[str]) -> Iterator[Path]:
         if path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
             headed = {file.with_suffix("") for file in files if file.suffix == ".hea"}
-            chosen = [file for file in files if file.suffix == ".hea" or file.with_suffix("") not in headed]
-            if not chosen:
+            files = [file for file in files if file.suffix == ".hea" or file.with_suffix("") not in headed]
+            tables = [file for file in files if file.suffix.lower() == ".csv" and _is_table(file)]
+            if tables:
+                print(f"Passed over, since no column is a lead: {', '.join(map(str, tables))}", file=sys.stderr)
+            if len(tables) == len(files):
                 raise UserError(f"There is no recording in the folder '{name}' ({', '.join(SUFFIXES)}).")
-            yield from chosen
+            yield from (file for file in files if file not in tables)
         elif path.is_file() or path.with_suffix(".hea").is_file():
             yield path
         else:
             raise UserError(f"There is no file or folder '{name}'.")
 
 
+def _is_table(path: Path) -> bool:
+    """Whether a CSV file begins with names of columns of which none is a lead's: a list of recordings, or predictions."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            first = file.readline()
+    except OSError:  # it is read again, and then listed as unreadable
+        return False
+    cells = [cell.strip(' "\r\n') for cell in re.split(r"[,;\t]", first)]
+    leads = (lead_name(re.split(r"\s*[\[(]|[\s_]+[munµμ]V$", cell)[0]) for cell in cells)
+    return not any(re.match(r"[-+.\d]", cell) for cell in cells) and any(cells) and not any(leads)
+
+
 def predict(arguments: Sequence[str]) -> int:
     """The verb: writes one row a recording, lists what could not be read, and says how many there were of each."""
     options = _options(arguments)
+    output = Path(options.output)
+    if output.is_dir():
+        raise UserError(f"predict: --output {output} is a folder; name a file in it, for example predictions.csv.")
+    if options.batch_size < 1:
+        raise UserError(f"predict: --batch-size {options.batch_size} must be at least 1.")
+    output.parent.mkdir(parents=True, exist_ok=True)
     files = list(dict.fromkeys(find_records(options.paths)))
     predictor = Predictor(options.checkpoint)
-    output = Path(options.output)
     errors = output.with_suffix(".errors.csv")
     leads = options.leads.split(",") if options.leads else None
-    output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(output.name + ".part")
     failed: list[tuple[str, str]] = []
     with partial.open("w", newline="", encoding="utf-8") as file:

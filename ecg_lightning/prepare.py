@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ecg_lightning import leak
-from ecg_lightning.config import compose
+from ecg_lightning.config import compose, split_arguments
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 from ecg_lightning.schema import build, check, check_paths
 from ecg_lightning.store import summary
+
+OPTIONS = ("include", "exclude", "base_url")
+"""Of ``--download``; the other words are the configuration's."""
 
 
 def prepare(arguments: Sequence[str]) -> int:
@@ -42,26 +45,27 @@ def prepare(arguments: Sequence[str]) -> int:
 
 def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """The options of ``--download``, and the words of the configuration."""
-    options: dict[str, str] = {}
-    words = []
-    for word in arguments:
-        key, _, value = word.removeprefix("--").partition("=")
-        if key in ("include", "exclude", "base_url"):
-            options[key] = value
-        elif word != "--download":
-            words.append(word)
-    return options, words
+    pairs = split_arguments(word for word in arguments if word != "--download")
+    options = {key: value for key, value in pairs if key in OPTIONS}
+    return options, [f"{key}={value}" for key, value in pairs if key not in OPTIONS]
 
 
 def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
     """Fetches what is not there yet of the source's archive, or of every public archive of a mix."""
     from ecg_lightning.download import catalogue, download
+    from ecg_lightning.download.catalogue import find
 
     include, exclude = (options[key].split(",") if key in options else () for key in ("include", "exclude"))
-    mixed = len(data.sources) > 1
-    for part in data.sources.values():
-        if mixed and part.source not in catalogue():  # a hospital's own, or simulated
-            continue
+    parts = list(data.sources.values())
+    if len(parts) > 1:  # without a hospital's own, and simulated ones
+        parts = [part for part in parts if part.source in catalogue()]
+    if len(parts) > 1 and "base_url" in options:
+        raise UserError(
+            f"base_url: of which of the archives {', '.join(part.source for part in parts)}? Fetch that one by itself first, "
+            "with a configuration of its own (conf/data)."
+        )
+    for part in parts:
+        find(part.source)
         if part.root is None:
             raise UserError(f"data.root of {part.source} is missing: the folder that --download fills.")
         root = Path(part.root).expanduser()

@@ -8,16 +8,16 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from ecg_lightning import __version__, checkpoints, leak
+from ecg_lightning import __version__, checkpoints, leak, resume
 from ecg_lightning.callbacks import Freeze, RunRecord
 from ecg_lightning.callbacks.record import provenance
+from ecg_lightning.checkpoints import Checkpoint
 from ecg_lightning.config import as_dict, compose
 from ecg_lightning.datamodules.base import ECGDataModule
-from ecg_lightning.errors import UserError
 from ecg_lightning.finetune import FineTune, take_weights
 from ecg_lightning.logger import Logging
 from ecg_lightning.models.base import ECGModule
@@ -31,7 +31,12 @@ def fit(arguments: Sequence[str]) -> int:
     config = compose(arguments)
     check(config)
     run_dir = run_dir_of(config, arguments)
-    resume = _resume_from(config, run_dir)
+    with resume.alone(run_dir):
+        return _fit(config, run_dir)
+
+
+def _fit(config: DictConfig, run_dir: Path) -> int:
+    resumed = resume.find(config, run_dir)
     seed = int(config.get("seed") or 0)
     pl.seed_everything(seed, workers=True, verbose=False)
     quiet()
@@ -40,19 +45,20 @@ def fit(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=seed)
     data.prepare_data()
     data.setup("fit")
-    model, finetune = _model(config, data, seed)
+    model, finetune = _model(config, data, seed, resumed)
     train, val = data.rows("train"), data.rows("val")
     print(
         f"{data.source}: {len(train)} recordings to train on, {len(val)} to validate; "
         f"{type(model).__name__} with {sum(p.numel() for p in model.parameters()):,} parameters → {run_dir}",
         flush=True,
     )
+    _say_rejected(data)
     logger: Logging = build("logger", config.get("logger") or {})
     callbacks = _callbacks(run_dir, config, model, finetune, data)
     trainer = trainer_of(config, run_dir, callbacks, logger.make(run_dir, as_dict(config)), finetune.freezes())
     try:
         with stoppable(trainer):
-            trainer.fit(model, datamodule=data, ckpt_path=resume, weights_only=False if resume else None)
+            trainer.fit(model, datamodule=data, ckpt_path=resumed.name if resumed else None, weights_only=True)
     except KeyboardInterrupt:
         pass  # said below, as of a run that is stopped by SIGTERM
     finally:
@@ -76,24 +82,17 @@ def fit(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _resume_from(config: DictConfig, run_dir: Path) -> str | None:
-    """The checkpoint that the same run goes on from, if any."""
-    path, last = config.get("checkpoint_path"), run_dir / "checkpoints" / "last.ckpt"
-    if path == "auto":
-        return str(last) if last.is_file() else None
-    if path is not None:
-        if not Path(path).is_file():
-            raise UserError(f"checkpoint_path: there is no file '{path}'.")
-        return str(path)
-    if last.is_file():
-        raise UserError(
-            f"{run_dir} already holds a run. Go on with it by checkpoint_path={last} (or checkpoint_path=auto), "
-            "or give the new one another run_dir."
-        )
-    return None
+def _say_rejected(data: ECGDataModule) -> None:
+    stores = [part.store for part in data.sources.values()]
+    rejected = sum(store.meta["rejected"] for store in stores)
+    if rejected:
+        lists = ", ".join(str(store.path / "rejected.csv") for store in stores if store.meta["rejected"])
+        print(f"{rejected} of {rejected + sum(map(len, stores))} recordings are set aside, see {lists}", flush=True)
 
 
-def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModule, FineTune]:
+def _model(
+    config: DictConfig, data: ECGDataModule, seed: int, resumed: Checkpoint | None
+) -> tuple[ECGModule, FineTune]:
     """The network in training, with the weights it starts from and a card that says what it is."""
     finetune: FineTune = build("finetune", config.get("finetune") or {})
     given = as_dict(config.model)
@@ -110,9 +109,6 @@ def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModul
             "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
             file=sys.stderr,
         )
-    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
-    leak.check_training(data, parent)
-    model.seen = leak.seen(data, parent)
     model.card = {
         "format": 1,
         "model": given,
@@ -120,20 +116,47 @@ def _model(config: DictConfig, data: ECGDataModule, seed: int) -> tuple[ECGModul
         "terms": list(data.terms),
         "input": data.input_spec(),
         "data": data.describe(),
-        "seen": len(model.seen),
-        "allow_leak": data.allow_leak or (parent is not None and parent.card.get("allow_leak", False)),
+        "allow_leak": data.allow_leak,
         "parent": None,
         "version": __version__,
     } | {"provenance": provenance()}
-    if parent is not None:
-        taken = take_weights(model.network, model.terms, parent.state, parent.terms, finetune.reset_head)
-        print(f"From {parent.name}: {taken}", flush=True)
-        _warn_of_other_input(parent.card["input"], data.input_spec())
-        model.card["parent"] = {
-            "name": parent.card.get("name", parent.name), "sha256": parent.sha256, "data": parent.card["data"],
-            "parent": parent.card.get("parent"),
-        }  # fmt: skip
+    if resumed is not None:
+        _go_on(model, data, finetune, resumed)
+    else:
+        _begin(model, data, finetune)
+    assert model.seen is not None
+    model.card["seen"] = len(model.seen)
     return model, finetune
+
+
+def _begin(model: ECGModule, data: ECGDataModule, finetune: FineTune) -> None:
+    """Checks for leaks, and takes the parent's weights where there is one."""
+    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
+    leak.check_training(data, parent)
+    model.seen = leak.seen(data, parent)
+    if parent is None:
+        return
+    taken = take_weights(model.network, model.terms, parent.state, parent.terms, finetune.reset_head)
+    print(f"From {parent.name}: {taken}", flush=True)
+    _warn_of_other_input(parent.card["input"], data.input_spec())
+    model.card["allow_leak"] |= parent.card.get("allow_leak", False)
+    model.card["parent"] = {
+        "name": parent.title, "sha256": parent.sha256, "data": parent.card["data"], "parent": parent.card.get("parent"),
+    }  # fmt: skip
+
+
+def _go_on(model: ECGModule, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> None:
+    """Makes sure that it is the same run, and takes over what it knows of its past; Lightning takes the weights."""
+    resume.check_same(resumed, model.card)
+    if (finetune.checkpoint is None) != (resumed.card["parent"] is None):
+        began = "from scratch" if resumed.card["parent"] is None else f"from {resumed.card['parent']['name']}"
+        raise resume.another(resumed, f"it began {began}, and finetune.checkpoint is {finetune.checkpoint} here")
+    model.seen = leak.seen(data, resumed)
+    if resumed.seen is not None and len(model.seen) > len(resumed.seen):
+        raise resume.another(resumed, "other recordings trained it")
+    leak.check_training(data, leak.ancestors(data, resumed) if resumed.card["parent"] else None)
+    model.card["allow_leak"] |= resumed.card["allow_leak"]
+    model.card["parent"] = resumed.card["parent"]
 
 
 def positive_weights(
@@ -175,9 +198,9 @@ def _callbacks(
     return found
 
 
-def _checkpoint(run_dir: Path, name: str, **which: Any) -> ModelCheckpoint:
+def _checkpoint(run_dir: Path, name: str, **which: Any) -> Callback:
     # At the epoch's very end, when nothing of the epoch is left to do: a resumed run starts with the next one.
-    return ModelCheckpoint(
+    return resume.Kept(
         run_dir / "checkpoints", name, enable_version_counter=False, save_on_train_epoch_end=True, **which
     )
 

@@ -1,6 +1,7 @@
 """The verbs by which checkpoints pass between teammates: publish, fetch, checkpoints; and `models`, what can be trained."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,7 +59,11 @@ def checkpoints(arguments: Sequence[str]) -> int:
         return 0
     shown = Table("name", "network", "terms", "trained on", "input", "val auroc", "test auroc", "from")
     for name in names:
-        card = store.card_of(name, folder)
+        try:
+            card = store.card_of(name, folder)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            continue
         spec, test = card["input"], card.get("test", {}).get("metrics", {}).get("auroc")
         score = card["metrics"].get("val/auroc")
         shown.add_row(
@@ -68,14 +73,8 @@ def checkpoints(arguments: Sequence[str]) -> int:
             "" if score is None else f"{score:.3f}", "" if test is None else f"{test:.3f}",
             (card.get("parent") or {}).get("name", ""),
         )  # fmt: skip
-    Console(width=None if _terminal() else 130).print(shown)
+    Console(width=None if sys.stdout.isatty() else 130).print(shown)
     return 0
-
-
-def _terminal() -> bool:
-    import sys
-
-    return sys.stdout.isatty()
 
 
 def _network(model: dict[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import signal
 import sys
 import threading
@@ -9,12 +10,15 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.types import _PATH
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from omegaconf import DictConfig
 
 from ecg_lightning.config import as_dict, experiment_name
@@ -44,9 +48,34 @@ def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], log
         # Frozen parameters get no gradient; without this, replicas wait for them for ever.
         values["strategy"] = "ddp_find_unused_parameters_true"
     trainer: pl.Trainer = build(
-        "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir, use_distributed_sampler=False
-    )
+        "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir, use_distributed_sampler=False,
+        plugins=[WholeCheckpoints()],
+    )  # fmt: skip
     return trainer
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint so that a kill at any moment leaves the old file or the whole new one.
+
+    Lightning writes into the system's folder of temporary files and moves the file from there, which between two file
+    systems is a copy that a kill cuts off.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
+        """Writes ``<path>.part`` and renames it when it is on the disk."""
+        content = BytesIO()
+        torch.save(checkpoint, content)
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".part")
+        try:
+            with partial.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)  # on a full disk
 
 
 @contextmanager

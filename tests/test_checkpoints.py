@@ -1,12 +1,16 @@
 """Checkpoints between teammates: published under immutable names, self-describing, and no pickle."""
 
+import hashlib
 import json
+import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import safetensors.torch
 import torch
 from safetensors import safe_open
 
@@ -56,6 +60,47 @@ def test_the_module_of_a_checkpoint_predicts_what_the_trained_one_does(run_dir: 
         one = checkpoints.read("net-v1", folder).module()(x)
         two = checkpoints.read(str(run_dir / "checkpoints" / "best.ckpt")).module()(x)
     torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_a_test_of_another_checkpoint_is_not_published(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = run_dir / "checkpoints" / "last.ckpt"
+    card = checkpoints.card_of(checkpoints.publish(str(last), "last", str(tmp_path)))
+    assert "test" not in card
+    assert "test.json is of another checkpoint and was not attached" in capsys.readouterr().err
+    # The same report, of a study: in a folder of its own.
+    shutil.copytree(run_dir, tmp_path / "arm")
+    (tmp_path / "arm" / "on_small").mkdir()
+    (tmp_path / "arm" / "test.json").rename(tmp_path / "arm" / "on_small" / "test.json")
+    card = checkpoints.card_of(checkpoints.publish(str(tmp_path / "arm"), "arm", str(tmp_path)))
+    assert card["test"]["checkpoint_sha256"] == _sha(run_dir / "checkpoints" / "best.ckpt")
+    assert capsys.readouterr().err == ""
+
+
+def _sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_published_card_tells_nothing_of_this_machine_or_of_patients(run_dir: Path, tmp_path: Path) -> None:
+    best = run_dir / "checkpoints" / "best.ckpt"
+    secret = tmp_path / "secret"
+    shutil.copytree(run_dir.parent / "ptbxl", secret / "ptbxl")
+    rows = pd.read_csv(secret / "ptbxl" / "ptbxl_database.csv")
+    rows["patient_id"] += 77_000_000
+    rows.to_csv(secret / "ptbxl" / "ptbxl_database.csv", index=False)
+    child = small.fit(
+        secret / "ptbxl", secret / "child", f"finetune.checkpoint={best}", "data.allow_leak=true", "trainer.max_epochs=1"
+    )  # fmt: skip
+    words = [f"run_dir={child}", f"checkpoint_path={child}/checkpoints/best.ckpt", "trainer.enable_progress_bar=false"]
+    assert small.run("test", words) == 0
+    url = checkpoints.publish(str(child), "child", str(tmp_path / "published"))
+    card = checkpoints.card_of(url)
+    assert card["test"]["records"] == card["data"]["records"]["test"]
+    assert card["parent"]["name"] == f"run ({_sha(best)[:8]})"
+    content = Path(url).read_bytes()
+    for word in (str(run_dir.parent), str(tmp_path), "secret", "7700", "patient"):
+        assert word.encode() not in content, word
 
 
 def test_a_name_is_never_overwritten(run_dir: Path, folder: str) -> None:
@@ -114,6 +159,43 @@ def test_what_cannot_be_read_is_explained(folder: str, tmp_path: Path) -> None:
         checkpoints.read(str(tmp_path / "foreign.ckpt"))
 
 
+@pytest.mark.parametrize("size", [0, 5, 300, 5000, 15_000])
+def test_a_file_that_is_not_whole_is_not_fetched(folder: str, tmp_path: Path, size: int) -> None:
+    cut = tmp_path / "cut" / "net-v1.safetensors"
+    cut.parent.mkdir()
+    cut.write_bytes(Path(folder, "net-v1.safetensors").read_bytes()[:size])
+    with pytest.raises(UserError, match="is not a readable safetensors file"):
+        checkpoints.fetch("net-v1", tmp_path / "here", str(cut.parent))
+    assert not (tmp_path / "here").exists()
+
+
+def test_bad_files_do_not_hide_the_others(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    safetensors.torch.save_file({"x": torch.zeros(2)}, f"{folder}/foreign.safetensors")
+    Path(folder, "junk.safetensors").write_bytes(b"\xff" * 100)
+    Path(folder, "empty.safetensors").touch()
+    assert small.run("checkpoints", [f"checkpoints_dir={folder}"]) == 0
+    shown = capsys.readouterr()
+    assert "net-v1" in shown.out
+    assert "foreign.safetensors has no card of ecg_lightning" in shown.err
+    assert "junk.safetensors is not a readable safetensors file" in shown.err
+    assert "empty.safetensors is not a readable safetensors file" in shown.err
+
+
+@pytest.mark.parametrize("url", ["nothing://there", "s3://team/ecg"])
+def test_a_place_that_cannot_be_opened_is_explained(run_dir: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(given: str) -> None:
+        raise (ImportError if given.startswith("s3") else ValueError)(f"no {given[:5]}")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", unknown)  # an extra that may or may not be installed here
+    said = f"'{url}.*' cannot be opened: no {url[:5]}"
+    with pytest.raises(UserError, match=said):
+        small.run("checkpoints", [f"checkpoints_dir={url}"])
+    with pytest.raises(UserError, match=said):
+        checkpoints.publish(str(run_dir), "net", url)
+    with pytest.raises(UserError, match=said):
+        checkpoints.read(f"{url}/net.ckpt")
+
+
 def test_the_place_is_the_argument_then_the_environment_then_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECG_CHECKPOINTS", "s3://team/ecg/")
     assert checkpoints.place("/mine") == "/mine"
@@ -136,7 +218,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         return
 
 
-def test_a_checkpoint_is_fetched_over_http(folder: str, tmp_path: Path) -> None:
+def test_a_checkpoint_is_fetched_over_http(run_dir: Path, folder: str, tmp_path: Path) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -144,6 +226,9 @@ def test_a_checkpoint_is_fetched_over_http(folder: str, tmp_path: Path) -> None:
         path = checkpoints.fetch(url, tmp_path / "here")
         assert path.read_bytes() == Path(folder, "net-v1.safetensors").read_bytes()
         assert checkpoints.fetch(url, tmp_path / "here") == path
+        (Path(folder) / "best.ckpt").write_bytes((run_dir / "checkpoints" / "best.ckpt").read_bytes())
+        trained = f"http://127.0.0.1:{server.server_port}/best.ckpt"
+        assert checkpoints.read(trained).sha256 == _sha(run_dir / "checkpoints" / "best.ckpt")
         with pytest.raises(UserError, match="cannot be read"):
             checkpoints.read(f"http://127.0.0.1:{server.server_port}/nothing.safetensors")
     finally:

@@ -159,6 +159,21 @@ def test_the_experiment_is_named_by_its_last_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data.parts={name: X}"], r"data\.parts is a list, and a mapping is given for it; write \[value\]"),
+        (
+            ["data.a.b={c: 1}", "data.a.b=[c]"],
+            r"data\.a\.b is a mapping, and a list is given for it; write \{key: value\}",
+        ),
+    ],
+)
+def test_a_list_over_a_mapping_is_named(words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        compose(["--config", "data/mixed", *words])
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
         (["--version"], 0, "ecg_lightning 0."),

@@ -137,14 +137,32 @@ def test_copies_are_left_out_on_request(root: Path, tmp_path: Path) -> None:
     given = {"name": "MixedDataModule", "root": str(root), "parts": parts, "store_dir": str(tmp_path)}
     before, after = (build("data", given | {"drop_copies": drop}, seed=0) for drop in (False, True))
     # Row k of PTB-XL is row k of the other.
-    held_out = {row % RECORDS for split in ("val", "test") for row in before.rows(split)}
-    clean = [row for row in before.rows("train") if row % RECORDS not in held_out]
+    sides = {split: {row % RECORDS for row in before.rows(split)} for split in ("train", "val", "test")}
+    clean = [row for row in before.rows("train") if row % RECORDS not in sides["val"] | sides["test"]]
     assert after.rows("train").tolist() == clean
     assert len(after.copies) == len(before.rows("train")) - len(clean) > 0
+    twice = sides["val"] & sides["test"]
+    assert after.rows("val").tolist() == [row for row in before.rows("val") if row % RECORDS not in twice]
+    np.testing.assert_array_equal(before.rows("test"), after.rows("test"))
     assert leak.within(before)
     assert leak.within(after) == []
-    for split in ("val", "test"):
-        np.testing.assert_array_equal(before.rows(split), after.rows(split))
+
+
+def test_an_unseen_hospital_that_chose_the_epoch_is_found(root: Path, tmp_path: Path) -> None:
+    # The hospital left out has only what the other one validates on.
+    validating = "{name: PTBXLDataModule, root: ptbxl, val_folds: [9], test_folds: []}"
+    rows = pd.read_csv(root / "ptbxl" / "ptbxl_database.csv")
+    numbers = rows["ecg_id"][rows["strat_fold"] == 9]
+    for number in numbers:
+        for file in (root / "reissued").glob(f"HR{number:05d}.*"):
+            (tmp_path / "reissued").mkdir(exist_ok=True)
+            shutil.copy(file, tmp_path / "reissued")
+    hospital = f"{{name: ChapmanNingboDataModule, root: {tmp_path}/reissued}}"
+    given = [*words(root, tmp_path / "run", validating, hospital), "data.leave_out=chapman_ningbo"]
+    said = refused("fit", given)
+    assert f"{len(numbers)} recordings of the test side are also in validation, for example ptbxl/" in said
+    assert "data.drop_copies=true leaves such copies out of validation" in said
+    assert "in training" not in said
 
 
 def test_a_patient_on_two_sides_of_a_mix_is_found_and_not_named(root: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Packing: what is read back equals what was recorded, whatever interrupts it and whoever else packs."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ import ecg_lightning.pack as packing
 from ecg_lightning.errors import UserError
 from ecg_lightning.pack import Row, key_of, pack, to_steps
 from ecg_lightning.records import Record, RecordError, fingerprint
+from ecg_lightning.source_files import look_at
 from ecg_lightning.store import Store, store_root, summary
 
 
@@ -33,7 +36,7 @@ def read(row: Row) -> Record:
     if number % 10 == 3:
         raise RecordError(f"truncated signal: {row['file']} has 7 bytes")
     if number % 10 == 7:
-        raise OSError("disk on fire")
+        raise OSError("broken in a way of its own")  # as h5py says it: no number, so the machine is well
     if "slow" in row:
         time.sleep(row["slow"])
     return Record(signal_of(number, 300 + number), 100.0, str(number), age=50.0, codes=("A", "B"), quality=("flat:V1",))
@@ -64,7 +67,7 @@ def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Pa
     check(store, 300)
     reasons = store.rejected.set_index("record_id")["reason"]
     assert reasons["3"] == "truncated signal: 3.dat has 7 bytes"
-    assert reasons["7"] == "OSError: disk on fire"
+    assert reasons["7"] == "OSError: broken in a way of its own"
     assert store.index.loc[0, ["age", "codes", "quality", "original_rate"]].tolist() == [50.0, "A|B", "flat:V1", 100.0]
     assert summary(store) == {"records": 240, "patients": 1, "hours": 0.3, "rejected": 60}
     files = ["content.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin", "twins.npy"]
@@ -90,12 +93,14 @@ def test_the_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
 def test_the_key_changes_with_files_table_and_options(tmp_path: Path) -> None:
     file = tmp_path / "x.dat"
     file.write_bytes(b"1")
-    keys = [key_of("s", table_of(2), [file], {"rate": 100}), key_of("s", table_of(2), [file], {"rate": 500})]
-    keys.append(key_of("s", table_of(3), [file], {"rate": 100}))
+    keys = [key_of("s", table_of(2), look_at([file]), {"rate": rate}) for rate in (100, 500)]
+    keys.append(key_of("s", table_of(3), look_at([file]), {"rate": 100}))
     file.write_bytes(b"12")
-    keys.append(key_of("s", table_of(2), [file], {"rate": 100}))
-    assert len(set(keys)) == 4
-    assert keys[-1] == key_of("s", table_of(2), [file], {"rate": 100})
+    keys.append(key_of("s", table_of(2), look_at([file]), {"rate": 100}))
+    assert keys[-1] == key_of("s", table_of(2), look_at([file]), {"rate": 100})
+    file.unlink()
+    keys.append(key_of("s", table_of(2), look_at([file]), {"rate": 100}))
+    assert len(set(keys)) == 5
 
 
 def test_a_second_record_of_the_same_id_is_set_aside(tmp_path: Path) -> None:
@@ -112,7 +117,7 @@ def test_a_second_record_of_the_same_id_is_set_aside(tmp_path: Path) -> None:
 def test_every_recording_is_repaired_or_set_aside_by_name(tmp_path: Path) -> None:
     store = pack(tmp_path / "s", table_of(4), _damaged, 100, {}, workers=1)
     assert store.index["record_id"].tolist() == ["1", "2"]
-    assert store.index["quality"].tolist() == ["nan_filled", "flat:V2"]
+    assert store.index["quality"].tolist() == ["nan_filled:aVR", "flat:V2"]
     reasons = store.rejected["reason"].str.split(":").str[0]
     assert reasons.tolist() == ["too short", "bad sampling rate"]
 
@@ -125,6 +130,74 @@ def _damaged(row: Row) -> Record:
     if number == 2:
         signal[7] = 0
     return Record(signal[:, :50] if number == 0 else signal, 0.0 if number == 3 else 100.0, str(number))
+
+
+def _npy(row: Row) -> Record:
+    """A recording of a file that may be missing; at the 200th all of them go, or the memory, or that one."""
+    number, path = int(row["record_id"]), Path(row["file"])
+    if number == 200 and (path.parent / "doom").exists():
+        doom = (path.parent / "doom").read_text()
+        if doom == "unplugged":
+            path.parent.rename(path.parent.with_name("unplugged"))
+        elif doom == "memory":
+            raise MemoryError
+        else:
+            raise RecordError("unreadable file") from OSError(int(doom), os.strerror(int(doom)), str(path))
+    return Record(np.load(path), 100.0, str(number))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("doom", ["unplugged", "memory", str(errno.EIO), str(errno.EACCES), "2"])
+def test_a_recording_that_was_there_is_never_set_aside(tmp_path: Path, doom: str, workers: int) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    numbers = [n for n in range(300) if n % 10]  # a tenth is missing from the start
+    for number in numbers:
+        np.save(disk / f"{number}.npy", signal_of(number))
+    (disk / "200.npy").symlink_to("1.npy")
+    (disk / "doom").write_text(doom)
+    table = table_of(300).assign(file=[f"{disk}/{n}.npy" for n in range(300)])
+    files = look_at(table["file"])
+    with pytest.raises(UserError, match=r"disk/\d+.npy was there and cannot be read now: .* Run the command again"):
+        pack(tmp_path / "s", table, _npy, 100, {}, workers, files)
+    assert not (tmp_path / "s").exists()
+    if doom == "unplugged":
+        disk.with_name("unplugged").rename(disk)
+    (disk / "doom").unlink()
+    finished = _parts(tmp_path / "s")
+    assert "00000000.json" in finished
+    store = pack(tmp_path / "s", table, _npy, 100, {}, workers, files)
+    assert store.index["record_id"].astype(int).tolist() == sorted([*numbers, 200])
+    assert store.rejected["record_id"].astype(int).tolist() == [n for n in range(0, 300, 10) if n != 200]
+
+
+def test_a_missing_file_of_an_archive_that_nobody_looked_at_is_set_aside_while_its_table_is_there(
+    tmp_path: Path,
+) -> None:
+    table = table_of(3).assign(file=[f"{tmp_path}/{n}.npy" for n in range(3)])
+    np.save(tmp_path / "1.npy", signal_of(1))
+    (tmp_path / "records.csv").touch()
+    files = look_at([tmp_path / "records.csv"])
+    assert pack(tmp_path / "s", table, _npy, 100, {}, 1, files).index["record_id"].tolist() == ["1"]
+    (tmp_path / "records.csv").unlink()
+    with pytest.raises(UserError, match=r"0.npy was there and cannot be read now: No such file"):
+        pack(tmp_path / "t", table, _npy, 100, {}, 1, files)
+
+
+def test_a_full_disk_ends_the_job_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save, calls = np.save, []
+
+    def full(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=r"cannot be written: No space left .* goes on"):
+        patch.setattr(np, "save", full)
+        pack(tmp_path / "s", table_of(300), read, 100, {}, workers=1)
+    assert list(_parts(tmp_path / "s")) == ["00000000.json"]
+    check(pack(tmp_path / "s", table_of(300), read, 100, {}, workers=1), 300)
 
 
 def test_nothing_to_pack_is_an_error(tmp_path: Path) -> None:
@@ -215,9 +288,10 @@ def test_a_join_killed_at_any_step_goes_on(tmp_path: Path, monkeypatch: pytest.M
         if calls == after:
             raise KeyboardInterrupt
 
-    def remove(file: Path) -> None:
-        step()
-        unlink(file)
+    def remove(file: Path, missing_ok: bool = False) -> None:
+        if file.suffix == ".bin":
+            step()
+        unlink(file, missing_ok)
 
     monkeypatch.setattr(packing, "_AT_ONCE", 3)
     monkeypatch.setattr(packing.os, "fsync", lambda _: step())

@@ -1,6 +1,7 @@
 """Predicting: any format, rate, lead order and length; what cannot be read is listed and the rest predicted."""
 
 import csv
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import fake
 import small
 from ecg_lightning import checkpoints
+from ecg_lightning import main as program
 from ecg_lightning.errors import UserError
 from ecg_lightning.predict import Predictor, find_records
 from ecg_lightning.records import LEADS, Record
@@ -107,6 +109,8 @@ def test_calibrated_probabilities_change_the_numbers_but_not_the_decision(networ
         (["nonet", "{here}"], "There is no checkpoint 'nonet'"),
         (["net", "{here}", "--ouput", "x"], "unrecognized arguments: --ouput"),
         (["net", "{here}/empty"], "There is no recording in the folder"),
+        (["net", "{here}", "--output", "empty"], "--output empty is a folder; name a file in it"),
+        (["net", "{here}", "--batch-size", "0"], "--batch-size 0 must be at least 1"),
     ],
 )
 def test_mistakes_are_explained(words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +121,48 @@ def test_mistakes_are_explained(words: list[str], said: str, tmp_path: Path, mon
         small.run("predict", [word.format(here=tmp_path) for word in words])
 
 
+def test_an_error_of_the_machine_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sys.argv", ["ecg_lightning", "predict", "net", "x", "--output", f"{tmp_path}/file/p.csv"])
+    with pytest.raises(SystemExit) as ended:
+        program.run()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("ecg_lightning: [Errno ")
+    assert f"'{tmp_path}/file'. Mend that and run the command again." in said
+
+    def full(_: list[str]) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(program, "main", full)
+    with pytest.raises(SystemExit) as ended:
+        program.run()
+    assert ended.value.code == 2
+    assert "The disk is full; free some space and run the command again." in capsys.readouterr().err
+
+
 def test_a_wfdb_record_counts_once_whatever_its_files(tmp_path: Path) -> None:
     fake.cinc(tmp_path / "a", 2)
     np.save(tmp_path / "a" / "x.npy", np.zeros((12, 5)))
     assert [path.name for path in find_records([str(tmp_path / "a")])] == ["E00001.hea", "E00002.hea", "x.npy"]
+
+
+def test_tables_in_a_folder_are_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.cinc(tmp_path, 1)
+    contents = {
+        "records.csv": "path,Exam ID,Age,II_comment\nE00001.hea,7,50,\n",
+        "predictions.csv": "record,AFIB,positive\nE00001.hea,0.5,AFIB\n",
+        "ours.csv": "I (mV),II (mV)\n0.1,0.2\n",
+        "theirs.csv": "time;V1_uV\n0;1\n",
+        "bare.csv": "-0.5,0.1\n0.2,0.3\n",
+        "empty.csv": "",
+    }
+    for name, text in contents.items():
+        (tmp_path / name).write_text(text)
+    found = [path.name for path in find_records([str(tmp_path)])]
+    assert found == ["E00001.hea", "bare.csv", "empty.csv", "ours.csv", "theirs.csv"]
+    said = capsys.readouterr().err
+    assert said == f"Passed over, since no column is a lead: {tmp_path}/predictions.csv, {tmp_path}/records.csv\n"
+    assert list(find_records([f"{tmp_path}/records.csv"])) == [tmp_path / "records.csv"]  # named, it is tried

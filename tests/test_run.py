@@ -1,7 +1,9 @@
 """A run's folder: what is in it, what W&B gets, and what is refused."""
 
 import csv
+import hashlib
 import json
+import shutil
 import signal
 import struct
 from collections.abc import Iterator
@@ -81,8 +83,10 @@ def test_test_json_holds_counts_thresholds_and_metrics_and_no_patient(root: Path
     assert row["threshold"] == checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))["thresholds"][0]
     macro = [r["auroc"] for r in report["terms"] if r["auroc"] is not None]
     assert report["metrics"]["auroc"] == pytest.approx(np.mean(macro))
+    best = run / "checkpoints" / "best.ckpt"
+    assert report["checkpoint_sha256"] == hashlib.sha256(best.read_bytes()).hexdigest()
     assert "patient" not in json.dumps(report)
-    assert "patient" not in json.dumps(checkpoints.card_of(str(run / "checkpoints" / "best.ckpt")))
+    assert "patient" not in json.dumps(checkpoints.card_of(str(best)))
 
 
 def test_the_reported_auroc_is_scikit_learns_on_the_same_probabilities(root: Path, run: Path) -> None:
@@ -100,6 +104,19 @@ def test_the_reported_auroc_is_scikit_learns_on_the_same_probabilities(root: Pat
         targets = data.targets[rows][:, column]
         if row["auroc"] is not None:
             assert row["auroc"] == pytest.approx(roc_auc_score(targets, probabilities[:, column]), abs=1e-6)
+
+
+def test_what_is_set_aside_is_said_in_a_line(
+    root: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(root, tmp_path / "ptbxl")
+    (lost, *_) = sorted((tmp_path / "ptbxl" / "records100").rglob("*.dat"))
+    lost.unlink()
+    small.fit(tmp_path / "ptbxl", tmp_path / "run", "trainer.max_epochs=1")
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "set aside" in line)
+    said, _, path = line.partition(", see ")
+    assert said == "1 of 120 recordings are set aside"
+    assert lost.stem[:5] in Path(path).read_text()
 
 
 def test_validate_measures_what_training_logged(root: Path, run: Path) -> None:

@@ -1,6 +1,7 @@
 """What a run writes beside its checkpoints: the configuration, where it came from, and one row of metrics an epoch."""
 
 import csv
+import io
 import platform
 import subprocess
 from importlib.metadata import version
@@ -11,6 +12,7 @@ import lightning.pytorch as pl
 from omegaconf import OmegaConf
 
 from ecg_lightning import __version__
+from ecg_lightning.store import write_whole
 
 
 def git_commit() -> str:
@@ -50,7 +52,7 @@ class RunRecord(pl.Callback):
             self.run_dir.mkdir(parents=True, exist_ok=True)
             comment = "".join(f"# {key}: {value}\n" for key, value in self.facts.items())
             text = OmegaConf.to_yaml(OmegaConf.create(self.config))
-            (self.run_dir / "config.yaml").write_text(comment + text, encoding="utf-8")
+            write_whole(self.run_dir / "config.yaml", comment + text)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds the epoch's row, in place of rows of this and later epochs that an earlier attempt left."""
@@ -67,9 +69,8 @@ class RunRecord(pl.Callback):
             with path.open(newline="", encoding="utf-8") as file:
                 earlier = [old for old in csv.DictReader(file) if int(old["epoch"]) < epoch]
         columns = list(dict.fromkeys([key for each in (*earlier, row) for key in each]))
-        partial = path.with_suffix(".csv.part")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows([*earlier, row])
-        partial.replace(path)
+        lines = io.StringIO(newline="")
+        writer = csv.DictWriter(lines, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*earlier, row])
+        write_whole(path, lines.getvalue())

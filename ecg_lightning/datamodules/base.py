@@ -20,6 +20,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, annotated_by, translate
 from ecg_lightning.pack import Reader, key_of, pack
 from ecg_lightning.records import LEADS
+from ecg_lightning.source_files import look_at
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.transforms import Augment, Preprocess
 from ecg_lightning.transforms.filters import check_band
@@ -94,6 +95,9 @@ class ECGDataModule(pl.LightningDataModule):
             normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
         )
         self.augmentation = Augment.from_dict(self.augment)
+        for name in ("val_folds", "test_folds"):
+            if strange := [fold for fold in getattr(self, name) if not 1 <= fold <= FOLDS]:
+                raise UserError(f"data.{name}: there is no fold {strange[0]}; folds are numbered 1 to {FOLDS}.")
         if overlap := {*self.val_folds} & {*self.test_folds}:
             raise UserError(f"data.val_folds and data.test_folds share {sorted(overlap)}: a fold is on one side only.")
 
@@ -119,7 +123,12 @@ class ECGDataModule(pl.LightningDataModule):
         return [self.folder / file for file in table["file"]]
 
     def statements(self, codes: str, source: str) -> Statements:
-        """What a recording's codes (as in the index, joined by ``|``) say, in terms; ``source`` may be a part of this one."""
+        """What a recording's codes (as in the index, joined by ``|``) say, in terms; ``source`` may be a part of this one.
+
+        A recording without any is not annotated, rather than free of every finding.
+        """
+        if not codes:
+            return Statements((), self.annotated(source), ())
         positive, unknown = translate(self.system, [code for code in codes.split("|") if code], source)
         return Statements(positive, frozenset(), unknown)
 
@@ -175,10 +184,11 @@ class ECGDataModule(pl.LightningDataModule):
     def pack(self) -> Store:
         """The source's store, packed now if it is not there."""
         table, options = self.table(), self.options() | {"sampling_rate": self.sampling_rate}
-        key = key_of(self.source, table, self.files(table), options)
+        files = look_at(self.files(table))
+        key = key_of(self.source, table, files, options)
         path = store_root(self.store_dir) / f"{self.source}-{self.sampling_rate}hz-{key}"
         facts = {"source": self.source, "options": options}
-        return pack(path, table, self.reader(), self.sampling_rate, facts, self.pack_workers)
+        return pack(path, table, self.reader(), self.sampling_rate, facts, self.pack_workers, files)
 
     @cached_property
     def store(self) -> Store:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import ClassVar
 
 import pandas as pd
 
-from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.tables import checked_codes
 from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, read_wfdb
 
@@ -39,8 +39,7 @@ def number_of(record_id: str) -> int:
 
 def read_row(row: Row, folder: Path) -> Record:
     """Reads the recording that a row of the table names; age, sex and codes stand in its header."""
-    record = read_wfdb(f"{folder}/{row['file']}")
-    return record if record.codes else replace(record, quality=(*record.quality, "no_codes"))
+    return checked_codes(read_wfdb(f"{folder}/{row['file']}"))
 
 
 class CinCDataModule(ECGDataModule):
@@ -76,7 +75,3 @@ class CinCDataModule(ECGDataModule):
     def reader(self) -> Reader:
         """Reads WFDB headers with ``.mat`` or ``.dat`` signals."""
         return partial(read_row, folder=self.folder)
-
-    def statements(self, codes: str, source: str) -> Statements:
-        """What the codes say; a recording without any is not annotated, rather than free of every finding."""
-        return super().statements(codes, source) if codes else Statements((), self.annotated(source), ())

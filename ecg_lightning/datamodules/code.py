@@ -17,14 +17,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.tables import ids, read_table
 from ecg_lightning.errors import UserError
+from ecg_lightning.labels import translate
 from ecg_lightning.pack import Reader, Row
-from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.records import Record, RecordError, parse_age, parse_sex, read_record
 
 ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
 """The columns of labels; AF is fibrillation, ST sinus tachycardia, SB sinus bradycardia."""
 RATE = 400.0  # Hz
+UNSAID = "?"
+_SAID = {"": 2, "true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
 
 @lru_cache(maxsize=32)
@@ -37,7 +41,19 @@ def read_tracing(row: Row, folder: Path) -> Record:
     """Reads one exam alone from its HDF5 file, with the zeros at its ends, which packing cuts."""
     if row["tracing"] < 0:
         raise RecordError("no tracing: the exam is in none of the HDF5 files of this folder")
-    tracing: NDArray[np.float32] = _tracings(folder / row["file"], os.getpid())[row["tracing"]]
+    path = folder / row["file"]
+    try:
+        tracings = _tracings(path, os.getpid())
+        count = len(tracings)
+        tracing: NDArray[np.float32] = tracings[min(row["tracing"], count - 1)]
+    except FileNotFoundError as error:
+        raise RecordError(f"no such file: {path}") from error
+    except KeyError as error:
+        raise RecordError(f"no signal: no array 'tracings' in {path}") from error
+    except OSError as error:
+        raise RecordError(f"unreadable file: {error} in {path}") from error
+    if row["tracing"] >= count:
+        raise RecordError(f"no tracing: there are {count} in {path}, and this is number {row['tracing'] + 1}")
     return Record(np.ascontiguousarray(tracing.T, np.float32), RATE)
 
 
@@ -46,16 +62,27 @@ def read_matlab(row: Row, folder: Path) -> Record:
     return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", dataset="feats")
 
 
-def codes_of(labels: pd.DataFrame) -> list[str]:
-    """Each row's columns that are true, joined by ``|``; there are at most 64 different ones.
+def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
+    """Each row's columns that are true, joined by ``|``, and with a question mark those that are empty.
 
-    >>> codes_of(pd.DataFrame([[True, False, False, False, False, True], [False] * 6], columns=ABNORMALITIES))
-    ['1dAVb|AF', '']
+    >>> labels = pd.DataFrame([["True", "0", "0", "0", "", "1"], ["0"] * 6], columns=ABNORMALITIES)
+    >>> codes_of(labels, Path("exams.csv"))
+    ['1dAVb|ST=?|AF', '']
+
+    Raises:
+        UserError: for a cell that is neither true, false nor empty; it names the table.
     """
-    said = labels.loc[:, list(ABNORMALITIES)].to_numpy() == 1  # True, or 1 in CODE-test
-    number = said @ (1 << np.arange(len(ABNORMALITIES)))
-    texts = ["|".join(n for i, n in enumerate(ABNORMALITIES) if k >> i & 1) for k in range(1 << len(ABNORMALITIES))]
-    return [texts[k] for k in number.tolist()]
+    number = np.zeros(len(labels), np.int64)
+    for place, column in enumerate(ABNORMALITIES):
+        cells = labels[column].str.lower()
+        if strange := {*cells.unique()} - {*_SAID}:
+            raise UserError(f"{path}: the column {column} holds '{min(strange)}'; 1, 0, True and False are known.")
+        number += 3**place * cells.map(_SAID).to_numpy(np.int64)
+    texts = {}
+    for key in np.unique(number).tolist():
+        said = [(name, key // 3**place % 3) for place, name in enumerate(ABNORMALITIES)]
+        texts[key] = "|".join(name if value == 1 else f"{name}={UNSAID}" for name, value in said if value)
+    return [texts[key] for key in number.tolist()]
 
 
 class CODEDataModule(ECGDataModule):
@@ -71,6 +98,13 @@ class CODEDataModule(ECGDataModule):
         """Reads one exam of an HDF5 dataset."""
         return partial(read_tracing, folder=self.folder)
 
+    def statements(self, codes: str, source: str) -> Statements:
+        """The abnormalities that are true, and those left open; an exam without any has none of the six."""
+        each = [code for code in codes.split("|") if code]
+        positive, unknown = translate(self.system, [code for code in each if not code.endswith(UNSAID)], source)
+        unsaid, _ = translate(self.system, [code.partition("=")[0] for code in each if code.endswith(UNSAID)], source)
+        return Statements(positive, unsaid - positive, unknown)
+
 
 @dataclass(eq=False, repr=False)
 class CODE15DataModule(CODEDataModule):
@@ -85,20 +119,18 @@ class CODE15DataModule(CODEDataModule):
     def table(self) -> pd.DataFrame:
         """The official table in the order of the parts, so that packing reads each from its beginning to its end."""
         if self._matlab:
-            exams = _read_table(
-                self.folder / "meta.csv", "exam_id", "patient_id", "age", "is_male", "save_file", *ABNORMALITIES
-            )
-            return self._columns(exams).assign(file=exams["save_file"])
+            path = self.folder / "meta.csv"
+            exams = read_table(path, ["exam_id", "patient_id", "age", "is_male", "save_file", *ABNORMALITIES])
+            return self._columns(exams, path).assign(file=exams["save_file"])
         path = self.folder / "exams.csv"
-        if not path.is_file():
-            raise UserError(f"data.root: '{self.root}' has no exams.csv; it should be the folder of CODE-15%.")
-        exams = _read_table(path, "exam_id", "patient_id", "age", "is_male", *ABNORMALITIES)
+        exams = read_table(path, ["exam_id", "patient_id", "age", "is_male", *ABNORMALITIES])
         parts = sorted(self.folder.glob("exams_part*.hdf5"))
         if not parts:
             raise UserError(f"data.root: '{self.root}' has no exams_part*.hdf5, the tracings of CODE-15%.")
+        exams["exam_id"] = ids(exams["exam_id"])
         exams = exams.merge(_places(parts), "left", "exam_id", validate="m:1")
         exams = exams.sort_values(["file", "tracing"], kind="stable", na_position="last", ignore_index=True)
-        return self._columns(exams).assign(
+        return self._columns(exams, path).assign(
             file=exams["file"].fillna(""), tracing=exams["tracing"].fillna(-1).astype(int)
         )
 
@@ -106,14 +138,14 @@ class CODE15DataModule(CODEDataModule):
     def _matlab(self) -> bool:
         return (self.folder / "meta.csv").is_file()
 
-    def _columns(self, exams: pd.DataFrame) -> pd.DataFrame:
+    def _columns(self, exams: pd.DataFrame, path: Path) -> pd.DataFrame:
         return pd.DataFrame(
             {
-                "record_id": exams["exam_id"].astype(str),
-                "patient_id": exams["patient_id"].astype(str),
-                "age": exams["age"].astype(float),
-                "sex": np.where(exams["is_male"], "M", "F"),
-                "codes": codes_of(exams),
+                "record_id": ids(exams["exam_id"]),
+                "patient_id": ids(exams["patient_id"]),
+                "age": exams["age"].map(parse_age),
+                "sex": exams["is_male"].str.lower().map(_SAID).map({1: "M", 0: "F"}).fillna(""),
+                "codes": codes_of(exams, path),
             }
         )
 
@@ -143,14 +175,17 @@ class CODETestDataModule(CODEDataModule):
             raise UserError(f"data.root: '{self.root}' has no annotations/*.csv; it should be the folder of CODE-test.")
         if self.annotations not in choices:
             raise UserError(f"data.annotations: there is no '{self.annotations}'. Choices: {', '.join(choices)}.")
-        labels = pd.read_csv(self.folder / inner / "annotations" / f"{self.annotations}.csv")
-        people = pd.read_csv(self.folder / inner / "attributes.csv", keep_default_na=False)
+        path = self.folder / inner / "annotations" / f"{self.annotations}.csv"
+        labels = read_table(path, ABNORMALITIES)
+        people = read_table(self.folder / inner / "attributes.csv", ["age", "sex"])
+        if len(people) != len(labels):
+            raise UserError(f"{path} has {len(labels)} rows and attributes.csv {len(people)}: one row an exam.")
         return pd.DataFrame(
             {
                 "record_id": [str(number) for number in range(len(labels))],
-                "age": pd.to_numeric(people["age"], errors="coerce").astype(float),
-                "sex": people["sex"],
-                "codes": codes_of(labels),
+                "age": people["age"].map(parse_age),
+                "sex": people["sex"].map(parse_sex),
+                "codes": codes_of(labels, path),
                 "file": f"{inner}ecg_tracings.hdf5",
                 "tracing": np.arange(len(labels)),
             }
@@ -168,14 +203,6 @@ class CODETestDataModule(CODEDataModule):
         super().setup(stage)
 
 
-def _read_table(path: Path, *columns: str) -> pd.DataFrame:
-    """Some columns of a CSV file of one row an exam."""
-    try:
-        return pd.read_csv(path, usecols=list(columns))
-    except ValueError as error:
-        raise UserError(f"{path} is not the table of CODE-15%: {error}") from error
-
-
 def _places(parts: Iterable[Path]) -> pd.DataFrame:
     """Where each exam's tracing is: exam_id, file, tracing (its row); the ids of a part are all that is read."""
     places = []
@@ -185,5 +212,5 @@ def _places(parts: Iterable[Path]) -> pd.DataFrame:
                 exams = file["exam_id"][:]
         except (OSError, KeyError) as error:
             raise UserError(f"{part} cannot be read: {error}. Download it again, or move it elsewhere.") from error
-        places.append(pd.DataFrame({"exam_id": exams, "file": part.name, "tracing": np.arange(len(exams))}))
+        places.append(pd.DataFrame({"exam_id": exams.astype(str), "file": part.name, "tracing": np.arange(len(exams))}))
     return pd.concat(places).drop_duplicates("exam_id")

@@ -1,6 +1,6 @@
 """CPSC2018, the China Physiological Signal Challenge 2018 (Liu 2018): nine classes, in its own form or the CinC challenge's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -9,7 +9,7 @@ import pandas as pd
 
 from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.cinc import CinCDataModule, files_below
-from ecg_lightning.datamodules.tables import read_table
+from ecg_lightning.datamodules.tables import checked_codes, read_table
 from ecg_lightning.labels import translate
 from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, read_record
@@ -20,15 +20,14 @@ LABELS = ("First_label", "Second_label", "Third_label")
 
 def read_struct(row: Row, folder: Path) -> Record:
     """Reads a MATLAB file with the struct ``ECG`` (sex, age, data)."""
-    record = read_record(f"{folder}/{row['file']}")
-    return record if row["codes"] else replace(record, quality=(*record.quality, "no_codes"))
+    return checked_codes(read_record(f"{folder}/{row['file']}"), row["codes"])
 
 
 @dataclass(eq=False, repr=False)
 class CPSC2018DataModule(CinCDataModule):
     """CPSC2018: 6,877 recordings of 6 to 144 s at 500 Hz, each of one to three of nine classes.
 
-    With ``REFERENCE.csv`` in root or below it is read as it was first published; else by its headers, as the CinC
+    With ``REFERENCE.csv`` in root or below (several, where it is in parts) it is read as it was first published; else by its headers, as the CinC
     challenge re-issued it. Both forms give the same terms.
     """
 
@@ -39,7 +38,7 @@ class CPSC2018DataModule(CinCDataModule):
         references = files_below(self.folder, REFERENCE)
         if not references:
             return super().table()
-        table = read_table(self.folder / references[0], ["Recording", *LABELS])
+        table = pd.concat([read_table(self.folder / file, ["Recording", *LABELS]) for file in references])
         labels = table[list(LABELS)].to_numpy().tolist()
         codes = dict(zip(table["Recording"], ("|".join(filter(None, row)) for row in labels), strict=True))
         files = files_below(self.folder, ".mat")

@@ -3,8 +3,8 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,43 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, Statements
-from ecg_lightning.datamodules.folder_labels import code_map, label_texts, term
-from ecg_lightning.datamodules.folder_table import (
-    beside,
-    dates,
-    find_columns,
-    first_cells,
-    marked,
-    read_text,
-    sexes,
-    split_columns,
-)
-from ecg_lightning.datamodules.splits import folds, folds_of_sides
+from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.folder_cells import ages, dates, marked, sexes, split_columns
+from ecg_lightning.datamodules.folder_files import SUFFIX, has_header, read_row
+from ecg_lightning.datamodules.folder_labels import code_map, has_codes, label_texts, term
+from ecg_lightning.datamodules.folder_splits import check_dates, own_folds
+from ecg_lightning.datamodules.folder_table import beside, column_names, find_columns, first_cells, read_text
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import read_report, terms_of, translate
-from ecg_lightning.pack import Reader, Row
-from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.pack import Reader
+from ecg_lightning.records import RecordError
 from ecg_lightning.records.arrays import ARRAY_SUFFIXES
-from ecg_lightning.records.read import SUFFIXES
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_reader import header_path
-
-_SUFFIX = re.compile(rf"({'|'.join(map(re.escape, SUFFIXES))})$", re.IGNORECASE)
-
-
-def read_row(row: Row, folder: Path, header_codes: bool, of_all: Mapping[str, Any]) -> Record:
-    """Reads the file that a row of the table names; the row's rate and unit go before those of all files.
-
-    The codes of a header count only where the table has none.
-    """
-    try:
-        of_row = {"sampling_rate": float(row["rate"])} if row.get("rate") else {}
-    except ValueError as error:
-        raise RecordError(f"bad sampling rate: '{row['rate']}' in the table") from error
-    unit = {"unit": row["unit"]} if row.get("unit") else {}
-    record = read_record(folder / row["file"], **{**of_all, **of_row, **unit})
-    return record if header_codes else replace(record, codes=())
 
 
 @dataclass(eq=False, repr=False)
@@ -60,8 +36,9 @@ class FolderDataModule(ECGDataModule):
         source_name: what stores, reports and checkpoints call this archive.
         table_file: the CSV or Parquet table, from root.
         columns: the names of the table's columns of path, patient, record, codes, age, sex, hospital, date, split, rate,
-            unit and leave_out, where they are others; null where there is none.
-        codes: the hospital's codes, each with its term or list of terms.
+            unit, dataset, row and leave_out, where they are others; null where there is none.
+        codes: the hospital's codes, each with its term or list of terms. A recording without any code is not annotated;
+            `"": []` says that an empty cell means no finding.
         code_file: the same as a CSV file with the columns code and term.
         code_system: the system of codes that neither has: scp, snomed, aha, chapman, code15, cpsc2018, ludb, or
             mimic (machine reports in words). Where the table has no column of codes, those of WFDB headers count.
@@ -116,11 +93,9 @@ class FolderDataModule(ECGDataModule):
         if self.code_system is not None:
             terms_of(self.code_system, "")  # an unknown system is found now
         code_map(self.codes)
-        for side, start in self.split_by_date.items():
-            if side not in SPLITS or not re.fullmatch(r"\d{4}(-\d\d){0,2}", start):
-                raise UserError(
-                    f"data.split_by_date: '{side}: {start}'; write, for example, {{val: 2021-01, test: 2021-03}}."
-                )
+        check_dates(self.split_by_date)
+        if not self.separator:
+            raise UserError("data.separator is empty: it is what stands between several codes of a cell, such as '|'.")
         self.labels = {
             f"{name}": term(name, f"data.label_columns '{column}'") for column, name in self.label_columns.items()
         }
@@ -144,7 +119,7 @@ class FolderDataModule(ECGDataModule):
                 "What are the labels? Give data.codes, data.code_file, data.code_system or data.label_columns."
             )
         given = {"codes": "codes"} if own else {}
-        found = find_columns(self.table_path, given | self.columns, list(self.label_columns))
+        found = find_columns(self.table_path, given | self.columns, self.label_columns)
         if self.label_columns and self.code_system and "codes" not in found:
             raise UserError("data.columns.codes: beside label_columns, codes are read from a column, not from headers.")
         return found
@@ -153,6 +128,11 @@ class FolderDataModule(ECGDataModule):
     def _header_codes(self) -> bool:
         return "codes" not in self.found_columns and not self.label_columns
 
+    @property
+    def _empty_is_silent(self) -> bool:
+        """Whether a recording without a code is not annotated: where there are codes, and "" is none of them."""
+        return bool(self.codes or self.code_file or self.code_system) and "" not in self.code_terms
+
     def table(self) -> pd.DataFrame:
         """The hospital's table, in the columns of the index."""
         names = [*self.found_columns.values(), *self.label_columns]
@@ -160,14 +140,14 @@ class FolderDataModule(ECGDataModule):
         column = {key: cells[name] for key, name in self.found_columns.items()}
         file = column["path"].str.replace("\\", "/")
         made: dict[str, Any] = {
-            "record_id": column.get("record", file.str.replace(_SUFFIX, "", regex=True)),
+            "record_id": column["record"] if "record" in column else self._names(file, column),
             "file": file,
             "patient_id": column.get("patient", ""),
             "site": column.get("hospital", ""),
         }
-        made |= {key: column[key] for key in ("rate", "unit") if key in column}
+        made |= {key: column[key] for key in ("rate", "unit", "dataset", "row") if key in column}
         if "age" in column:
-            made["age"] = pd.to_numeric(column["age"], errors="coerce")
+            made["age"] = ages(column["age"])
         if "sex" in column:
             made["sex"] = sexes(column["sex"], self.sex_values)
         if "date" in column:
@@ -183,12 +163,25 @@ class FolderDataModule(ECGDataModule):
             made["codes"] = [
                 "|".join(filter(None, (*parts[cell], text))) for cell, text in zip(codes, labels, strict=True)
             ]
+        elif not any(has_header(os.path.join(self.folder, path)) for path in file):
+            raise UserError(
+                f"{self.table_path.name} has no column of codes, and its files have none either, as WFDB headers do. "
+                f"Say which column it is: columns: {{codes: …}}. It has: {', '.join(column_names(self.table_path))}."
+            )
         return pd.DataFrame(made)
+
+    def _names(self, file: "pd.Series[str]", column: dict[str, "pd.Series[str]"]) -> "pd.Series[str]":
+        """The path without its suffix, and where a file has several recordings the dataset and the row."""
+        names = file.str.replace(SUFFIX, "", regex=True)
+        for key in ("dataset", "row"):
+            if key in column:
+                names = names + (":" + column[key]).where(column[key] != "", "")
+        return names
 
     def files(self, table: pd.DataFrame) -> Iterable[str]:
         """Every file of the table; of WFDB recordings the header and the signal."""
         folder = str(self.folder)
-        for file in table["file"]:
+        for file in table["file"].unique():
             path = os.path.join(folder, file)
             if path.lower().endswith(ARRAY_SUFFIXES):
                 yield path
@@ -198,11 +191,14 @@ class FolderDataModule(ECGDataModule):
 
     def reader(self) -> Reader:
         """Reads any format that ``read_record`` knows."""
-        return partial(read_row, folder=self.folder, header_codes=self._header_codes, of_all=self._of_all_files)
+        labels = {*self.labels} if self._empty_is_silent else None
+        return partial(
+            read_row, folder=self.folder, header_codes=self._header_codes, of_all=self._of_all_files, labels=labels
+        )
 
     def options(self) -> dict[str, Any]:
-        """What the configuration says of the files."""
-        return {"files": self._of_all_files}
+        """What the configuration says of the files, and whether recordings without codes are flagged."""
+        return {"files": self._of_all_files, "no_codes": self._empty_is_silent}
 
     @property
     def _of_all_files(self) -> dict[str, Any]:
@@ -210,7 +206,20 @@ class FolderDataModule(ECGDataModule):
         return dict(zip(("sampling_rate", "unit", "leads", "dataset"), hints, strict=True))
 
     def statements(self, codes: str, source: str) -> Statements:
-        """What the hospital's map says of each code, and the code system of the others; label columns leave terms open."""
+        """What the hospital's map says of each code, and the code system of the others; label columns leave terms open.
+
+        Where there is no code, all is open but what label columns say; or it is what the map says of an empty cell.
+        """
+        said = self._said(codes)
+        if has_codes(codes, self.labels):
+            return said
+        if self._empty_is_silent:
+            return Statements(
+                said.positive, {*said.unsaid, *(self.annotated(source) - {*self.labels.values()})}, said.unknown
+            )
+        return said._replace(positive={*said.positive} | self.code_terms.get("", frozenset()))
+
+    def _said(self, codes: str) -> Statements:
         positive: set[str] = set()
         unsaid: set[str] = set()
         others = []
@@ -241,24 +250,13 @@ class FolderDataModule(ECGDataModule):
             return frozenset(term(name, "data.annotated_terms") for name in self.annotated_terms)
         found = {*self.labels.values()}.union(*self.code_terms.values())
         if self.code_system is not None:
-            found.update(*(self.statements(text, self.source).positive for text in self.store.index["codes"].unique()))
+            found.update(*(self._said(text).positive for text in self.store.index["codes"].unique()))
         return frozenset(found)
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
         """By date or by the table's column where they say the split, else by a hash of the patient."""
-        index = self.store.index
-        if self.split_by_date:
-            date = index["date"].to_numpy()
-            side = np.full(len(index), "" if "train" in self.split_by_date else "train", object)
-            for name, start in sorted(self.split_by_date.items(), key=lambda item: item[1]):
-                side[date >= start] = name
-            side[date == ""] = ""
-        elif "split" in index:
-            side = index["split"].fillna("").to_numpy()
-        else:
-            return folds(index, self.store.twins)
-        return folds_of_sides(side, index, self.val_folds, self.test_folds)
+        return own_folds(self.store.index, self.store.twins, self.split_by_date, self.val_folds, self.test_folds)
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """What neither the table nor a list leaves out, of the hospitals that were chosen."""

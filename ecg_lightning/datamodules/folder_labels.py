@@ -1,13 +1,14 @@
 """What a hospital's own codes and columns of labels mean, in terms of the vocabulary or of its own (``own:CHAGAS``)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ecg_lightning.datamodules.folder_table import FALSE, TRUE, column_names, read_text
+from ecg_lightning.datamodules.folder_cells import FALSE, TRUE
+from ecg_lightning.datamodules.folder_table import column_names, read_text
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import TERMS
 from ecg_lightning.labels.space import OWN
@@ -44,7 +45,7 @@ def code_map(codes: Mapping[Any, Any], file: Path | None = None) -> dict[str, fr
     """The terms that each of a hospital's codes means.
 
     Args:
-        codes: each code's term or list of terms; empty where it means none of interest.
+        codes: each code's term or list of terms; empty where it means none of interest. The code "" is an empty cell.
         file: a CSV file with the columns code and term, one row for each pair.
 
     Raises:
@@ -67,7 +68,8 @@ def _code_file(path: Path) -> list[tuple[str, str]]:
     if missing := [name for name in ("code", "term") if name not in names]:
         raise UserError(f"data.code_file: {path} has no column '{missing[0]}'. It has: {', '.join(names)}.")
     table = read_text(path, ["code", "term"])
-    return list(zip(table["code"].tolist(), table["term"].tolist(), strict=True))
+    pairs = zip(table["code"].tolist(), table["term"].tolist(), strict=True)
+    return [(code, name) for code, name in pairs if code or name]  # an empty row says nothing of an empty cell
 
 
 def label_texts(table: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
@@ -96,3 +98,12 @@ def label_texts(table: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
             if cell not in FALSE:
                 said_of.append(f"{name}={'1' if cell else UNSAID}")
     return ["|".join(each) for each in said]
+
+
+def has_codes(text: str, labels: Collection[str]) -> bool:
+    """Whether the text of a recording in the index holds a code, besides what columns of labels say.
+
+    >>> has_codes("1.18.2|CHAGAS=1", ["CHAGAS"]), has_codes("CHAGAS=?", ["CHAGAS"])
+    (True, False)
+    """
+    return any(code and code.rpartition("=")[0] not in labels for code in text.split("|"))

@@ -1,7 +1,6 @@
 """A hospital's own table, CSV or Parquet: its columns, found by what they hold, and cells as text of one form."""
 
 import csv
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ecg_lightning.config import suggest
-from ecg_lightning.datamodules.splits import FOLDS
+from ecg_lightning.datamodules.folder_cells import iso
 from ecg_lightning.errors import UserError
-from ecg_lightning.records import parse_sex
 
 COLUMNS = {
     "path": "the signal file, from root",
@@ -25,14 +23,12 @@ COLUMNS = {
     "split": "train, val or test; or a fold, 1 to 10",
     "rate": "Hz, where the files do not say it",
     "unit": "V, mV, uV, nV or steps a millivolt, where the files do not say it",
+    "dataset": "the name of the signal within its file, where a file has several",
+    "row": "its number from 0, where a signal of a file has several recordings",
     "leave_out": "anything but 0, no, false or nothing: the recording takes no part",
 }
 """What the columns of a table may hold. By default a column has the name that stands here."""
 REQUIRED = ("path", "patient")
-TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
-SIDES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_SEXES = ("f", "female", "m", "male")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*")
 
 
 def beside(folder: Path, name: str) -> Path:
@@ -58,9 +54,9 @@ def column_names(path: Path) -> list[str]:
             import pyarrow.parquet
 
             return list(pyarrow.parquet.read_schema(path).names)
-        return next(csv.reader([_first_line(path)], delimiter=_delimiter(path)), [])
+        return [name.strip() for name in next(csv.reader([_first_line(path)], delimiter=_delimiter(path)), [])]
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not in UTF-8; save it as 'CSV UTF-8'.") from error
+        raise _encoding(path) from error
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise UserError(f"{path} cannot be read as a table: {error}") from error
 
@@ -72,27 +68,55 @@ def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.Data
         path: a CSV file (comma, semicolon or tab; UTF-8), or a Parquet file.
         names: columns that it has.
         separator: what joins the items of a Parquet list.
+
+    Raises:
+        UserError: for a row with fewer or more cells than the first, or two columns of one name.
     """
     wanted = list(dict.fromkeys(names))
-    if path.suffix.lower() == ".parquet":
-        table = pd.read_parquet(path, columns=wanted)
-        return _stripped({name: _text(table[name], separator) for name in wanted})
     try:
-        table = pd.read_csv(
-            path, sep=_delimiter(path), usecols=wanted, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except (ValueError, UnicodeDecodeError) as error:
+        if path.suffix.lower() != ".parquet":
+            return _read_csv(path, wanted)
+        import pyarrow.parquet
+
+        # Without the notes of pandas, by which a column may become the index.
+        table = pyarrow.parquet.read_table(path, columns=wanted).to_pandas(ignore_metadata=True)
+    except UnicodeDecodeError as error:
+        raise _encoding(path) from error
+    except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
         raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
-    return _stripped({name: table[name] for name in wanted})
+    return _stripped({name: _text(table[name], separator) for name in wanted})
 
 
-def find_columns(path: Path, given: Mapping[str, str | None], also: Sequence[str] = ()) -> dict[str, str]:
+def _read_csv(path: Path, wanted: list[str]) -> pd.DataFrame:
+    """As text; pandas would drop the cells that a row has too many, and fill those that it has too few."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=_delimiter(path))
+        names = [name.strip() for name in next(rows, [])]
+        for name in wanted:
+            if names.count(name) > 1:
+                raise UserError(f"{path} has {names.count(name)} columns '{name}'; give them different names.")
+        places = [names.index(name) for name in wanted]
+        cells: list[list[str]] = []
+        for row in rows:
+            if len(row) != len(names):
+                if not any(cell.strip() for cell in row):
+                    continue  # an empty line
+                if len(row) < len(names) or any(cell.strip() for cell in row[len(names) :]):
+                    raise UserError(
+                        f"{path}: line {rows.line_num} has {len(row)} cells and the first line {len(names)}. A cell that "
+                        "holds the separator of cells must stand in quotes."
+                    )
+            cells.append([row[place].strip() for place in places])
+    return pd.DataFrame(cells, columns=wanted, dtype=object)
+
+
+def find_columns(path: Path, given: Mapping[str, str | None], also: Mapping[str, str]) -> dict[str, str]:
     """Which column of a table holds what.
 
     Args:
         path: the table.
         given: by what it holds (a key of `COLUMNS`), the column's name; None where the table has no such column.
-        also: further columns that must be there.
+        also: columns of labels, which must be there, with their terms.
 
     Returns:
         The columns that there are, by what they hold.
@@ -110,82 +134,30 @@ def find_columns(path: Path, given: Mapping[str, str | None], also: Sequence[str
         if name not in present:
             key = next((key for key, value in wanted.items() if value == name), "")
             what = f" ({COLUMNS[key]})" if key else ""
+            where = f"columns: {{{key}: …}}" if key else f"label_columns: {{…: {also[name]}}}"
             raise UserError(
                 f"{path.name} has no column '{name}'{what}. {suggest(name, present)}It has: {', '.join(present)}. "
-                f"Say which it is: columns: {{{key or 'path'}: …}}."
+                f"Say which it is: {where}."
             )
     if wanted["path"] is None:
         raise UserError("data.columns.path: a table must say where the signal files are.")
     return {key: name for key, name in wanted.items() if name is not None and name in present}
 
 
-def sexes(cells: pd.Series, values: Mapping[str, str]) -> pd.Series:
-    """F, M or "" for each cell, by the given values first.
-
-    Raises:
-        UserError: for a cell that is neither; it lists the column's values.
-    """
-    meant = {}
-    for cell in cells.unique():
-        meant[cell] = values[cell] if cell in values else parse_sex(cell)
-        if meant[cell] not in ("F", "M", "") or (cell and cell not in values and cell.lower() not in _SEXES):
-            raise UserError(
-                f"The column '{cells.name}' holds {_some(cells)}; say what each means: sex_values: {{{cell}: F, …}} "
-                "with F, M or '' (unknown)."
-            )
-    return cells.map(meant)
-
-
-def dates(cells: pd.Series, date_format: str | None) -> pd.Series:
-    """ISO 8601 for each cell, "" where there is none.
-
-    Raises:
-        UserError: for a date in another form; it says how the form is given.
-    """
-    if date_format is not None:
-        read = pd.to_datetime(cells.where(cells != ""), format=date_format, errors="coerce")
-        wrong = cells[read.isna() & (cells != "")]
-        cells = _iso(read)
-    else:
-        wrong = cells[~cells.str.fullmatch(_DATE) & (cells != "")]
-    if len(wrong):
-        raise UserError(
-            f"The column '{wrong.name}' holds {_some(wrong)}, which is not a date like "
-            f"{date_format or '2021-03-17'}; give its form, for example date_format: '%d.%m.%Y %H:%M'."
-        )
-    return cells
-
-
-def split_columns(cells: pd.Series) -> dict[str, list[str] | list[int]]:
-    """The index's column ``split`` (train, val, test) or ``fold`` (1 … 10), whichever a table's column holds.
-
-    Raises:
-        UserError: for any other cell.
-    """
-    values = {*cells.unique()} - {""}
-    if all(value.isdecimal() and 1 <= int(value) <= FOLDS for value in values):
-        return {"fold": [int(value or 0) for value in cells]}
-    if all(value.lower() in SIDES for value in values):
-        return {"split": [SIDES.get(value.lower(), "") for value in cells]}
-    raise UserError(
-        f"The column '{cells.name}' holds {_some(cells)}; train, val and test, or folds 1 to 10, are known."
-    )
-
-
-def marked(cells: pd.Series) -> list[bool]:
-    """Which cells hold anything but 0, no, false or nothing."""
-    return [bool(cell) and cell.lower() not in FALSE for cell in cells]
-
-
 def first_cells(path: Path) -> list[str]:
-    """The first cell of every line of a text or CSV file that is not empty."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return [row[0].strip() for row in csv.reader(file, delimiter=_delimiter(path)) if row and row[0].strip()]
+    """The first cell of every line of a text, CSV or Parquet file that is not empty."""
+    if path.suffix.lower() == ".parquet":
+        first = column_names(path)[0]
+        return [cell for cell in read_text(path, [first])[first] if cell]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [row[0].strip() for row in csv.reader(file, delimiter=_delimiter(path)) if row and row[0].strip()]
+    except UnicodeDecodeError as error:
+        raise _encoding(path) from error
 
 
-def _some(cells: pd.Series) -> str:
-    values = [repr(value) for value in cells.unique()[:8]]
-    return ", ".join(values) + (" …" if cells.nunique() > len(values) else "")
+def _encoding(path: Path) -> UserError:
+    return UserError(f"{path} is not in UTF-8; save it as 'CSV UTF-8'.")
 
 
 def _first_line(path: Path) -> str:
@@ -201,16 +173,10 @@ def _stripped(cells: Mapping[str, pd.Series]) -> pd.DataFrame:
     return pd.DataFrame({name: [cell.strip() for cell in column] for name, column in cells.items()}, dtype=object)
 
 
-def _iso(times: pd.Series) -> pd.Series:
-    """Times as text, midnight left out, "" where there is none."""
-    text: pd.Series = times.dt.strftime("%Y-%m-%d %H:%M:%S").fillna("").str.removesuffix(" 00:00:00")
-    return text
-
-
 def _text(column: pd.Series, separator: str) -> pd.Series:
     """A Parquet column as text; whole numbers without a decimal point, dates in ISO 8601, lists joined."""
     if pd.api.types.is_datetime64_any_dtype(column):
-        return _iso(column)
+        return iso(column)
     if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
         column = column.astype("Int64")
     texts = [separator.join(map(str, cell)) if isinstance(cell, (list, np.ndarray)) else str(cell) for cell in column]

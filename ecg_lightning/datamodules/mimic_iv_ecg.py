@@ -42,12 +42,16 @@ class MIMICIVECGDataModule(WFDBTableDataModule):
         )
 
     def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
-        """The two tables: to look at 1.6 million files would take minutes at the start of every run."""
-        return [self.folder / RECORDS, self.folder / REPORTS]
+        """The two tables and the folders of patients: to look at 1.6 million files would take minutes at every start.
+
+        The thousand folders p1000, p1001 … change with every patient who is fetched later.
+        """
+        groups = sorted({"/".join(file.split("/", 2)[:2]) for file in table["file"]})
+        return [self.folder / name for name in (RECORDS, REPORTS, "files", *groups)]
 
     def statements(self, codes: str, source: str) -> Statements:
         """What the report says, and what it leaves open: everything, where there is no report."""
         if not codes:
-            return Statements((), self.annotated(source), ())
+            return super().statements(codes, source)
         report = read_report(codes.split("|"))
         return Statements(report.positive, report.possible, report.unknown)

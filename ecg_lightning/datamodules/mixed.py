@@ -35,7 +35,8 @@ class MixedDataModule(ECGDataModule):
         weights: in place of the temperature, the share of each source in the recordings drawn, for example
             {ptbxl: 1, georgia: 3}.
         leave_out: a source that is the unseen hospital: it is the whole test side, and nowhere else.
-        drop_copies: leave training recordings out that another source has on its validation or test side.
+        drop_copies: leave recordings out of training that another source has on its validation or test side, and out of
+            validation what another one has on its test side.
     """
 
     source: ClassVar[str] = "mixed"
@@ -68,10 +69,10 @@ class MixedDataModule(ECGDataModule):
                         f"data.{key}: there is no source '{name}'. {hint}Sources: {', '.join(self._sources)}."
                     )
         drawn = [name for name in self._sources if name != self.leave_out]
-        if self.weights and min(self.weights.get(name, -1) for name in drawn) < 0:
+        if self.weights and not all(0 <= self.weights.get(name, -1) < np.inf for name in drawn):
             raise UserError(f"data.weights: give each source a share of 0 or more: {', '.join(drawn)}.")
-        if self.temperature < 0:
-            raise UserError(f"data.temperature={self.temperature} must be 0 or more.")
+        if not 0 <= self.temperature < np.inf:
+            raise UserError(f"data.temperature={self.temperature} must be a number of 0 or more.")
 
     def _part(self, given: Mapping[str, Any]) -> ECGDataModule:
         """The source of one of the parts."""
@@ -128,6 +129,7 @@ class MixedDataModule(ECGDataModule):
     def _sides(self) -> dict[str, NDArray[np.int64]]:
         sides = {split: self._joined([self._rows(name, split) for name in self.sources]) for split in SPLITS}
         if self.drop_copies:
+            sides["val"] = np.setdiff1d(sides["val"], self.store.copies(sides["val"], sides["test"])[:, 0])
             copies = self.store.copies(sides["train"], np.concatenate([sides["val"], sides["test"]]))
             sides["copies"] = np.unique(copies[:, 0])
             sides["train"] = np.setdiff1d(sides["train"], sides["copies"])

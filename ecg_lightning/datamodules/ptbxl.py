@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.base import Statements
-from ecg_lightning.datamodules.tables import WFDBTableDataModule
+from ecg_lightning.datamodules.splits import FOLDS
+from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import translate
+from ecg_lightning.records import parse_sex
 
 
 @dataclass(eq=False, repr=False)
@@ -34,25 +37,27 @@ class PTBXLDataModule(WFDBTableDataModule):
     def table(self) -> pd.DataFrame:
         """The official table, with statements as ``NORM=100|SR=0``; ages over 89, published as 300, become 90."""
         path = self.folder / "ptbxl_database.csv"
-        if not path.is_file():
-            raise UserError(f"data.root: '{self.root}' has no ptbxl_database.csv; it should be the folder of PTB-XL.")
         columns = ["ecg_id", "patient_id", "age", "sex", "recording_date", "site", "scp_codes", "strat_fold"]
         columns += ["validated_by_human", "filename_lr", "filename_hr"]
-        table = pd.read_csv(path, usecols=columns)
-        # Written as Python's dictionaries of plain words: as JSON they are read ten times as fast.
-        statements = [json.loads(text.replace("'", '"')) for text in table["scp_codes"]]
+        table = read_table(path, columns)
+        record, fold = (pd.to_numeric(ids(table[name]), errors="coerce") for name in ("ecg_id", "strat_fold"))
+        for name, wrong in (("ecg_id", record.isna()), ("strat_fold", ~fold.isin(range(1, FOLDS + 1)))):
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise UserError(f"{path}: row {row + 1} of the column {name} holds '{table[name].iloc[row]}'.")
+        age = pd.to_numeric(table["age"], errors="coerce")
         return pd.DataFrame(
             {
-                "record_id": table["ecg_id"].map("{:05d}".format),
-                "patient_id": table["patient_id"].map("{:.0f}".format),
-                "age": table["age"].where(table["age"] < 300, 90.0).astype(float),
-                "sex": table["sex"].map({0: "M", 1: "F"}),
+                "record_id": record.astype(int).map("{:05d}".format),
+                "patient_id": ids(table["patient_id"]),
+                "age": age.mask(age == 300, 90.0).where(age >= 0),
+                "sex": [{"0": "M", "1": "F"}.get(cell, parse_sex(cell)) for cell in ids(table["sex"])],
                 "date": table["recording_date"],
-                "site": table["site"].map("{:.0f}".format).where(table["site"].notna(), ""),
-                "codes": ["|".join(f"{code}={value:g}" for code, value in each.items()) for each in statements],
-                "fold": table["strat_fold"],
+                "site": ids(table["site"]),
+                "codes": [_statements(text, path) for text in table["scp_codes"]],
+                "fold": fold.astype(int),
                 "file": table["filename_lr" if self._rate() == 100 else "filename_hr"],
-                "validated_by_human": table["validated_by_human"].astype(bool),
+                "validated_by_human": table["validated_by_human"].str.lower().isin(("true", "1", "1.0")),
             }
         )
 
@@ -70,6 +75,8 @@ class PTBXLDataModule(WFDBTableDataModule):
 
         PTB-XL writes 0 where no likelihood was given, as for most forms and rhythms; those count as stated.
         """
+        if not codes:
+            return super().statements(codes, source)
         pairs = [code.rpartition("=") for code in codes.split("|") if code]
         open_ = [code for code, _, value in pairs if 0 < float(value) < self.minimum_likelihood]
         positive, unknown = translate(self.system, [code for code, _, _ in pairs if code not in open_], source)
@@ -79,3 +86,15 @@ class PTBXLDataModule(WFDBTableDataModule):
         """All recordings, or those that a human validated."""
         validated: NDArray[np.bool_] = index["validated_by_human"].to_numpy(bool)
         return validated if self.only_validated else np.ones(len(index), bool)
+
+
+def _statements(text: str, path: Path) -> str:
+    """A cell of statements as ``NORM=100|SR=0``; "" where it is empty."""
+    try:
+        # Written as Python's dictionaries of plain words: as JSON they are read ten times as fast.
+        said = json.loads(text.replace("'", '"')) if text else {}
+        return "|".join(f"{code}={value:g}" for code, value in said.items())
+    except (ValueError, AttributeError) as error:  # no JSON, no mapping, no numbers
+        raise UserError(
+            f"{path}: the column scp_codes holds '{text}', not statements like {{'NORM': 100.0}}."
+        ) from error

@@ -8,16 +8,16 @@ from typing import ClassVar
 import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
-from ecg_lightning.errors import UserError
+from ecg_lightning.datamodules.tables import checked_codes, ids, read_table
 from ecg_lightning.pack import Reader, Row
-from ecg_lightning.records import Record, read_record
+from ecg_lightning.records import Record, parse_age, parse_sex, read_record
 
 RATE = 500.0  # Hz, stated by the paper; the files do not say it
 
 
 def read_row(row: Row, folder: Path) -> Record:
     """Reads the dataset ``ecg`` (12, samples), millivolts, of the file that a row of the table names."""
-    return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", dataset="ecg")
+    return checked_codes(read_record(folder / row["file"], sampling_rate=RATE, unit="mV", dataset="ecg"), row["codes"])
 
 
 @dataclass(eq=False, repr=False)
@@ -32,17 +32,15 @@ class SPHDataModule(ECGDataModule):
 
     def table(self) -> pd.DataFrame:
         """The official table. Recording A00001 is the file ``A00001.h5``, or ``SPH00001.h5`` in re-issued copies."""
-        path = self.folder / "metadata.csv"
-        if not path.is_file():
-            raise UserError(f"data.root: '{self.root}' has no metadata.csv; it should be the folder of SPH.")
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        columns = ["ECG_ID", "Patient_ID", "Age", "Sex", "Date", "AHA_Code"]
+        table = read_table(self.folder / "metadata.csv", columns)
         present = {file.stem: file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.h5")}
         return pd.DataFrame(
             {
                 "record_id": table["ECG_ID"],
-                "patient_id": table["Patient_ID"],
-                "age": pd.to_numeric(table["Age"], errors="coerce"),
-                "sex": table["Sex"],
+                "patient_id": ids(table["Patient_ID"]),
+                "age": table["Age"].map(parse_age),
+                "sex": table["Sex"].map(parse_sex),
                 "date": table["Date"],
                 "codes": table["AHA_Code"].str.replace(";", "|"),
                 "file": [

@@ -53,12 +53,14 @@ def download(
         exclude: likewise, and these are left out.
 
     Raises:
-        UserError: the source is unknown or not public, the disk is too small, or files could not be had; all others
+        UserError: the source is unknown or not public, base_url is no address, the disk is too small, or files could not be had; all others
             are kept.
     """
     archive = find(source)
     if archive.kind is Kind.request:
         raise UserError(f"{source} is not public and cannot be downloaded.\n{describe(source)}")
+    if base_url:
+        _check_address(base_url)
     print(describe(source))
     root = Path(root)
     urls = [base_url] if base_url else [url for url in (archive.url, archive.mirror) if url]
@@ -88,6 +90,18 @@ def download(
         reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise UserError(f"Cannot write to {root}: {reason}. Run again to go on: what is there is kept.") from error
     print(f"{source}: {len(files)} files in {root}, {len(missing)} of them fetched now, all checksums right.")
+
+
+def _check_address(url: str) -> None:
+    try:
+        requests.Request("GET", url).prepare()
+        well = url.startswith(("http://", "https://"))
+    except requests.RequestException:
+        well = False
+    if not well:
+        raise UserError(
+            f"base_url: '{url}' is not an address. Write it in full, for example https://example.org/archive/."
+        )
 
 
 def _list(session: requests.Session, archive: Archive, urls: list[str], root: Path, stop: Event) -> list[RemoteFile]:

@@ -27,6 +27,19 @@ class Stopped(Exception):
     """The download was told to stop; partial files stay for the next time."""
 
 
+class Busy(Exception):
+    """An answer that may be another one later; the message says which.
+
+    Args:
+        reason: what was answered.
+        wait: seconds until it is worth asking again.
+    """
+
+    def __init__(self, reason: str, wait: float) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     """One file to fetch: where it is, where it goes below the root, and how to know that it is right."""
@@ -112,10 +125,12 @@ def complete(
             part.unlink()
         wait = 0.0
         try:
-            wait = _append(session, url, part, stop, received)
-            if wait == 0.0 and (size is None or _size(part) >= size):
+            _append(session, url, part, stop, received)
+            if size is None or _size(part) >= size:
                 return
-            reason = f"the server is busy, or sent {_size(part)} bytes in place of {size}"
+            reason = f"the server sent {_size(part):,} bytes in place of {size:,}"
+        except Busy as error:
+            wait, reason = error.wait, str(error)
         except (requests.RequestException, HTTPError) as error:
             reason = f"{type(error).__name__}: {error}"
         failed = 0 if _size(part) > before else failed + 1
@@ -125,30 +140,40 @@ def complete(
             raise Stopped
 
 
-def _append(session: requests.Session, url: str, part: Path, stop: Event, received: Callable[[int], None]) -> float:
-    """One request for what is missing; returns the seconds to wait before another one, 0 when the body ended."""
-    offset = _size(part)
+def _append(
+    session: requests.Session,
+    url: str,
+    part: Path,
+    stop: Event,
+    received: Callable[[int], None],
+    resume: bool = True,
+) -> None:
+    """One request for what is missing, until the body ends; or, without `resume`, for the whole file."""
+    offset = _size(part) if resume else 0
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         status = response.status_code
+        answer = f"the server answered {status} {response.reason}"
         if status == 416:  # nothing is left to send; the checksum decides whether that is right
-            return 0.0
+            return
         if status in (408, 425, 429) or status >= 500:
             after = response.headers.get("Retry-After", "")
-            return min(float(after) if after.isdigit() else 0.0, LONGEST_WAIT) or BACKOFF
+            raise Busy(answer, min(float(after) if after.isdigit() else 0.0, LONGEST_WAIT) or BACKOFF)
         if status not in (200, 206):
-            raise TransferError(f"the server answered {status} {response.reason} for {url}")
+            raise TransferError(f"{answer} for {url}")
         resumes = status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-        if status == 206 and not resumes:
-            raise TransferError(f"the server sent other bytes than it was asked for: {url}")
-        with part.open("ab" if resumes else "wb") as stream:
-            while piece := response.raw.read1(CHUNK):
-                stream.write(piece)
-                stream.flush()  # a killed process loses nothing that it received
-                received(len(piece))
-                if stop.is_set():
-                    raise Stopped
-    return 0.0
+        if status == 200 or resumes:
+            with part.open("ab" if resumes else "wb") as stream:
+                while piece := response.raw.read1(CHUNK):
+                    stream.write(piece)
+                    stream.flush()  # a killed process loses nothing that it received
+                    received(len(piece))
+                    if stop.is_set():
+                        raise Stopped
+            return
+    if not offset:
+        raise TransferError(f"the server sent other bytes than it was asked for: {url}")
+    _append(session, url, part, stop, received, resume=False)  # it does not understand ranges
 
 
 def _size(path: Path) -> int:

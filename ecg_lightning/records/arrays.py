@@ -1,9 +1,7 @@
 """Files that hold arrays: MATLAB, HDF5, NPZ, NPY and CSV, as named arrays from which one recording is taken."""
 
-import csv
-import io
-import re
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -13,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.records.leads import lead_name
+from ecg_lightning.records.leads import agreed_leads, listed
 from ecg_lightning.records.record import LEADS, RecordError
+from ecg_lightning.records.signal_csv import open_csv
 from ecg_lightning.records.wfdb_header import parse_age, parse_sex
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -25,7 +24,7 @@ _UNIT_KEYS = ("unit", "units")
 _LEAD_KEYS = ("leads", "lead_names", "sig_name")
 _CPSC_STRUCT = "ECG"
 _CPSC_RATE = 500.0  # stated by the challenge; its files do not say it
-_COLUMN_UNIT = re.compile(r"(.*?)\s*[\[(]\s*([^\])]*V)\s*[\])]$", re.IGNORECASE)
+_FEW = 64  # members of a group, or numbers of an array, up to which these may describe the signal beside them
 
 
 @dataclass(slots=True)
@@ -40,33 +39,37 @@ class Contents:
     sex: str = ""
 
 
-def read_arrays(path: Path, dataset: str | None, leads: Sequence[str] | None) -> Contents:
+def read_arrays(
+    path: Path, dataset: str | None = None, leads: Sequence[str] | None = None, row: int | None = None
+) -> Contents:
     """Read the recording of one `.mat`, `.h5`, `.hdf5`, `.npz`, `.npy` or `.csv` file.
 
     Args:
         path: the file.
         dataset: name of the array; by default the only one of which a dimension is the number of leads.
-        leads: lead names; by default the file's own, or the standard twelve.
+        leads: lead names where the file has none; by default the standard twelve.
+        row: which recording of an array (recordings, leads, samples).
 
     Raises:
-        RecordError: "no such file", "unreadable file", "no signal", "ambiguous signal", "ambiguous orientation".
+        RecordError: "no such file", "unreadable file", "no signal", "ambiguous signal", "ambiguous orientation",
+            "several recordings", "unknown lead names", "contradictory leads".
     """
     try:
-        arrays = _OPENERS[path.suffix.lower()](path)
+        arrays = _open(path, dataset, row)
     except RecordError:
         raise
     except FileNotFoundError as error:
         raise RecordError(f"no such file: {path}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RecordError(f"unreadable file: {error}") from error
-    names = leads or _texts(arrays, _LEAD_KEYS)
-    count = len(names or LEADS)
+    names = agreed_leads(_texts(arrays, _LEAD_KEYS), leads) or LEADS
+    count = len(names)
     values = _pick(arrays, dataset, count)
     rate, unit = _first(arrays, _RATE_KEYS), _texts(arrays, _UNIT_KEYS)
     age, sex = _first(arrays, ("age",)), _texts(arrays, ("sex",))
     return Contents(
         _leads_first(values, count),
-        names or LEADS,
+        names,
         None if rate is None else float(rate),
         unit[0] if unit else None,
         nan if age is None else parse_age(str(age)),
@@ -78,20 +81,21 @@ def _pick(arrays: Arrays, dataset: str | None, count: int) -> NDArray[np.number[
     """Find the array that is the signal."""
     if dataset is not None:
         if dataset not in arrays:
-            raise RecordError(f"no signal: no array {dataset!r}, the file has {', '.join(arrays) or 'none'}")
+            raise RecordError(f"no signal: no array {dataset!r}, the file has {listed([*arrays]) or 'none'}")
         return np.asarray(arrays[dataset])
     fitting = [
         name
         for name, array in arrays.items()
         if np.issubdtype(array.dtype, np.number) and array.ndim >= 2 and count in array.shape and array.size != count
     ]
-    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+    shapes = listed([f"{name} {array.shape}" for name, array in arrays.items()])
     if not fitting:
         raise RecordError(
-            f"no signal: no array of {count} leads among {shapes or 'none'}; name the leads, or the dataset"
+            f"no signal: no array of {count} leads among {shapes or 'none'}; other leads are named by data.file_leads "
+            "or --leads"
         )
     if len(fitting) > 1:
-        raise RecordError(f"ambiguous signal: {', '.join(fitting)} all fit; name the dataset")
+        raise RecordError(f"ambiguous signal: {listed(fitting)} all fit; say which: data.file_dataset")
     return np.asarray(arrays[fitting[0]])
 
 
@@ -99,8 +103,14 @@ def _leads_first(values: NDArray[np.number[Any]], count: int) -> NDArray[np.numb
     """Bring an array to (leads, samples); the dimension that equals the number of leads tells the orientation."""
     while values.ndim > 2 and values.shape[0] == 1:
         values = values[0]
+    if values.dtype.kind not in "biuf":
+        raise RecordError(f"no signal: an array of {values.dtype}, not of numbers")
+    if values.ndim == 3 and count in values.shape[1:]:
+        raise RecordError(f"several recordings: shape {values.shape}; say which of them by a column data.columns.row")
     if values.ndim != 2 or count not in values.shape:
-        raise RecordError(f"wrong number of leads: shape {values.shape} for {count} leads; name the leads")
+        raise RecordError(
+            f"wrong number of leads: shape {values.shape} for {count} leads; others are named by data.file_leads or --leads"
+        )
     if values.shape == (count, count):
         raise RecordError(f"ambiguous orientation: shape {values.shape} could be either way round")
     return values if values.shape[0] == count else values.T
@@ -120,6 +130,25 @@ def _texts(arrays: Arrays, keys: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
+def _open(path: Path, dataset: str | None, row: int | None) -> Arrays:
+    suffix = path.suffix.lower()
+    if suffix in _HDF5:
+        return _open_hdf5(path, dataset, row)
+    if suffix == ".npy" and row is not None:
+        return {"signal": _of_row(np.load(path, mmap_mode="r", allow_pickle=False), row)}
+    arrays = _OPENERS[suffix](path)
+    return arrays if row is None else {name: _of_row(array, row) for name, array in arrays.items()}
+
+
+def _of_row(array: Any, row: int | None) -> NDArray[Any]:
+    """One recording of an array of several, or all of any other array (NumPy's or an HDF5 file's)."""
+    if row is None or array.ndim < 3:
+        return np.asarray(array[()])
+    if not 0 <= row < len(array):
+        raise RecordError(f"no signal: there is no row {row}, the first of {len(array)} is 0")
+    return np.asarray(array[row])
+
+
 def _open_matlab(path: Path) -> Arrays:
     from scipy.io import loadmat, matlab
 
@@ -137,19 +166,34 @@ def _open_matlab(path: Path) -> Arrays:
     return arrays
 
 
-def _open_hdf5(path: Path) -> Arrays:
+def _open_hdf5(path: Path, dataset: str | None = None, row: int | None = None) -> Arrays:
+    """All arrays and attributes; of a file that may hold a whole archive, the dataset and what is small beside it."""
     import h5py
 
     arrays: dict[str, NDArray[Any]] = {}
+
+    def attributes(item: h5py.Group | h5py.Dataset) -> None:
+        arrays.update({key: np.asarray(value) for key, value in item.attrs.items()})
+
+    def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = _of_row(item, row)
+            attributes(item)
+
     with h5py.File(path, "r") as file:
-
-        def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Dataset):
-                arrays[name] = np.asarray(item[()])
-                arrays.update({key: np.asarray(value) for key, value in item.attrs.items()})
-
-        arrays.update({key: np.asarray(value) for key, value in file.attrs.items()})
-        file.visititems(collect)
+        attributes(file)
+        if dataset is None:
+            file.visititems(collect)
+            return arrays
+        chosen = file.get(dataset)
+        if not isinstance(chosen, h5py.Dataset):
+            raise RecordError(f"no signal: no array {dataset!r}, the file has {listed([*file]) or 'none'}")
+        group = chosen.parent
+        attributes(group)
+        for name, item in group.items() if len(group) <= _FEW else ():
+            if isinstance(item, h5py.Dataset) and item.size is not None and item.size <= _FEW:
+                collect(name, item)
+        collect(dataset, chosen)
     return arrays
 
 
@@ -162,52 +206,13 @@ def _open_npy(path: Path) -> Arrays:
     return {"signal": np.load(path, allow_pickle=False)}
 
 
-def _open_csv(path: Path) -> Arrays:
-    """Read a table with one column a lead, with or without a row of names and a column of time.
-
-    Comma, semicolon (then with decimal commas too) and tab separate. Units may stand in the names: `V1 (uV)`.
-    """
-    text = path.read_text(encoding="utf-8-sig")
-    first = text.partition("\n")[0]
-    delimiter = max(";\t,", key=first.count)
-    cells = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter), [])]
-    named = any(lead_name(_column(cell)[0]) for cell in cells)
-    if delimiter != ",":
-        text = text.replace(",", ".")
-    if named:
-        text = text.partition("\n")[2]
-    if not text.strip():
-        raise RecordError("empty signal: no rows")
-    try:
-        table = np.loadtxt(io.StringIO(text), delimiter=delimiter, ndmin=2)
-    except ValueError:  # empty cells: slower, and gives NaN for them
-        table = np.genfromtxt(io.StringIO(text), delimiter=delimiter)
-    if not named:
-        columns = table.shape[1] if table.ndim == 2 else 0
-        has_time = columns == len(LEADS) + 1 and bool(np.all(np.diff(table[:, 0]) > 0))
-        return {"signal": table[:, 1:] if has_time else table}
-    # Every named column but the time is a lead, known or to be dropped later by name.
-    kept = [i for i, cell in enumerate(cells) if not re.match(r"time|t\b|sample|index|$", cell, re.IGNORECASE)]
-    columns_ = [_column(cells[i]) for i in kept]
-    arrays = {"signal": table[:, kept], "leads": np.array([name for name, _ in columns_])}
-    units = {unit for _, unit in columns_ if unit}
-    if len(units) > 1:
-        raise RecordError(f"ambiguous unit: {', '.join(sorted(units))} in one table")
-    return arrays | ({"unit": np.array(units.pop())} if units else {})
-
-
-def _column(cell: str) -> tuple[str, str]:
-    """Split `V1 (uV)` into name and unit."""
-    match = _COLUMN_UNIT.match(cell)
-    return (match.group(1), match.group(2)) if match else (cell, "")
-
-
+_HDF5 = (".h5", ".hdf5")
 _OPENERS: dict[str, Callable[[Path], Arrays]] = {
     ".mat": _open_matlab,
     ".h5": _open_hdf5,
     ".hdf5": _open_hdf5,
     ".npz": _open_npz,
     ".npy": _open_npy,
-    ".csv": _open_csv,
+    ".csv": open_csv,
 }
 ARRAY_SUFFIXES = tuple(_OPENERS)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from ecg_lightning.records.record import LEADS, RecordError, Signal
 
-# What stands before a lead's own name: "lead I", "ECG_V1", "MDC_ECG_LEAD_AVR" (ISO 11073), "DI" and "DII" in Latin
-# America and France, "C1" for V1 in German and Russian devices.
-_PREFIX = re.compile(r"(mdc_?)?(ecg_?)?(lead_?)?", re.IGNORECASE)
+# What stands before a lead's own name: "lead I", "ECG_V1", "EKG-V1", "Ableitung I", "MDC_ECG_LEAD_AVR" (ISO 11073), "DI"
+# and "DII" in Latin America and France, "C1" for V1 in German and Russian devices.
+_PREFIX = re.compile(r"(mdc_?)?(e[ck]g_?)?((lead|ableitung|abl)_?)?", re.IGNORECASE)
+_BLANK = re.compile(r"(?<=\w)[\s.-]+")  # within a name; a minus before it means the inverted lead, which is none
+_SHOWN = 15  # names in a message
 _LEAD_OF = (
     {lead.casefold(): lead for lead in LEADS}
     | {f"d{lead.casefold()}": lead for lead in LEADS[:3]}
@@ -41,7 +43,7 @@ def lead_name(name: str) -> str:
     >>> [lead_name(name) for name in ("AVR", "lead II", "v3", "MDC_ECG_LEAD_aVF", "vx")]
     ['aVR', 'II', 'V3', 'aVF', '']
     """
-    bare = name.strip().replace(" ", "_")
+    bare = _BLANK.sub("_", name.strip())
     return _LEAD_OF.get(_PREFIX.sub("", bare, count=1).casefold(), "")
 
 
@@ -62,6 +64,36 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     return _Plan(targets, tuple(found.index(LEADS[i]) for i in targets), missing, flags)
 
 
+def agreed_leads(found: Sequence[str], given: Sequence[str] | None, found_wins: bool = False) -> Sequence[str]:
+    """The names of leads, where a file says some (or nothing that is a lead's name) and its reader may be told others.
+
+    Args:
+        found: the file's, none of them known where it is silent.
+        given: what its reader was told.
+        found_wins: the file's count where both are known and differ.
+
+    Raises:
+        RecordError: "contradictory leads"; or "unknown lead names", where nothing is known.
+    """
+    if given is None:
+        if found and not any(map(lead_name, found)):
+            raise RecordError(
+                f"unknown lead names: {listed([name for name in found if name]) or 'none'}; say what they are: data.file_leads, --leads"
+            )
+        return found
+    known = [lead_name(name) for name in found]
+    if not any(known):
+        return given
+    if not found_wins and known != [lead_name(name) for name in given]:
+        raise RecordError(f"contradictory leads: the file says {listed(found)}, expected {listed(given)}")
+    return found
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, for a message."""
+    return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+
+
 def standard_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[Signal, tuple[str, ...]]:
     """Bring leads of any order and spelling to the standard twelve.
 
@@ -79,7 +111,7 @@ def standard_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[
         RecordError: fewer than two of I, II and III, one lead twice, or not one name a row.
     """
     if len(names) != len(signal):
-        raise RecordError(f"wrong number of leads: {len(names)} names ({', '.join(names)}) for {len(signal)} leads")
+        raise RecordError(f"wrong number of leads: {len(names)} names ({listed(names)}) for {len(signal)} leads")
     plan = _plan(tuple(names))
     if plan.rows == tuple(range(len(LEADS))) and len(signal) == len(LEADS):
         return signal.astype(np.float32, copy=False), plan.flags

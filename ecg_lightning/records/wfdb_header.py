@@ -14,9 +14,12 @@ from ecg_lightning.records.units import millivolts
 
 _DEFAULT_GAIN = 200.0  # where the gain is absent or 0, header(5)
 _DEFAULT_RATE = 250.0
+RATE_ASSUMED, GAIN_ASSUMED = "rate_assumed:250Hz", "gain_assumed:200"
 _FORMAT = re.compile(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?$")
 _GAIN = re.compile(r"([-+.\deE]+)(?:\(([-+\d]+)\))?(?:/(\S+))?$")
-_COMMENT = re.compile(r"(?:^#\s*|<)(age|sex|dx|patient id)>?\s*:\s*([^<\r\n]*)", re.IGNORECASE | re.MULTILINE)
+# Blanks but no line breaks around the colon: an empty value must not take the next line for its own.
+_COMMENT = re.compile(r"(?:^#[ \t]*|<)(age|sex|dx|patient id)>?[ \t]*:[ \t]*([^<\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_OLDEST = 150.0  # years
 _DATE = re.compile(r"\d+:\d+:\d+(?:\.\d+)?\s+(\d\d)/(\d\d)/(\d{4})\s*$")
 
 
@@ -41,6 +44,7 @@ class SignalLine:
     unit: str
     checksum: int | None
     name: str
+    gain_assumed: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class Header:
     date: str
     signals: list[SignalLine]
     comments: str
+    assumed: tuple[str, ...] = ()  # flags for what the standard says where the header does not: RATE_ASSUMED …
 
 
 @dataclass(slots=True)
@@ -76,13 +81,15 @@ def _layout(field: str) -> Layout:
 
 
 @lru_cache(maxsize=4096)
-def _gain(field: str) -> tuple[float, int | None, str]:
+def _gain(field: str) -> tuple[float, int | None, str, bool]:
     match = _GAIN.match(field)
     if match is None:
         raise RecordError(f"bad header: gain {field!r}")
     gain, baseline, unit = match.groups()
     millivolts(unit or "mV")  # an unknown unit is found here, once
-    return float(gain) or _DEFAULT_GAIN, None if baseline is None else int(baseline), unit or "mV"
+    return (
+        float(gain) or _DEFAULT_GAIN, None if baseline is None else int(baseline), unit or "mV", not float(gain),
+    )  # fmt: skip
 
 
 def _signal_line(line: str) -> SignalLine:
@@ -90,12 +97,12 @@ def _signal_line(line: str) -> SignalLine:
     fields = line.split(None, 8)
     if len(fields) < 2:
         raise RecordError(f"bad header: signal line {line!r}")
-    gain, baseline, unit = _gain(fields[2]) if len(fields) > 2 else (_DEFAULT_GAIN, None, "mV")
+    gain, baseline, unit, assumed = _gain(fields[2]) if len(fields) > 2 else (_DEFAULT_GAIN, None, "mV", True)
     if baseline is None:
         baseline = int(fields[4]) if len(fields) > 4 else 0
     checksum = int(fields[6]) if len(fields) > 6 else None
     name = fields[8].rstrip() if len(fields) > 8 else ""
-    return SignalLine(fields[0], _layout(fields[1]), gain, baseline, unit, checksum, name)
+    return SignalLine(fields[0], _layout(fields[1]), gain, baseline, unit, checksum, name, assumed)
 
 
 def parse_header(text: str) -> Header:
@@ -125,7 +132,8 @@ def parse_header(text: str) -> Header:
     match = _DATE.search(body[0])
     date = "-".join(reversed(match.groups())) if match else ""
     comments = "\n".join(line for line in lines if line[0] == "#")
-    return Header(name, int(segments or 1), rate, samples, date, signals, comments)
+    assumed = (RATE_ASSUMED,) * (len(fields) < 3) + (GAIN_ASSUMED,) * any(line.gain_assumed for line in signals)
+    return Header(name, int(segments or 1), rate, samples, date, signals, comments, assumed)
 
 
 def parse_patient(comments: str) -> Patient:
@@ -150,12 +158,12 @@ def parse_patient(comments: str) -> Patient:
 
 
 def parse_age(text: str) -> float:
-    """Years, NaN where it is no number or negative (archives write NaN, Unknown, -1)."""
+    """Years, NaN where it is no number, negative or more than 150 (archives write NaN, Unknown, -1, 300)."""
     try:
         age = float(text)
     except ValueError:
         return nan
-    return age if age >= 0 else nan
+    return age if 0 <= age <= _OLDEST else nan
 
 
 def parse_sex(text: str) -> str:

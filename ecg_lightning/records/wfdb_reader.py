@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
-from ecg_lightning.records.leads import standard_leads
+from ecg_lightning.records.leads import agreed_leads, standard_leads
 from ecg_lightning.records.record import Record, RecordError, naming
 from ecg_lightning.records.units import millivolts
-from ecg_lightning.records.wfdb_header import Header, parse_header, parse_patient
+from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header, parse_patient
 
 _SUFFIXES = (".hea", ".dat", ".mat")
+_AT_ONCE = 20
 _INVALID = -32768  # format 16's mark of a sample that is not there, signal(5)
 
 
@@ -44,39 +45,39 @@ def read_header(path: str | Path) -> Header:
         return parse_header(text)
 
 
-def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, verify: bool = False) -> Record:
+def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wins: bool = False) -> Record:
     """Read one WFDB recording; its id is its file name.
 
     Args:
         path: with or without `.hea`, `.dat` or `.mat`.
-        leads: lead names, in place of the header's.
-        verify: compare the header's checksums (directly read formats only).
+        leads: lead names where the header has none; otherwise they must agree.
+        header_wins: where they do not, the header's count.
 
     Returns:
         The recording in millivolts with its twelve standard leads; age, sex, patient and codes from the comments.
-        Headers of 2020, whose record line begins with `E07521.mat`, are flagged "header_repaired"; gains that the
-        samples prove wrong (see `gains`) are flagged "gain_repaired".
+        Flags: "header_repaired" for headers of 2020, whose record line begins with `E07521.mat`; "gain_repaired" for
+        gains that the samples prove wrong (see `gains`); "rate_assumed:250Hz" and "gain_assumed:200" where the header
+        is silent and the standard speaks; "wrong_checksum"; "samples_beyond_header" where the file holds more.
 
     Raises:
-        RecordError: "no such file", "bad header", "truncated signal", "empty signal", "wrong checksum",
-            "missing limb leads" …; the details name the file.
+        RecordError: "no such file", "bad header", "contradictory header", "contradictory leads", "truncated signal",
+            "empty signal", "missing limb leads" …; the details name the file.
     """
     header = read_header(path)
     stem = header_path(path)[: -len(".hea")]
     with naming(stem):
         if _is_plain(header):
-            signal, repaired = _read_plain(header, os.path.dirname(stem), verify)
+            signal, found = _read_plain(header, os.path.dirname(stem))
             rate, names = header.sampling_rate, [line.name for line in header.signals]
         else:
             signal, rate, names = _read_with_wfdb(stem)
-            repaired = False
+            found = ()
         if signal.shape[1] == 0:
             raise RecordError("empty signal")
-        standard, flags = standard_leads(signal, leads or names)
+        standard, flags = standard_leads(signal, agreed_leads(names, leads, header_wins))
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
-    if repaired:
-        flags += ("gain_repaired",)
+    flags += found + header.assumed
     patient = parse_patient(header.comments)
     return Record(
         standard,
@@ -101,20 +102,22 @@ def _is_plain(header: Header) -> bool:
     return plain and all(line.file_name == first.file_name and line.layout == layout for line in header.signals)
 
 
-def _read_plain(header: Header, folder: str, verify: bool) -> tuple[NDArray[np.float32], bool]:
+def _read_plain(header: Header, folder: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Read format 16 with an optional byte offset (CinC's `.mat` files are it: 24 bytes of MATLAB header).
 
     Returns:
-        (signals, samples) millivolts, and whether the gains were repaired.
+        (signals, samples) millivolts, and flags.
     """
     lines = header.signals
-    steps = _read_steps(os.path.join(folder, lines[0].file_name), lines[0].layout.offset, len(lines), header.samples)
-    if verify:
-        _verify(steps, header)
+    steps, beyond = _read_steps(
+        os.path.join(folder, lines[0].file_name), lines[0].layout.offset, len(lines), header.samples
+    )
+    flags = _verified(steps, lines, beyond)
     gains = np.array([line.gain / millivolts(line.unit) for line in lines])
     baselines = np.array([line.baseline for line in lines], np.float64)
     repaired = contradicted(steps, gains, [line.name for line in lines])
     if repaired:
+        flags += ("gain_repaired",)
         gains[:], baselines[:] = MICROVOLT_GAIN, 0
     signal = steps.T.astype(np.float32, order="C")
     if baselines.any():
@@ -122,11 +125,11 @@ def _read_plain(header: Header, folder: str, verify: bool) -> tuple[NDArray[np.f
     signal /= gains.astype(np.float32)[:, None]
     if steps.min() == _INVALID:
         signal[steps.T == _INVALID] = np.nan
-    return signal, repaired
+    return signal, flags
 
 
-def _read_steps(path: str, offset: int, signals: int, samples: int) -> NDArray[np.int16]:
-    """Read (samples, signals) ADC steps; `samples` 0 means as many as the file has."""
+def _read_steps(path: str, offset: int, signals: int, samples: int) -> tuple[NDArray[np.int16], int]:
+    """Read (samples, signals) ADC steps, and count the bytes behind; `samples` 0 means as many as the file has."""
     try:
         with open(path, "rb", buffering=0) as file:
             data = file.read()
@@ -138,15 +141,35 @@ def _read_steps(path: str, offset: int, signals: int, samples: int) -> NDArray[n
     samples = samples or present
     if samples == 0:
         raise RecordError("empty signal")
-    return np.frombuffer(data, "<i2", samples * signals, offset).reshape(samples, signals)
+    steps = np.frombuffer(data, "<i2", samples * signals, offset).reshape(samples, signals)
+    return steps, len(data) - offset - 2 * samples * signals
 
 
-def _verify(steps: NDArray[np.int16], header: Header) -> None:
-    """Compare the 16-bit sums of the samples with the header's checksums."""
-    sums = steps.sum(axis=0, dtype=np.int64)
-    for line, total in zip(header.signals, sums.tolist(), strict=True):
-        if line.checksum is not None and (total - line.checksum) % 65536:
-            raise RecordError(f"wrong checksum: lead {line.name}")
+def _verified(steps: NDArray[np.int16], lines: Sequence[SignalLine], beyond: int) -> tuple[str, ...]:
+    """Compare the 16-bit sums of the samples with the header's checksums, and its size with the file's.
+
+    A sum alone may be wrong in the header, or for one damaged sample: it is flagged. Where the file holds more than the
+    header says and no sums prove the header right, the samples may be anybody's (11 signals announced of 12): refused.
+    """
+    sums = _sums(steps)
+    checked = [(total - line.checksum) % 65536 == 0 for line, total in zip(lines, sums, strict=True) if line.checksum]
+    right = all(checked)
+    if beyond and not (checked and right):
+        raise RecordError(
+            f"contradictory header: {len(lines)} signals of {len(steps)} samples announced, and the file holds "
+            f"{beyond} bytes more"
+        )
+    return ("samples_beyond_header",) * bool(beyond) + ("wrong_checksum",) * (not right)
+
+
+def _sums(steps: NDArray[np.int16]) -> list[int]:
+    """The 16-bit sum of each signal; of twenty samples at a time, since numpy is slow on rows of twelve numbers."""
+    signals = steps.shape[1]
+    whole = len(steps) // _AT_ONCE * _AT_ONCE
+    rows = np.add.reduce(steps[:whole].reshape(-1, _AT_ONCE * signals), axis=0, dtype=np.int16)
+    parts = np.concatenate([rows.reshape(_AT_ONCE, signals), steps[whole:]])
+    sums: list[int] = np.add.reduce(parts, axis=0, dtype=np.int16).tolist()
+    return sums
 
 
 def _read_with_wfdb(stem: str) -> tuple[NDArray[np.floating], float, list[str]]:

@@ -22,7 +22,7 @@ PREVALENCE = {
 EXCLUSIVE = (("AFLT", "SVTAC", "PACE"), ("IRBBB", "CRBBB", "CLBBB", "IVCD", "WPW"), ("STACH", "SBRAD"))
 # from where to where a number may lie that is no share
 _LIMITS: dict[str, dict[str, tuple[float, float]]] = {
-    "Hospital": {"age": (0, 120), "age_spread": (0, 60), "recordings_per_patient": (1, 1000)},
+    "Hospital": {"age": (0, 120), "age_spread": (0.1, 60), "recordings_per_patient": (1, 1000)},
     "Device": {
         "resolution": (0.01, 1000), "gain_error": (0, 1), "highpass": (0, 50), "lowpass": (1, 1e5), "mains": (1, 1000),
     },

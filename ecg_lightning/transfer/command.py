@@ -1,16 +1,18 @@
 """The verb `transfer`: trains what is missing, measures what is not measured, and writes table and figure."""
 
-import contextlib
-import io
-from collections.abc import Sequence
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from ecg_lightning.config import as_dict, compose, load
 from ecg_lightning.errors import UserError
-from ecg_lightning.schema import build, check, check_paths
+from ecg_lightning.schema import check, check_paths
 from ecg_lightning.transfer.study import Study, Training, read_study
 
 SILENT = (
@@ -18,6 +20,7 @@ SILENT = (
     "trainer.enable_", "trainer.accelerator",
 )  # fmt: skip
 """Keys that do not change what a training comes to."""
+PAUSE = 5.0  # seconds between looks at what other processes have done
 
 
 def transfer(arguments: Sequence[str]) -> int:
@@ -32,31 +35,54 @@ def transfer(arguments: Sequence[str]) -> int:
         config = compose(training.words)
         check(config)
         check_paths(config)
-        _refuse_another(training.folder, config)
-    _refuse_unlike(study)
-    folder = Path(study.run_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    titles = {training: f"[{k}/{len(trainings)}] {training}" for k, training in enumerate(trainings, start=1)}
-    busy = [
-        training for training in trainings if not _attempt(study, training, titles[training], training.arm == "large")
-    ]
-    for training in busy:  # another process was at it
-        _attempt(study, training, titles[training], wait=True)
-    if not study.trains_large:
-        _measure(study, study.folder("large"), study.checkpoint, "small")
+        _refuse_another(training, config)
+    from ecg_lightning.transfer.checks import check_archives, check_finished
+    from ecg_lightning.transfer.measure import describe, measure
     from ecg_lightning.transfer.report import report
 
-    report(study)
+    archives = check_archives(study, trainings)
+    check_finished(study, trainings, archives)
+    described = {name: describe(data) for name, data in archives.items()}
+    folder = Path(study.run_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    _train_all(study, trainings, described)
+    with FileLock(folder / "report.lock"):
+        if not study.trains_large:
+            measure(study, study.checkpoint, "small", described["small"], study.measured("large"))
+        check_finished(study, trainings, archives)
+        report(study)
     return 0
 
 
-def _attempt(study: Study, training: Training, title: str, wait: bool) -> bool:
-    """Trains and measures one network; False where another process is at it and there is something else to do."""
+def _train_all(study: Study, trainings: Sequence[Training], described: Mapping[str, Mapping[str, Any]]) -> None:
+    """Trains and measures every network, in an order in which no process waits while there is something that it can do."""
+    titles = {training: f"[{k}/{len(trainings)}] {training}" for k, training in enumerate(trainings, start=1)}
+    waiting, said = list(trainings), False
+    while waiting:
+        busy = [training for training in waiting if not _attempt(study, training, titles[training], described)]
+        if len(busy) == len(waiting):
+            if not said:
+                print(
+                    f"Another process is at {', '.join(map(str, busy))}; waiting for it.", file=sys.stderr, flush=True
+                )
+            said = True
+            time.sleep(PAUSE)
+        waiting = busy
+
+
+def _attempt(study: Study, training: Training, title: str, described: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Trains and measures one network; False where another process is at it, or at what it starts from."""
+    if training.arm == "tuned" and study.trains_large and not (study.folder("large") / "done").is_file():
+        return False
+    from ecg_lightning.transfer.measure import measure
+
     try:
-        with FileLock(Path(study.run_dir) / f"{training.folder.name}.lock", timeout=-1 if wait else 0):
+        with FileLock(Path(study.run_dir) / f"{training.folder.name}.lock", timeout=0):
             _train(training, title)
             for archive in _archives(study, training.arm):
-                _measure(study, training.folder, str(training.folder / "checkpoints" / "best.ckpt"), archive)
+                folder = study.measured(training.arm, training.size, training.seed, archive)
+                best = str(training.folder / "checkpoints" / "best.ckpt")
+                measure(study, best, archive, described[archive], folder)
     except Timeout:
         return False
     return True
@@ -78,66 +104,34 @@ def _train(training: Training, title: str) -> None:
     (training.folder / "done").touch()
 
 
-def _measure(study: Study, folder: Path, checkpoint: str, archive: str) -> None:
-    """Writes test.json and test.npz of a network on an archive's test folds."""
-    target = folder / f"on_{archive}"
-    if (target / "test.json").exists():
-        return
-    from ecg_lightning import evaluation
-
-    target.mkdir(parents=True, exist_ok=True)
-    words = [*study.configured(archive), f"run_dir={target}", f"checkpoint_path={checkpoint}"]
-    with contextlib.redirect_stdout(io.StringIO()):  # the study's own table says it all
-        evaluation.evaluate("test", words)
-
-
-def _refuse_another(folder: Path, config: DictConfig) -> None:
+def _refuse_another(training: Training, config: DictConfig) -> None:
     """Refuses to take a finished training for one with another configuration.
 
     Raises:
-        UserError: naming the first difference.
+        UserError: naming the first difference, that of a class before those of its arguments.
     """
-    path = folder / "config.yaml"
+    path = training.folder / "config.yaml"
     if not path.is_file():
         return
-    before, now = _flat(load(path)), _flat(config)
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
+    before, now = (dict(_flat(as_dict(each))) for each in (load(path), config))
+    # Which network it starts from is compared by content (check_finished): the study's folder may have been moved.
+    without = ("finetune.checkpoint",) if training.arm == "tuned" else ()
+    for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith(".name"), key)):
+        if before.get(key) != now.get(key) and key not in without:
             then, here = (each.get(key, "the default") for each in (before, now))
             raise UserError(
-                f"{folder} was trained with another configuration: {key} was {then}, and is {here} in this study. "
-                "Give the study another run_dir, or remove that folder."
+                f"{training.folder} was trained with another configuration: {key} was {then}, and is {here} in this "
+                "study. Give the study another run_dir, or remove that folder."
             )
 
 
-def _refuse_unlike(study: Study) -> None:
-    """Refuses archives that one network cannot be measured on, before anything is trained.
-
-    Raises:
-        UserError: where the large archive's network predicts other terms than the small one has, or from another input.
-    """
-    from ecg_lightning import checkpoints
-    from ecg_lightning.datamodules.base import ECGDataModule
-    from ecg_lightning.evaluation import check_fits
-
-    def data(archive: str) -> ECGDataModule:
-        built: ECGDataModule = build("data", as_dict(compose(study.configured(archive)).data), seed=0)
-        return built
-
-    if study.trains_large:
-        large = data("large")
-        check_fits(large.terms, large.label_space, large.input_spec(), data("small"))
-    else:
-        read = checkpoints.read(study.large)
-        check_fits(read.terms, read.card["label_space"], read.card["input"], data("small"))
-
-
-def _flat(config: DictConfig) -> dict[str, str]:
-    """Keys and values; what does not change the outcome is left out."""
-    found: dict[str, str] = {}
-    for group, values in as_dict(config).items():
-        each = (
-            {f"{group}.{key}": value for key, value in values.items()} if isinstance(values, dict) else {group: values}
-        )
-        found |= {key: str(value) for key, value in each.items() if value is not None}
-    return {key: value for key, value in found.items() if not key.startswith(SILENT)}
+def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys in full and their values; what does not change the outcome is left out."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(values, list) and any(isinstance(each, dict) for each in values):
+        for number, each in enumerate(values):
+            yield from _flat(each, f"{prefix}.{number}")
+    elif values is not None and not re.sub(r"\.parts\.\d+", "", prefix).startswith(SILENT):
+        yield prefix, str(values)

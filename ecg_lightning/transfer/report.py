@@ -1,19 +1,22 @@
 """What a transfer study found: AUROC of every arm, paired differences with intervals, table and figure."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import auroc, macro
 from ecg_lightning.metrics.bootstrap import resampled_auroc
-from ecg_lightning.store import write_json
+from ecg_lightning.store import write_json, write_whole
+from ecg_lightning.transfer.measure import Outputs, outputs
 from ecg_lightning.transfer.study import ALL, ARMS, Study
 
 Floats = NDArray[np.float64]
+NAMES = {"small": "alone", "tuned": "tuned", "both": "both"}
+"""Arms in the heads of the table by term."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,13 @@ def estimate(values: Floats) -> Estimate:
     return Estimate(float(values[0]), float(low), float(high))
 
 
-def areas(folder: Path, resamples: int) -> Floats:
+def areas(said: Outputs, resamples: int) -> Floats:
     """(1 + resamples, terms) AUROC of a measured network: on all recordings, then in each resample of the patients.
 
     Networks that were measured on the same recordings get the same resamples, so that their differences are paired.
     """
-    with np.load(folder / "test.npz") as outputs:
-        logits, targets, patients = (outputs[name] for name in ("logits", "targets", "patients"))
-    return np.vstack([auroc(logits, targets), resampled_auroc(logits, targets, patients, resamples=resamples)])
+    drawn = resampled_auroc(said.logits, said.targets, said.patients, resamples=resamples)
+    return np.vstack([auroc(said.logits, said.targets), drawn])
 
 
 class Results:
@@ -61,10 +63,28 @@ class Results:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        some = json.loads((study.folder("large") / "on_small" / "test.json").read_text(encoding="utf-8"))
+        some = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
         self.records: int = some["data"]["records"]["train"]
         self.terms: list[str] = [row["term"] for row in some["terms"]]
         self._areas: dict[tuple[str, str, str], Floats] = {}
+        self._first: dict[str, Path] = {}
+
+    def outputs(self, arm: str, size: str, seed: int, archive: str = "small") -> Outputs:
+        """The outputs of a measured network.
+
+        Raises:
+            UserError: where it was measured on other recordings than the first one was, since differences are paired.
+        """
+        folder = self.study.measured(arm, size, seed, archive)
+        first = self._first.setdefault(archive, folder)
+        said, expected = outputs(folder), outputs(first)
+        for name in ("records", "targets", "patients"):
+            if not np.array_equal(getattr(said, name), getattr(expected, name), equal_nan=name == "targets"):
+                raise UserError(
+                    f"{folder} and {first} were measured on different test recordings, and cannot be compared. The archive "
+                    "changed meanwhile: run the same command again."
+                )
+        return said
 
     def macro(self, arm: str, size: str = "", archive: str = "small") -> Floats:
         """(1 + resamples,) macro AUROC of an arm, the mean over its seeds."""
@@ -75,7 +95,7 @@ class Results:
         key = (arm, "" if arm == "large" else size, archive)
         if key not in self._areas:
             seeds = range(self.study.seeds_at(size)) if key[1] else range(1)
-            each = [areas(self.study.folder(arm, key[1], k) / f"on_{archive}", self.study.resamples) for k in seeds]
+            each = [areas(self.outputs(arm, key[1], k, archive), self.study.resamples) for k in seeds]
             self._areas[key] = np.mean(each, axis=0)
         return self._areas[key]
 
@@ -83,9 +103,8 @@ class Results:
         """Macro AUROC of each seed of an arm."""
         found = []
         for k in range(self.study.seeds_at(size)):
-            path = self.study.folder(arm, size, k) / "on_small" / "test.npz"
-            with np.load(path) as outputs:
-                found.append(macro(auroc(outputs["logits"], outputs["targets"])))
+            said = self.outputs(arm, size, k)
+            found.append(macro(auroc(said.logits, said.targets)))
         return found
 
     @property
@@ -118,11 +137,9 @@ def report(study: Study) -> None:
     rows, folder = results.rows(), Path(study.run_dir)
     large = estimate(results.macro("large"))
     text = table(study, rows, large) + "\n\n" + by_term(results)
-    (folder / "table.md").write_text(text + "\n", encoding="utf-8")
-    write_json(
-        folder / "results.json",
-        {"large": asdict(large), "terms": results.terms, "sizes": [_plain(row) for row in rows]},
-    )
+    write_whole(folder / "table.md", text + "\n")
+    found = {"large": large, "terms": results.terms, "sizes": rows}
+    write_json(folder / "results.json", {key: _plain(value) for key, value in found.items()})
     drawn = figure(results, rows, large)
     for end in ("png", "svg"):
         drawn.savefig(folder / f"figure.{end}", dpi=150, metadata={"Date": None} if end == "svg" else None)
@@ -142,19 +159,18 @@ def table(study: Study, rows: list[dict[str, object]], large: Estimate) -> str:
         lines.append([str(cell) for cell in cells])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     note = (
-        "Macro AUROC on the small archive's test folds, mean over seeds, with 95 % intervals of a bootstrap by patient; "
-        "gain: the paired difference of `large, then small` and `small alone`."
+        "Macro AUROC on the small archive's test folds, mean over seeds, with 95 % intervals of a bootstrap by patient, for "
+        "these trainings (how others would differ, with other seeds, is not in them); gain: the paired difference of "
+        "`large, then small` and `small alone`."
     )
     return f"{note}\n\nThe large archive's network as it is: {large}.\n\n{body}"
 
 
 def by_term(results: Results) -> str:
-    """Markdown: AUROC of each term, large alone and at every size from scratch and tuned."""
+    """Markdown: AUROC of each term, large alone and of every arm at every size."""
     columns = {"large alone": results.areas("large")[0]}
     for size in results.study.sizes:
-        columns |= {
-            f"{size} {name}": results.areas(arm, size)[0] for arm, name in (("small", "alone"), ("tuned", "tuned"))
-        }
+        columns |= {f"{size} {NAMES[arm]}": results.areas(arm, size)[0] for arm in results.arms}
     lines = [["term", *columns], ["---", *("---:" for _ in columns)]]
     lines += [[term, *(f"{values[k]:.3f}" for values in columns.values())] for k, term in enumerate(results.terms)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -165,15 +181,14 @@ def _signed(value: object) -> str:
     return value.signed
 
 
-def _plain(row: Mapping[str, object]) -> dict[str, object]:
-    found = {key: asdict(value) if isinstance(value, Estimate) else value for key, value in row.items()}
-    return {key: _finite(value) for key, value in found.items()}
-
-
-def _finite(value: object) -> object:
-    """NaN has no place in JSON."""
+def _plain(value: object) -> object:
+    """For JSON: estimates as mappings, and None for NaN."""
+    if isinstance(value, Estimate):
+        return _plain(asdict(value))
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from ecg_lightning.config import as_dict, compose, find_config, merge, split_arguments, suggest
+from ecg_lightning.config import as_dict, compose, find_config, load, merge, split_arguments, suggest
 from ecg_lightning.errors import UserError
+from ecg_lightning.schema import KEYS
 
 ALL = "all"
 ARMS = {
@@ -18,6 +20,9 @@ ARMS = {
     "tuned": "large, then small",
     "both": "both at once",
 }
+PREFIXES = ("large", "small", "both")
+"""What an override for the trainings of one archive begins with."""
+LISTS = ("sizes", "seeds", "epochs", "tune_epochs", "rates", "tune_rates")
 
 
 @dataclass
@@ -58,14 +63,20 @@ class Study:
         for size in self.sizes:
             if size != ALL and not (size.isdecimal() and int(size) > 0):
                 raise UserError(f"sizes: '{size}' is neither a number of recordings nor `{ALL}`.")
+        if not self.sizes or len({*self.sizes}) < len(self.sizes):
+            raise UserError(f"sizes=[{', '.join(self.sizes)}]: give one or more sizes, each once.")
         if self.both and not self.trains_large:
             raise UserError("both: needs the large archive itself, as a configuration in place of a checkpoint.")
-        for name in ("seeds", "epochs", "tune_epochs", "rates", "tune_rates"):
+        for name in LISTS[1:]:
             given = getattr(self, name)
             if len(given) not in (1, len(self.sizes)) and (given or name == "seeds"):
                 raise UserError(
                     f"{name} has {len(given)} values: give one, or one for each of the {len(self.sizes)} sizes."
                 )
+            if not all(value > 0 for value in given):
+                raise UserError(f"{name}={given}: every value must be above 0.")
+        if self.resamples < 1:
+            raise UserError(f"resamples={self.resamples} must be 1 or more; 1000 is usual.")
 
     def at(self, name: str, size: str) -> float | None:
         """The value of `epochs`, `rates` … for a size; None where nothing is given."""
@@ -89,6 +100,11 @@ class Study:
     def folder(self, arm: str, size: str = "", seed: int = 0) -> Path:
         """The folder of one training."""
         return Path(self.run_dir) / (f"{arm}-{size}-{seed}" if size else arm)
+
+    def measured(self, arm: str, size: str = "", seed: int = 0, archive: str = "small") -> Path:
+        """The folder with test.json and test.npz of a network on an archive: its own folder where it is its own archive."""
+        folder = self.folder(arm, size, seed)
+        return folder if archive == ("large" if arm == "large" else "small") else folder / f"on_{archive}"
 
     def trainings(self) -> "list[Training]":
         """All trainings, in the order in which they can be done."""
@@ -121,7 +137,7 @@ class Study:
         archive = "large" if arm == "large" else "small"
         for override in self.overrides:
             first, _, rest = override.partition(".")
-            if first not in ("large", "small", "both"):
+            if first not in PREFIXES:
                 words.append(override)
             elif first == archive:
                 words.append(rest)
@@ -140,9 +156,10 @@ class Study:
         parts = [{key: value for key, value in data.items() if key not in shared} for data in (large, small)]
         data = {"name": "MixedDataModule", "parts": parts} | {key: small[key] for key in small if key in shared}
         own = [word.removeprefix("both.") for word in self.overrides if word.startswith("both.")]
-        return [
-            *self.configured("large"), *(f"data.{key}={json.dumps(value)}" for key, value in data.items()), subset[0], *own
-        ]  # fmt: skip
+        # `large.data.root=…` is in its part; on top of the mix it would be the folder of both.
+        of_part = {word.removeprefix("large.") for word in self.overrides if word.startswith("large.data.")}
+        recipe = [word for word in self.configured("large") if word not in of_part]
+        return [*recipe, *(f"data.{key}={json.dumps(value)}" for key, value in data.items()), subset[0], *own]
 
 
 @dataclass(frozen=True)
@@ -180,34 +197,47 @@ def read_study(arguments: Sequence[str]) -> Study:
     keys = [entry.name for entry in fields(Study) if entry.name != "overrides"]
     given, overrides = OmegaConf.create(), []
     for key, value in split_arguments(arguments):
+        first = key.partition(".")[0]
         if key == "study":
             given = merge(given, OmegaConf.create(_study_file(find_config(value), keys)))
         elif key in keys:
-            given = merge(given, OmegaConf.from_dotlist([f"{key}={value}"]))
+            try:
+                given = merge(given, OmegaConf.from_dotlist([f"{key}={value}"]))
+            except (YAMLError, OmegaConfBaseException) as error:
+                raise UserError(f"transfer: '{key}={value}' cannot be read: {_first_line(error)}") from error
         elif "." not in key:
             raise UserError(f"transfer: there is no key '{key}'. {suggest(key, keys)}Keys: {', '.join(keys)}.")
+        elif first not in (*PREFIXES, *KEYS):
+            raise UserError(
+                f"transfer: '{key}' begins with no group of a configuration. {suggest(first, (*PREFIXES, *KEYS))}"
+                f"For one archive alone write {', '.join(f'{each}.' for each in PREFIXES)} before a key."
+            )
         else:
             overrides.append(f"{key}={value}")
     for key in ("large", "small"):
         if key not in given:
             raise UserError(f"transfer: which archives? --{key} is missing, a configuration as for `fit`.")
+    for key in LISTS:
+        if key in given and not isinstance(given[key], ListConfig):
+            given[key] = [given[key]]
     try:
         study = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Study), given, {"overrides": overrides}))
     except OmegaConfBaseException as error:
-        raise UserError(f"transfer: {str(error).partition(chr(10))[0]}") from error
+        raise UserError(f"transfer: {_first_line(error)}") from error
     assert isinstance(study, Study)
     return study
 
 
 def _study_file(path: Path, keys: Sequence[str]) -> dict[str, object]:
     """A study file; names of configurations that lie beside it become paths."""
-    content = OmegaConf.load(path)
-    if not isinstance(content, DictConfig):
-        raise UserError(f"{path} must be a mapping of keys to values: {', '.join(keys)}.")
-    found: dict[str, object] = as_dict(content)
+    found: dict[str, object] = as_dict(load(path))
     for key, value in found.items():
         if key not in keys:
             raise UserError(f"{path}: there is no key '{key}'. {suggest(key, keys)}Keys: {', '.join(keys)}.")
         if key in ("large", "small", "tune") and (path.parent / str(value)).is_file():
             found[key] = str(path.parent / str(value))
     return found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

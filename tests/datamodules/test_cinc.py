@@ -79,6 +79,16 @@ def test_a_recording_without_a_label_is_not_annotated_and_flagged(tmp_path: Path
     assert np.isnan(georgia.targets).all(axis=1).tolist() == [False, True]
 
 
+def test_every_reference_of_several_parts_counts(tmp_path: Path) -> None:
+    for part in ("one", "two"):
+        fake.cpsc2018_struct(tmp_path / "cpsc" / part, 2)
+    for number in (1, 2):
+        (tmp_path / f"cpsc/two/A000{number}.mat").rename(tmp_path / f"cpsc/two/B000{number}.mat")
+    reference = tmp_path / "cpsc/two/REFERENCE.csv"
+    reference.write_text(reference.read_text().replace("A0001,1", "B0001,5").replace("A0002,2", "B0002,3"))
+    assert cpsc(tmp_path / "cpsc", tmp_path).table()["codes"].tolist() == ["1", "2", "5", "3"]
+
+
 def test_a_table_without_its_columns_is_named(tmp_path: Path) -> None:
     archive = fake.cpsc2018_struct(tmp_path / "cpsc", 3)
     (tmp_path / "cpsc/REFERENCE.csv").write_text("Recording,label\nA0001,1\n")

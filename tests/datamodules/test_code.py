@@ -63,6 +63,54 @@ def test_six_columns_are_six_terms_and_no_more(tmp_path: Path) -> None:
     assert data.store.index.set_index("record_id").loc[archive.items[0].record_id, "codes"] == "RBBB|AF"
 
 
+def test_empty_labels_are_open_and_missing_patients_unknown(tmp_path: Path) -> None:
+    fake.code15(tmp_path, 4)
+    table = pd.read_csv(tmp_path / "exams.csv", dtype=str)
+    table.loc[0, ["RBBB", "AF", "LBBB"]] = ["", "1", "1.0"]
+    table.loc[1, ["patient_id", "age", "is_male"]] = ["", "", ""]
+    table.loc[2, "patient_id"] = "1219958.0"
+    table.to_csv(tmp_path / "exams.csv", index=False)
+    data = CODE15DataModule(**options(tmp_path))
+    rows = {name: row for row, name in enumerate(data.store.index["record_id"])}
+    first, second, third = (rows[name] for name in table["exam_id"][:3])
+    np.testing.assert_array_equal(data.targets[first], [0, np.nan, 1, 0, 0, 1, np.nan])
+    index = data.store.index
+    assert index["patient_id"][[second, third]].tolist() == ["", "1219958"]
+    assert np.isnan(index["age"][second]) and index["sex"][second] == ""
+    assert data.statements(index["codes"][first], "code15").unknown == ()
+    table.loc[0, "RBBB"] = "maybe"
+    table.to_csv(tmp_path / "exams.csv", index=False)
+    with pytest.raises(UserError, match=r"exams\.csv: the column RBBB holds 'maybe'; 1, 0, True and False are known"):
+        CODE15DataModule(**options(tmp_path)).table()
+
+
+def test_test_tracings_that_cannot_be_read_have_reasons(tmp_path: Path) -> None:
+    fake.code_test(tmp_path, 3)
+    path = tmp_path / "ecg_tracings.hdf5"
+    with h5py.File(path, "a") as file:
+        file["two"] = file["tracings"][:2]
+        file.move("tracings", "three")
+        file.move("two", "tracings")
+    reasons = []
+    for change in (lambda: None, lambda: path.write_bytes(b"no"), lambda: path.unlink()):
+        change()
+        _tracings.cache_clear()
+        rejected = CODETestDataModule(**options(tmp_path)).store.rejected["reason"]
+        reasons.append([reason.partition(":")[0] for reason in rejected])
+    assert reasons == [["no tracing"], ["unreadable file"] * 3, ["no such file"] * 3]
+
+
+def test_tables_of_the_test_set_belong_together(tmp_path: Path) -> None:
+    fake.code_test(tmp_path, 3)
+    path = tmp_path / "attributes.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UserError, match=r"gold_standard\.csv has 3 rows and attributes\.csv 2"):
+        CODETestDataModule(**options(tmp_path)).table()
+    path.unlink()
+    with pytest.raises(UserError, match=r"has no attributes\.csv"):
+        CODETestDataModule(**options(tmp_path)).table()
+
+
 def test_exams_of_parts_that_are_not_there_are_set_aside(tmp_path: Path) -> None:
     archive = fake.code15(tmp_path, 12, parts=3)
     (tmp_path / "exams_part1.hdf5").unlink()
@@ -93,9 +141,9 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"exams_part1.hdf5 cannot be read: .*truncated.* Download it again"):
         CODE15DataModule(**options(tmp_path)).table()
     (tmp_path / "exams.csv").write_text("exam_id,age\n1,2\n")
-    with pytest.raises(UserError, match=r"exams.csv is not the table of CODE-15%: .*patient_id"):
+    with pytest.raises(UserError, match=r"exams.csv is not the table that the archive distributes: .*patient_id"):
         CODE15DataModule(**options(tmp_path)).table()
-    with pytest.raises(UserError, match=r"has no exams.csv; it should be the folder of CODE-15%"):
+    with pytest.raises(UserError, match=r"has no exams.csv; it should be the folder of the archive as"):
         CODE15DataModule(**options(nothing)).table()
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,6 +47,11 @@ def one_wave(root: Path, name: str, rate: int, factor: float = 1) -> None:
     np.save(root / name, fake.ecg(10 * rate, rate, 5) * factor)
 
 
+def without_codes(data: FolderDataModule) -> list[bool]:
+    """Which recordings are flagged as without codes."""
+    return data.store.index["quality"].str.split("|").map(lambda flags: "no_codes" in flags).tolist()
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5", ".csv"])
 def test_files_of_any_format_are_read_in_their_unit_and_rate(tmp_path: Path, suffix: str) -> None:
     archive = fake.folder(tmp_path, 4, suffix)
@@ -69,8 +75,9 @@ def test_codes_mean_terms_of_the_map_and_others_are_listed(tmp_path: Path) -> No
     nan = np.nan  # PVC is not in the map: nobody would have written it
     np.testing.assert_array_equal(
         data.targets,
-        [[1, 0, 0, nan], [1, 1, 0, nan], [0, 0, 1, nan], *[[0, 0, 0, nan]] * 4],
+        [[1, 0, 0, nan], [1, 1, 0, nan], [0, 0, 1, nan], [nan] * 4, *[[0, 0, 0, nan]] * 3],
     )
+    assert without_codes(data) == [False] * 3 + [True] + [False] * 3
     unknown = [code for codes in data.store.index["codes"] for code in data.statements(codes, data.source).unknown]
     assert unknown == ["7.7", "1.2"]
 
@@ -93,9 +100,7 @@ def test_a_known_system_explains_what_the_map_does_not(tmp_path: Path) -> None:
         label_space=["AFIB", "STACH", "SBRAD", "1AVB", "own:BLUE"],
     )  # fmt: skip
     nan = np.nan  # 1AVB occurs nowhere, so that it is not known to be annotated
-    np.testing.assert_array_equal(
-        data.targets, [[1, 0, 0, nan, 0], [0, 1, 0, nan, 1], [0, 0, 1, nan, 0], [0, 0, 0, nan, 0]]
-    )
+    np.testing.assert_array_equal(data.targets, [[1, 0, 0, nan, 0], [0, 1, 0, nan, 1], [0, 0, 1, nan, 0], [nan] * 5])
     assert hospital(tmp_path, annotated_terms=["1AVB", "own:BLUE"]).annotated("") == {"1AVB", "BLUE"}
 
 
@@ -115,7 +120,43 @@ def test_codes_of_headers_count_where_the_table_has_none(tmp_path: Path) -> None
     assert data.store.index["record_id"][0] == "E00001"
     assert data.store.index["age"].tolist() == [item.age for item in archive]  # the header's
     pd.DataFrame(rows | {"codes": ""}).to_csv(tmp_path / "records.csv", index=False)
-    assert hospital(tmp_path, label_space=["AFIB"]).targets.sum() == 0  # the table's column counts, though empty
+    empty = hospital(tmp_path, label_space=["AFIB"])
+    assert np.isnan(empty.targets).all()  # the table's column counts, though empty
+    assert empty.store.index["quality"].tolist() == ["no_codes"] * 7
+
+
+def test_an_empty_cell_may_mean_that_nothing_was_found(tmp_path: Path) -> None:
+    fake.folder(tmp_path, 3)
+    rewrite(tmp_path, lambda t: t.assign(codes=["1.18.2", "", "7.7"]))
+    options: dict[str, Any] = {"file_rate": 1000, "label_space": ["AFIB", "NORM"]}
+    silent = hospital(tmp_path, codes={"1.18.2": "AFIB", "N": "NORM"}, **options)
+    np.testing.assert_array_equal(silent.targets, [[1, 0], [np.nan] * 2, [0, 0]])
+    assert silent.usable.tolist() == [True, False, True]
+    (tmp_path / "codes.csv").write_text("code,term\n1.18.2,AFIB\n,NORM\n,\n")
+    for given in ({"codes": {"1.18.2": "AFIB", "": "NORM"}}, {"codes": {}, "code_file": "codes.csv"}):
+        said = hospital(tmp_path, **given, **options)
+        np.testing.assert_array_equal(said.targets, [[1, 0], [0, 1], [0, 0]])
+        assert without_codes(said) == [False] * 3
+        assert said.store.path != silent.store.path
+    (tmp_path / "codes.csv").write_text("code,term\n1.18.2,AFIB\n,\n")  # the empty row of a spreadsheet says nothing
+    assert np.isnan(hospital(tmp_path, codes={}, code_file="codes.csv", **options).targets[1]).all()
+
+
+def test_a_label_stays_where_there_is_no_code(tmp_path: Path) -> None:
+    fake.folder(tmp_path, 3)
+    rewrite(tmp_path, lambda t: t.assign(codes=["1.18.2", "", ""], AF=["0", "1", ""]))
+    data = hospital(
+        tmp_path, codes={"1.18.2": "STACH"}, label_columns={"AF": "AFIB"}, file_rate=1000, label_space=["AFIB", "STACH"]
+    )
+    np.testing.assert_array_equal(data.targets, [[0, 1], [1, np.nan], [np.nan] * 2])
+    assert without_codes(data) == [False, True, True]
+
+
+def test_files_without_headers_need_a_column_of_codes(tmp_path: Path) -> None:
+    fake.folder(tmp_path, 2)
+    rewrite(tmp_path, lambda t: t.rename(columns={"codes": "Diagnose"}))
+    with pytest.raises(UserError, match=r"records.csv has no column of codes.*columns: \{codes: …\}.*Diagnose"):
+        hospital(tmp_path, codes={}, code_system="snomed", file_rate=1000).table()
 
 
 def test_label_columns_have_three_values(tmp_path: Path) -> None:
@@ -162,8 +203,87 @@ def test_eight_leads_by_name_give_twelve(tmp_path: Path) -> None:
     pd.DataFrame({"path": ["a.npz"], "patient": ["1"], "codes": [""]}).to_csv(tmp_path / "records.csv", index=False)
     names = ["II", "I", "V1", "V2", "V3", "V4", "V5", "V6"]
     data = hospital(tmp_path, file_rate=500, file_leads=names, file_dataset="raw")
-    assert data.store.index["quality"].tolist() == ["limb_leads_derived"]
+    assert data.store.index["quality"].tolist() == ["limb_leads_derived|no_codes"]
     np.testing.assert_allclose(data.store.signals[:].T / 1000, signal, atol=6e-4)
+
+
+def test_headers_speak_for_themselves_and_others_are_contradicted(tmp_path: Path) -> None:
+    signal = fake.ecg(5000, 500, 5)
+    names = [*LEADS[6:], *LEADS[:6]]
+    fake.write_wfdb(tmp_path / "named.dat", signal, 500)
+    fake.write_wfdb(tmp_path / "nameless.dat", signal, 500, leads=[f"ch{number}" for number in range(12)])
+    header = (tmp_path / "named.hea").read_text().replace("named", "rateless").replace("12 500 5000", "12")
+    (tmp_path / "rateless.hea").write_text(header)
+    (tmp_path / "rateless.dat").write_bytes((tmp_path / "named.dat").read_bytes())
+    np.savez(tmp_path / "named.npz", x=signal, leads=np.array(LEADS))
+    np.save(tmp_path / "silent.npy", signal)
+    files = ["named.dat", "nameless.dat", "rateless.dat", "named.npz", "silent.npy"]
+    table = pd.DataFrame({"path": files, "patient": "1", "codes": "1.18.2", "record": files})
+    table.to_csv(tmp_path / "records.csv", index=False)
+    data = hospital(tmp_path, file_rate=1000, file_leads=names, sampling_rate=1000)
+    index = data.store.index.set_index("record_id")
+    assert index["original_rate"].to_dict() == {
+        "named.dat": 500, "nameless.dat": 500, "rateless.dat": 1000, "silent.npy": 1000,
+    }  # fmt: skip
+    assert index["quality"].tolist() == ["", "", "", ""]
+    lead_one = {
+        name: data.store.read(np.array([row]), np.array([0]), 1)[0][0, 0] for row, name in enumerate(index.index)
+    }
+    first = np.rint(1000 * signal[[0, 6], 0])
+    assert [lead_one[f"{name}"][0] for name in ("rateless.dat", "silent.npy")] == [first[0], first[1]]
+    assert abs(lead_one["named.dat"][0] - first[0]) < 20 and abs(lead_one["nameless.dat"][6] - first[0]) < 20
+    assert data.store.rejected["reason"].str.startswith("contradictory leads: the file says I, II").tolist() == [True]
+
+
+def test_one_hdf5_file_may_hold_all_recordings(tmp_path: Path) -> None:
+    waves = np.stack([fake.ecg(2000, 500, seed) for seed in range(3)])
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        file["north/ecg"], file["south"] = waves, waves[2].T
+        file["south"].attrs["sampling_rate"] = 500
+    np.save(tmp_path / "stack.npy", waves)
+    rows = [["all.h5", "north/ecg", "1"], ["all.h5", "south", ""], ["stack.npy", "", "0"], ["all.h5", "north/ecg", "3"],
+            ["all.h5", "west", ""], ["stack.npy", "", ""]]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["path", "dataset", "row"]).assign(patient="1", codes="1.18.2")
+    table.to_csv(tmp_path / "records.csv", index=False)
+    data = hospital(tmp_path, file_rate=500)
+    assert data.store.index["record_id"].tolist() == ["all:north/ecg:1", "all:south", "stack:0"]
+    signals, _ = data.store.read(np.arange(3), np.zeros(3, np.int64), 2000)
+    np.testing.assert_array_equal(signals, np.rint(1000 * waves[[1, 2, 0]]).transpose(0, 2, 1))
+    assert [reason.partition(" in ")[0] for reason in data.store.rejected["reason"]] == [
+        "no signal: there is no row 3, the first of 3 is 0",
+        "no signal: no array 'west', the file has north, south",
+        "several recordings: shape (3, 12, 2000); say which of them by a column data.columns.row",
+    ]
+
+
+def test_rows_with_more_or_fewer_cells_are_named(tmp_path: Path) -> None:
+    fake.folder(tmp_path, 3)
+    text = "path,patient,codes\na.npy,1,1.18.2{}\n\nb.npy,2,1.2.1\n"
+    for extra in ("", ",", ", ,"):
+        (tmp_path / "records.csv").write_text(text.format(extra))
+        assert hospital(tmp_path).table()["codes"].tolist() == ["1.18.2", "1.2.1"]
+    (tmp_path / "records.csv").write_text(text.format(",1.2.1"))
+    with pytest.raises(UserError, match="line 2 has 4 cells and the first line 3"):
+        hospital(tmp_path, separator=",").table()
+    (tmp_path / "records.csv").write_text(text.format("") + "c.npy,3\n")
+    with pytest.raises(UserError, match="line 5 has 2 cells"):
+        hospital(tmp_path).table()
+    (tmp_path / "records.csv").write_text("path,patient,codes,codes\na.npy,1,1.18.2,1.2.1\n")
+    with pytest.raises(UserError, match="has 2 columns 'codes'"):
+        hospital(tmp_path).table()
+
+
+def test_ages_and_dates_of_many_forms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.folder(tmp_path, 6)
+    ages = ["45", "45,5", "45 J", "62 years", "unknown", "300"]
+    dates = ["2021-01-01T08:15:00Z", "2021-01-01 08:15", "2021-01-01", "", "2024-02-29T1:00", "2020-12-31"]
+    rewrite(tmp_path, lambda t: t.assign(age=ages, date=dates))
+    table = hospital(tmp_path).table()
+    np.testing.assert_array_equal(table["age"], [45, 45.5, 45, 62, np.nan, np.nan])
+    assert "holds 'unknown', '300': 2 ages are no numbers" in capsys.readouterr().err
+    assert table["date"].tolist() == [
+        "2021-01-01 08:15:00Z", "2021-01-01 08:15", "2021-01-01", "", "2024-02-29 1:00", "2020-12-31",
+    ]  # fmt: skip
 
 
 def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> None:
@@ -176,7 +296,8 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> Non
     assert reasons["Größe 2"].startswith("no such file: ")
     assert reasons["Größe 3"].startswith("unreadable file: ")
     assert hospital(tmp_path, file_rate=500, file_unit="mV", store_dir=str(tmp_path / "s")).options() == {
-        "files": {"sampling_rate": 500.0, "unit": "mV", "leads": None, "dataset": None}
+        "files": {"sampling_rate": 500.0, "unit": "mV", "leads": None, "dataset": None},
+        "no_codes": True,
     }
 
 
@@ -218,7 +339,16 @@ def test_parquet_keeps_ids_dates_and_lists(tmp_path: Path) -> None:
     index = data.store.index
     assert index["patient_id"].tolist() == ["12345678", "", "3"]
     assert index["date"].tolist() == ["2021-01-15 08:00:00", "", "2021-03-01"]
-    np.testing.assert_array_equal(data.targets, [[1, 1], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(data.targets, [[1, 1], [np.nan] * 2, [np.nan] * 2])
+
+
+def test_parquet_with_the_path_as_its_index(tmp_path: Path) -> None:
+    fake.folder(tmp_path, 2)
+    pd.read_csv(tmp_path / "records.csv", dtype=str).set_index("path").to_parquet(tmp_path / "records.parquet")
+    pd.DataFrame({"id": ["Größe 1"]}).to_parquet(tmp_path / "artefacts.parquet")
+    data = hospital(tmp_path, file_rate=1000, table_file="records.parquet", leave_out=["artefacts.parquet"])
+    assert data.store.index["file"].tolist() == ["signals/Größe 1.npy", "signals/Größe 2.npy"]
+    assert data.keep(data.store.index).tolist() == [False, True]
 
 
 def split_of(data: FolderDataModule) -> list[str]:
@@ -238,6 +368,28 @@ def test_splits_by_month_keep_a_patient_on_the_last_side(tmp_path: Path) -> None
     assert split_of(data) == ["train", "val", "val", "test", "test", "", "val", ""]
     data = hospital(tmp_path, file_rate=1000, split_by_date={"train": "2020-06", "test": "2021-02-28"}, test_folds=[3])
     assert split_of(data) == ["train", "train", "test", "test", "test", "", "", ""]
+
+
+def test_what_falls_out_of_a_split_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.folder(tmp_path, 6)
+
+    def said(table: dict[str, Any], **options: Any) -> str:
+        rewrite(tmp_path, lambda t: t.assign(**table))
+        split_of(hospital(tmp_path, file_rate=1000, **options))
+        return capsys.readouterr().err
+
+    months = ["2020-01-01", "2021-02-01", "2021-05-01", "2021-06-01", "", ""]
+    by_date = {"val": "2021-01", "test": "2021-03"}
+    text = said({"date": months, "patient": list("aabbcd")}, split_by_date=by_date)
+    assert "Split: 2 recordings have no date and are on no side" in text
+    assert "Split: 1 recordings are on no side: their patients are on another one too" in text
+    text = said({"split": ["train", "test", "", "", "", "val"], "patient": list("aabbcd")})
+    assert "3 recordings have no side" in text and "1 recordings are on no side" in text
+    text = said({"split": ["1", "10", "10", "", "3", "3"], "patient": list("aabbcc")})
+    assert "1 recordings have no fold" in text and "1 recordings are of patients who have several folds" in text
+    assert not said({"split": ["1", "10", "10", "3", "3", "3"], "patient": list("abbccc")})
+    with pytest.raises(UserError, match=r"no recording has a date; name their column in data.columns.date"):
+        said({"date": ""}, split_by_date=by_date)
 
 
 def test_splits_as_the_table_says(tmp_path: Path) -> None:
@@ -280,7 +432,7 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
         ({"columns": {"patient": "Patient"}}, r"no column 'Patient' \(the patient's id.*Did you mean: 'patient'.*It has: path,"),
         ({"columns": {"pfad": "path"}}, "there is no 'pfad'. Did you mean: 'path'.*Choices: path, patient, record"),
         ({"columns": {"path": None}}, "must say where the signal files are"),
-        ({"label_columns": {"Chagas": "own:CHAGAS"}}, "has no column 'Chagas'"),
+        ({"label_columns": {"Chagas": "own:CHAGAS"}}, "has no column 'Chagas'.*Say which it is: label_columns: \\{…: own:CHAGAS\\}"),
         ({"codes": {"1.18.2": "AFBI"}}, "data.codes '1.18.2': there is no term 'AFBI'. Did you mean .*AFIB.*'own:AFBI'"),
         ({"codes": {"1.18.2": "Atrial Fibrilation"}}, "Did you mean AFIB"),
         ({"codes": {"1.18.2": ["own:AFIB"]}}, "'own:AFIB' is in the vocabulary; write 'AFIB'"),
@@ -291,6 +443,12 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
         ({"label_columns": {"age": "AFIB"}}, "row 1 of the column 'age' holds '21'; 1, 1.0, true"),
         ({"file_unit": "mW"}, "data.file_unit: unknown unit: 'mW' is not V, mV, uV"),
         ({"source_name": "a/b"}, "data.source_name"),
+        ({"split_by_date": {"val": "2021-13"}}, "data.split_by_date: 'val: 2021-13'; write, for example"),
+        ({"split_by_date": {"val": "2021-02-30"}}, "data.split_by_date: 'val: 2021-02-30'"),
+        ({"val_folds": [11]}, "data.val_folds: there is no fold 11; folds are numbered 1 to 10"),
+        ({"separator": ""}, "data.separator is empty"),
+        ({"leave_out": ["latin.txt"]}, "latin.txt is not in UTF-8"),
+        ({"columns": {"date": "bad_day"}}, "holds '2021-13-45', which is not a date"),
         ({"split_by_date": {"val": "January"}}, "data.split_by_date: 'val: January'; write, for example"),
         ({"columns": {"date": "sex"}}, "The column 'sex' holds .*'M', 'F'.*date_format"),
         ({"date_format": "%d.%m.%Y"}, r"holds '2021-02-15'.*not a date like %d.%m.%Y"),
@@ -305,7 +463,8 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_mistakes_are_answered_by_what_to_write(tmp_path: Path, options: dict[str, Any], message: str | None) -> None:
     fake.folder(tmp_path, 2)
-    rewrite(tmp_path, lambda t: t.assign(mark="0"))
+    rewrite(tmp_path, lambda t: t.assign(mark="0", bad_day="2021-13-45"))
+    (tmp_path / "latin.txt").write_bytes("Größe 1\n".encode("cp1252"))
     (tmp_path / "wrong.txt").write_text("A\nB\n")
     if message is None:
         assert split_of(hospital(tmp_path, file_rate=1000, **options)) == ["", ""]

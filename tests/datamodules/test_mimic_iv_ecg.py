@@ -30,6 +30,7 @@ def test_reports_become_terms_of_three_values(tmp_path: Path) -> None:
     ]  # fmt: skip
     nan = np.nan
     np.testing.assert_array_equal(data.targets, [[1, nan, 0], [0, 0, 1], [nan] * 3, [nan] * 3])
+    assert data.store.index["quality"].tolist() == ["", "", "no_codes", "no_codes"]
     assert data.statements(data.store.index["codes"][0], "mimic_iv_ecg").unknown == ("Qwertz",)
 
 
@@ -47,6 +48,17 @@ def test_identities_are_the_archives_own_and_ages_unknown(tmp_path: Path) -> Non
     ]
     assert index["date"].tolist() == ["2180-05-07 17:21:00"] * 7
     assert index["age"].isna().all() and (index["sex"] == "").all()
+
+
+def test_files_that_came_later_are_packed(tmp_path: Path) -> None:
+    archive = fake.mimic_iv_ecg(tmp_path / "mimic", 4)
+    last = archive.items[-1].path.parent.parent  # the folder of a patient
+    last.rename(tmp_path / "later")
+    first = mimic(archive.root, tmp_path).store
+    assert (len(first), len(first.rejected)) == (3, 1)
+    assert mimic(archive.root, tmp_path).store.path == first.path
+    (tmp_path / "later").rename(last)
+    assert len(mimic(archive.root, tmp_path).store) == 4
 
 
 def test_tables_are_asked_for_by_name(tmp_path: Path) -> None:

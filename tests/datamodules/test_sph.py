@@ -58,6 +58,38 @@ def test_counts_of_real_statements_are_those_of_the_table(shared_data: Path, tmp
     assert len(data.store.rejected) == 1994
 
 
+def test_what_the_table_lacks_is_unknown_and_not_absent(tmp_path: Path) -> None:
+    fake.sph(tmp_path / "sph", 4)
+    path = tmp_path / "sph" / "metadata.csv"
+    table = pd.read_csv(path, dtype=str)
+    table["AHA_Code"], table["Age"], table["Sex"] = (
+        ["50", None, "1", "1"],
+        ["-3", "300", "45", "x"],
+        ["f", "2", "M", None],
+    )
+    table["Patient_ID"] = [None, "7.0", "S1", "S1"]
+    table.to_csv(path, index=False)
+    data = module(tmp_path / "sph", tmp_path)
+    assert data.store.index["quality"].tolist() == ["", "no_codes", "", ""]
+    assert np.isnan(data.targets[1]).all()
+    np.testing.assert_array_equal(data.targets[[0, 2, 3], 0], [1, 0, 0])
+    np.testing.assert_array_equal(data.store.index["age"], [np.nan, np.nan, 45, np.nan])
+    assert data.store.index["sex"].tolist() == ["F", "", "M", ""]
+    assert data.store.index["patient_id"].tolist() == ["", "7", "S1", "S1"]
+
+
+@pytest.mark.parametrize("damage", ["semicolons", "latin-1", "empty"])
+def test_another_table_is_no_traceback(tmp_path: Path, damage: str) -> None:
+    fake.sph(tmp_path / "sph", 2)
+    path = tmp_path / "sph" / "metadata.csv"
+    text = {"semicolons": path.read_text().replace(",", ";"), "latin-1": path.read_text() + "Größe", "empty": ""}[
+        damage
+    ]
+    path.write_bytes(text.encode("cp1252"))
+    with pytest.raises(UserError, match=r"metadata\.csv is not the table that the archive distributes"):
+        module(tmp_path / "sph", tmp_path).table()
+
+
 def test_another_folder_is_said_to_be_one(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no metadata.csv; it should be the folder of SPH"):
+    with pytest.raises(UserError, match=r"has no metadata.csv; it should be the folder of the archive as"):
         module(tmp_path, tmp_path).table()

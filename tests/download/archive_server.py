@@ -142,6 +142,22 @@ def corrupt(handler: Handler, content: bytes, begin: int) -> None:
     handler.send_bytes(bytes(255 - byte for byte in content[begin:]))
 
 
+def other_range(handler: Handler, content: bytes, begin: int) -> None:
+    """The beginning of the file, whatever part of it was asked for."""
+    if not begin:
+        handler.begin_body(content, 0)
+        handler.send_bytes(content)
+        return
+    handler.send_response(206)
+    handler.send_header("Content-Range", f"bytes 0-{len(content) - begin - 1}/{len(content)}")
+    handler.send_header("Content-Length", str(len(content) - begin))
+    handler.end_headers()
+    try:
+        handler.send_bytes(content[: len(content) - begin])
+    except OSError:  # the client does not want it
+        handler.close_connection = True
+
+
 def status(code: int, **headers: str) -> Fault:
     """Only a status and headers."""
     return lambda handler, content, begin: handler.refuse(code, **headers)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from download.archive_server import ArchiveServer, corrupt, cut, drip, hang, status
+from download.archive_server import ArchiveServer, corrupt, cut, drip, hang, other_range, status
 from ecg_lightning.download import catalogue, download
 from ecg_lightning.errors import UserError
 
@@ -83,6 +83,25 @@ def test_without_ranges_a_cut_file_starts_again(server: ArchiveServer, tmp_path:
     assert server.sent["data/1.dat"] == 600_000
 
 
+def test_a_server_that_answers_with_another_range_is_asked_for_the_whole_file(
+    server: ArchiveServer, tmp_path: Path
+) -> None:
+    server.physionet(FILES)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/1.dat.part").write_bytes(FILES["data/1.dat"][:1000])
+    server.faults["data/1.dat"] = [other_range]
+    fetch(server, tmp_path)
+    assert on_disk(tmp_path) == FILES
+    assert server.asked["data/1.dat"] == 2
+
+
+def test_such_a_server_that_is_also_cut_off_is_left_in_the_end(server: ArchiveServer, tmp_path: Path) -> None:
+    server.physionet(FILES)
+    server.faults["data/1.dat"] = [cut(1000), *[other_range, cut(1000)] * 20]
+    with pytest.raises(UserError, match=r"data/1\.dat: no answer after 8 tries"):
+        fetch(server, tmp_path)
+
+
 def test_a_file_corrupt_once_is_healed(server: ArchiveServer, tmp_path: Path) -> None:
     server.physionet(FILES)
     server.faults["data/1.dat"] = [corrupt, None]
@@ -96,7 +115,7 @@ def test_a_file_corrupt_once_is_healed(server: ArchiveServer, tmp_path: Path) ->
         (corrupt, "sha256 checksum was wrong 3 times", 3),
         (status(404), "answered 404", 1),
         (status(403), "answered 403", 1),
-        (status(503), "no answer after 8 tries", 8),
+        (status(503), "no answer after 8 tries; the last: the server answered 503 Service Unavailable", 8),
         (cut(0), "no answer after 8 tries", 8),
     ],
     ids=["corrupt", "404", "403", "503", "cut"],
@@ -122,6 +141,23 @@ def test_a_busy_server_is_asked_again(server: ArchiveServer, tmp_path: Path) -> 
     server.faults["SHA256SUMS.txt"] = [status(500), None]
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
+
+
+def test_a_busy_server_has_no_list(server: ArchiveServer, tmp_path: Path) -> None:
+    server.physionet(FILES)
+    server.faults["SHA256SUMS.txt"] = [status(500)]
+    with pytest.raises(
+        UserError, match="no answer after 3 tries; the last: the server answered 500 Internal Server Error"
+    ):
+        fetch(server, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address", ["example.org/ludb", "https://", "ftp://example.org/", "http://[1", "https:/x.org/"]
+)
+def test_what_is_no_address_is_said_at_once(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UserError, match=r"base_url: .* is not an address"):
+        download("ludb", tmp_path, base_url=address, progress=False)
 
 
 def test_a_server_that_has_nothing_is_left_after_20_failures(server: ArchiveServer, tmp_path: Path) -> None:

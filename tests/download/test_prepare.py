@@ -4,6 +4,7 @@ import pytest
 
 from download.archive_server import ArchiveServer
 from ecg_lightning.errors import UserError
+from ecg_lightning.main import main
 from ecg_lightning.prepare import prepare
 from fake import ludb
 
@@ -18,7 +19,7 @@ def test_an_archive_is_fetched_packed_and_reported(
     archive = ludb(tmp_path / "published", 21)
     files = (path for path in archive.root.rglob("*") if path.is_file())
     server.physionet({path.relative_to(archive.root).as_posix(): path.read_bytes() for path in files})
-    options = ["--download", f"base_url={server.url}", "exclude=data/3.*,data/4.*"]
+    options = ["--download", f"--base_url={server.url}", "--exclude", "data/3.*,data/4.*", "include=data,ludb.csv"]
     assert prepare([*options, *words("ludb", tmp_path / "new" / "ludb", tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "ODC-By 1.0" in printed
@@ -30,6 +31,8 @@ def test_an_archive_is_fetched_packed_and_reported(
 def test_what_cannot_be_fetched_is_explained(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to download for the source"):
         prepare(["--download", *words("folder", tmp_path, tmp_path)])
+    with pytest.raises(UserError, match="nothing to download for the source 'simulated'"):
+        prepare(["--download", "--config", "data/simulated", f"data.store_dir={tmp_path}"])
     with pytest.raises(UserError, match=r"data\.root of ludb is missing"):
         prepare(["--download", *words("ludb", tmp_path, tmp_path), "data.root=null"])
     with pytest.raises(UserError, match=r"no folder '.*nowhere'"):
@@ -54,3 +57,16 @@ def test_a_mix_fetches_its_public_archives_alone(server: ArchiveServer, tmp_path
     ]
     assert prepare(["--download", f"base_url={server.url}", *words]) == 0
     assert (tmp_path / "new" / "data" / "12.dat").is_file()
+    config.write_text(
+        config.read_text().replace("SimulatedDataModule, records: 30", "GeorgiaDataModule, root: georgia")
+    )
+    with pytest.raises(UserError, match="base_url: of which of the archives ludb, georgia"):
+        prepare(["--download", "--base_url", server.url, *words])
+
+
+def test_the_help_names_the_options_of_a_download(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"--{option}" in printed for option in ("download", "include", "exclude", "base_url"))
+    assert main(["fit", "--help"]) == 0
+    assert "--include" not in capsys.readouterr().out

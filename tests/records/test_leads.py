@@ -9,10 +9,24 @@ SIGNAL = np.arange(12.0)[:, None] + np.array([[0.0, 0.5, 1.0]])
 @pytest.mark.parametrize(
     ("names", "lead"),
     [
-        (("AVR", "avr", "aVR", " aVR ", "lead aVR", "Lead_AVR", "MDC_ECG_LEAD_AVR"), "aVR"),
-        (("I", "i", "lead I", "DI", "ECG I"), "I"),
+        (
+            (
+                "AVR",
+                "avr",
+                "aVR",
+                " aVR ",
+                "lead aVR",
+                "Lead_AVR",
+                "MDC_ECG_LEAD_AVR",
+                "EKG aVR",
+                "ecg-avr",
+                "Abl. aVR",
+            ),
+            "aVR",
+        ),
+        (("I", "i", "lead I", "DI", "ECG I", "Ableitung I", "EKG_Lead-I"), "I"),
         (("V1", "v1", "C1", "Lead V1"), "V1"),
-        (("vx", "VY", "MLII", "RESP", "-aVR", "", "V7", "V3R"), ""),
+        (("vx", "VY", "MLII", "RESP", "-aVR", "", "V7", "V3R", "Lead1", "- aVR"), ""),
     ],
 )
 def test_spellings(names: tuple[str, ...], lead: str) -> None:

@@ -78,7 +78,7 @@ def test_leads_by_argument(tmp_path: Path) -> None:
 
 def test_dataset_by_argument(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", raw=WAVE, filtered=2 * WAVE)
-    with pytest.raises(RecordError, match="ambiguous signal: raw, filtered all fit; name the dataset"):
+    with pytest.raises(RecordError, match=r"ambiguous signal: raw, filtered all fit; say which: data\.file_dataset"):
         read_record(tmp_path / "a.npz", sampling_rate=250)
     record = read_record(tmp_path / "a.npz", sampling_rate=250, dataset="filtered")
     np.testing.assert_array_equal(record.signal, 2 * WAVE)
@@ -112,6 +112,65 @@ def test_csv_with_names(tmp_path: Path, text: str) -> None:
     assert (record.quality, record.record_id) == ((), "Müller")
 
 
+@pytest.mark.parametrize("form", ["EKG {}", "Ableitung {}", "{}_mV", "ecg-{}", "Abl. {} (mV)", "EKG-{} [mV]"])
+def test_csv_with_names_of_other_devices(tmp_path: Path, form: str) -> None:
+    names = [form.format(lead) for lead in LEADS[::-1]]
+    rows = [",".join(names), *(",".join(f"{value:.6f}" for value in sample) for sample in WAVE[::-1].T)]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    record = read_record(tmp_path / "a.csv", sampling_rate=250)
+    np.testing.assert_allclose(record.signal, WAVE, atol=1e-6)
+    assert record.quality == ()
+
+
+def test_csv_with_the_unit_behind_the_name(tmp_path: Path) -> None:
+    rows = [
+        ",".join(f"{lead}_uV" for lead in LEADS),
+        *(",".join(f"{v:.3f}" for v in sample) for sample in 1000 * WAVE.T),
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    record = read_record(tmp_path / "a.csv", sampling_rate=250)
+    np.testing.assert_allclose(record.signal, WAVE, atol=1e-6)
+    assert record.quality == ()
+
+
+@pytest.mark.parametrize(("separator", "decimal"), [(",", "."), (";", ",")])
+def test_csv_with_leads_in_rows(tmp_path: Path, separator: str, decimal: str) -> None:
+    cells = ([lead, *(f"{v:.6f}".replace(".", decimal) for v in row)] for lead, row in zip(LEADS, WAVE, strict=True))
+    (tmp_path / "a.csv").write_text("\n".join(separator.join(row) for row in cells))
+    np.testing.assert_allclose(read_record(tmp_path / "a.csv", sampling_rate=250).signal, WAVE, atol=1e-6)
+
+
+def test_unknown_names_of_leads_are_refused_unless_said(tmp_path: Path) -> None:
+    rows = [",".join(f"ch{i}" for i in range(12)), *(",".join(f"{v:.6f}" for v in sample) for sample in WAVE[::-1].T)]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    with pytest.raises(RecordError, match=r"unknown lead names: ch0, ch1, .*data\.file_leads"):
+        read_record(tmp_path / "a.csv", sampling_rate=250)
+    record = read_record(tmp_path / "a.csv", sampling_rate=250, leads=LEADS[::-1])
+    np.testing.assert_allclose(record.signal, WAVE, atol=1e-6)
+
+
+def test_names_of_the_file_are_not_overridden(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=WAVE, leads=np.array([f"lead {lead}" for lead in LEADS]), fs=250)
+    fake.write_wfdb(tmp_path / "b.dat", WAVE, 250)
+    for name in ("a.npz", "b.dat"):
+        with pytest.raises(RecordError, match=r"contradictory leads: the file says .*I, .*expected V6, V5"):
+            read_record(tmp_path / name, leads=LEADS[::-1])
+        np.testing.assert_allclose(read_record(tmp_path / name, leads=LEADS).signal, WAVE, atol=6e-4)
+
+
+def test_a_row_of_a_stack(tmp_path: Path) -> None:
+    stack = np.stack([WAVE, 2 * WAVE, 3 * WAVE])
+    np.save(tmp_path / "a.npy", stack)
+    np.savez(tmp_path / "a.npz", x=stack.transpose(0, 2, 1), fs=250)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"], file["fs"], file["other"] = stack, 250, np.zeros((3, 5, 99))
+    for name, dataset in (("a.npy", None), ("a.npz", "x"), ("a.h5", "x"), ("a.h5", None)):
+        record = read_record(tmp_path / name, sampling_rate=250, dataset=dataset, row=2)
+        np.testing.assert_array_equal(record.signal, stack[2])
+        with pytest.raises(RecordError, match="no signal: there is no row 3, the first of 3 is 0"):
+            read_record(tmp_path / name, sampling_rate=250, dataset=dataset, row=3)
+
+
 @pytest.mark.parametrize("time", [False, True])
 def test_csv_without_names(tmp_path: Path, time: bool) -> None:
     (tmp_path / "a.csv").write_text(_csv(",", names=False, time=time))
@@ -124,7 +183,7 @@ def test_csv_with_empty_cells_is_interpolated(tmp_path: Path) -> None:
     lines[11] = "," + lines[11].partition(",")[2]
     (tmp_path / "a.csv").write_text("\n".join(lines))
     record = read_record(tmp_path / "a.csv", sampling_rate=250)
-    assert record.quality == ("nan_filled",)
+    assert record.quality == ("nan_filled:I",)
     assert record.signal[0, 10] == pytest.approx((WAVE[0, 9] + WAVE[0, 11]) / 2, abs=1e-6)
 
 
@@ -148,6 +207,9 @@ def test_csv_with_empty_cells_is_interpolated(tmp_path: Path) -> None:
         ("a.h5", b"not really", {}, "unreadable file"),
         ("a.csv", b"I,II,III\n1,2,3\n1,2\n", {}, "unreadable file"),
         ("a.csv", b"", {}, "empty signal"),
+        ("a.csv", b"Report\nof a recording\n", {}, "unreadable file"),
+        ("a.npy", WAVE.astype(complex), {"sampling_rate": 250}, "no signal"),
+        ("a.npy", np.stack([WAVE, WAVE]), {"sampling_rate": 250}, "several recordings"),
         ("a.csv", b"I (mV),II (uV)\n1,2\n3,4\n", {}, "ambiguous unit"),
         ("a.npy", None, {}, "no such file"),
     ],
@@ -166,7 +228,16 @@ def test_refusals_name_the_file(
     with pytest.raises(RecordError) as caught:
         read_record(path, **arguments)
     assert caught.value.reason == reason
-    assert str(path) in str(caught.value)
+    assert str(caught.value).count(str(path.with_suffix(""))) == 1
+
+
+def test_a_damaged_npz_has_a_reason(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=WAVE)
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    data[2000:2100] = bytes(100)
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(RecordError, match="unreadable file"):
+        read_record(tmp_path / "a.npz", sampling_rate=250)
 
 
 def test_rate_of_a_header_must_agree(tmp_path: Path) -> None:

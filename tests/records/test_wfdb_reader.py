@@ -22,7 +22,8 @@ def test_equals_wfdb_on_real_recordings(shared_data: Path, folder: str) -> None:
     headers = sorted((shared_data / folder).rglob("*.hea"))
     assert headers
     for header in headers[:: max(1, len(headers) // 8)]:
-        ours = read_wfdb(header, verify=True)
+        ours = read_wfdb(header)
+        assert not {"wrong_checksum", "samples_beyond_header"} & {*ours.quality}
         theirs = wfdb.rdrecord(str(header.with_suffix("")))
         assert ours.sampling_rate == theirs.fs
         assert ours.signal.dtype == np.float32
@@ -70,7 +71,9 @@ def test_segments_are_joined_by_wfdb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("field", "factor"), [("1000/mV", 1), ("1/uV", 1), ("1e6/V", 1), ("500(0)/mV", 2), ("0", 5)])
 def test_gain_and_unit_of_the_header(tmp_path: Path, field: str, factor: float) -> None:
     written = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300, gain_fields=[field] * 12)
-    np.testing.assert_allclose(read_wfdb(tmp_path / "a").signal, factor * written, atol=1e-6)
+    record = read_wfdb(tmp_path / "a")
+    np.testing.assert_allclose(record.signal, factor * written, atol=1e-6)
+    assert record.quality == (("gain_assumed:200",) if field == "0" else ())
 
 
 def test_lowest_step_is_no_number_and_is_filled(tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_lowest_step_is_no_number_and_is_filled(tmp_path: Path) -> None:
     steps.tofile(path)
     assert np.isnan(read_wfdb(path).signal[4, 100]) and np.isnan(wfdb.rdrecord(str(tmp_path / "a")).p_signal[100, 4])
     record = read_record(path)
-    assert record.quality == ("nan_filled",)
+    assert record.quality == ("wrong_checksum", "nan_filled:aVL")  # the test changed the file behind its header
     assert record.signal[4, 100] == pytest.approx((steps[99, 4] + steps[101, 4]) / 2000)
 
 
@@ -132,15 +135,41 @@ def test_damage_has_a_stable_reason_and_names_the_file(
     assert str(tmp_path / "a") in str(caught.value)
 
 
-def test_checksum_is_compared_when_asked(tmp_path: Path) -> None:
+def test_a_wrong_checksum_is_flagged(tmp_path: Path) -> None:
     path = tmp_path / "a.dat"
     fake.write_wfdb(path, WAVE, 300)
     data = bytearray(path.read_bytes())
     data[1000] ^= 1
     path.write_bytes(data)
-    assert read_wfdb(path).signal.shape == (12, 600)
-    with pytest.raises(RecordError, match="wrong checksum: lead"):
-        read_wfdb(path, verify=True)
+    record = read_wfdb(path)
+    assert (record.signal.shape, record.quality) == ((12, 600), ("wrong_checksum",))
+
+
+def test_a_header_that_the_size_of_its_file_contradicts(tmp_path: Path) -> None:
+    path = tmp_path / "a.dat"
+    fake.write_wfdb(path, WAVE, 300)
+    header = path.with_suffix(".hea")
+    whole = header.read_text()
+    eleven = whole.replace("a 12 300", "a 11 300").splitlines()[:-1]  # announced over a file of twelve
+    for text in ("\n".join(eleven), whole.replace("300 600", "300 240")):
+        header.write_text(text)
+        with pytest.raises(RecordError, match=r"contradictory header: .* announced, and the file holds \d+ bytes more"):
+            read_wfdb(path)
+    header.write_text(whole)
+    with path.open("ab") as file:
+        file.write(bytes(100))  # the sums prove that the header knows its own samples
+    record = read_wfdb(path)
+    assert (record.signal.shape, record.quality) == ((12, 600), ("samples_beyond_header",))
+
+
+def test_a_rate_that_the_header_lacks_is_assumed_or_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.dat"
+    fake.write_wfdb(path, WAVE, 300)
+    _edit("a 12 300 600", "a 12")(path)
+    record = read_record(path)
+    assert (record.sampling_rate, record.quality) == (250, ("rate_assumed:250Hz",))
+    record = read_record(path, sampling_rate=300)
+    assert (record.sampling_rate, record.quality) == (300, ())
 
 
 def test_samples_are_counted_from_the_file_where_the_header_is_silent(tmp_path: Path) -> None:
@@ -165,10 +194,15 @@ def test_patient_in_comments(comments: str, expected: tuple[str, float, str, tup
     assert (patient.patient_id, patient.age, patient.sex, patient.codes) == expected
 
 
+def test_an_empty_value_does_not_take_the_next_line() -> None:
+    patient = parse_patient("#Dx:\n#Rx: Aspirin\n#Age:\n#Sex: Male\n# Patient ID:\n# Age: 50\n")
+    assert (patient.codes, patient.age, patient.sex, patient.patient_id) == ((), 50, "M", "")
+
+
 def test_unknown_age_and_sex() -> None:
     patient = parse_patient("#Age: NaN\n#Sex: Unknown\n#Dx: \n")
     assert np.isnan(patient.age) and patient.sex == "" and patient.codes == ()
-    assert np.isnan(parse_patient("#Age: -1").age)
+    assert np.isnan(parse_patient("#Age: -1").age) and np.isnan(parse_patient("#Age: 300").age)
 
 
 def test_date_is_taken_from_the_standard_form_alone(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def write(folder: Path, text: str) -> Path:
         ("devices: [{share: 0}]", "shares are all 0"),
         ("devices: [{highpass: 40, lowpass: 40}]", r"devices\[0\]\.highpass: 40 is not below lowpass"),
         ("devices: [{resolution: 0}]", r"devices\[0\]\.resolution: 0"),
+        ("age_spread: 0", "age_spread: 0 is not from 0.1"),
         ("recordings_per_patient: 0", "recordings_per_patient: 0 is not from 1"),
         ("female: 1.5", "female: 1.5"),
         ("noise: {muscle: -1}", r"noise\.muscle: -1"),

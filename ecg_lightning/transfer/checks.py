@@ -1,0 +1,193 @@
+"""What can be known to be wrong before hours of training, and whether what is finished still belongs together."""
+
+import contextlib
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from ecg_lightning import checkpoints, leak
+from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.config import as_dict, compose, find_config
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation import check_fits
+from ecg_lightning.finetune import FineTune, take_weights
+from ecg_lightning.models.base import ECGModule
+from ecg_lightning.schema import build
+from ecg_lightning.transfer.study import ALL, Study, Training
+
+Archives = Mapping[str, ECGDataModule]
+"""The archives on which networks are measured: ``small``, and ``large`` where the study trains on it."""
+
+
+def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
+    """Builds and packs the archives, and builds each arm's network, as the trainings will; returns the archives.
+
+    Raises:
+        UserError: for archives that one network cannot be measured on, networks that differ, a subset that is larger than
+            its archive, recordings of one archive's training that the other one tests on, and whatever else a training
+            would end with.
+    """
+    names = ("small", "large") if study.trains_large else ("small",)
+    configs = {training.arm: compose(training.words) for training in reversed(trainings)}
+    archives = {name: _data(compose(study.configured(name))) for name in names}
+    mix = {"both": _data(configs["both"])} if study.both else {}
+    of_arm = {**archives, **mix, "tuned": archives["small"]}
+    models = {arm: _model(config, of_arm[arm]) for arm, config in configs.items()}
+    large = _large(study, configs.get("large"), archives.get("large"), models.get("large"))
+    check_fits(large.terms, large.card["label_space"], large.card["input"], archives["small"])
+    reset_head = _finetune(configs["tuned"]).reset_head
+    try:
+        take_weights(models["tuned"].network, models["tuned"].terms, large.state, large.terms, reset_head)
+    except UserError as error:
+        raise UserError(f"The network of {study.small} cannot start from that of {study.large}. {error}") from error
+    for data in archives.values():
+        data.prepare_data()
+        data.setup("fit")
+        data.setup("test")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # each training says it
+        if not _has_large(study):
+            parent = _parent(configs["large"])
+            leak.check_training(archives["large"], parent)
+            large = replace(large, seen=leak.seen(archives["large"], parent))
+        seen = _check_small(study, trainings, large)
+        if study.trains_large:  # fine-tuned networks are measured on its test side too
+            leak.refuse(leak.before(archives["large"], ("test",), seen), archives["large"])
+        if study.both and not getattr(of_arm["both"], "drop_copies", False):  # a mix validates on both
+            leak.refuse(leak.before(archives["large"], ("val",), seen), of_arm["both"])
+    warn_of_one_class(archives["small"])
+    return archives
+
+
+def check_finished(study: Study, trainings: Sequence[Training], archives: Archives) -> None:
+    """Compares the networks that are there with each other and with the archives.
+
+    Raises:
+        UserError: naming the folders of networks that were fine-tuned from another one than the large archive's is now,
+            or that were trained on other recordings than the archives hold now.
+    """
+    own = {name: data.store.fingerprint for name, data in archives.items()}
+    expected = {"small": [own["small"]], "tuned": [own["small"]]}
+    if study.trains_large:
+        expected |= {"large": [own["large"]], "both": [own["large"], own["small"]]}
+    parent = checkpoints.read(study.checkpoint).sha256 if _has_large(study) else ""
+    of_another, on_others = [], []
+    for training in trainings:
+        paths = (training.folder / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            continue
+        try:
+            card = checkpoints.card_of(str(path))
+        except UserError as error:
+            raise UserError(f"{error} Remove {training.folder}, and it is trained again.") from error
+        data = card["data"]
+        parts = data["parts"].values() if training.arm == "both" else [data]
+        if [part["fingerprint"] for part in parts] != expected[training.arm]:
+            on_others.append(str(training.folder))
+        if training.arm == "tuned" and card["parent"]["sha256"] != parent:
+            of_another.append(str(training.folder))
+    for folders, what in (
+        (of_another, f"fine-tuned from another network than {study.checkpoint} is now"),
+        (on_others, "trained on other recordings than the archives hold now"),
+    ):
+        if folders:
+            raise UserError(
+                f"These networks were {what}, and cannot be compared with the rest of the study: {', '.join(folders)}. "
+                "Give the study another run_dir, or remove these folders to train them again."
+            )
+
+
+def _data(config: DictConfig) -> ECGDataModule:
+    data: ECGDataModule = build("data", as_dict(config)["data"], seed=int(config.get("seed") or 0))
+    return data
+
+
+def _finetune(config: DictConfig) -> FineTune:
+    finetune: FineTune = build("finetune", as_dict(config).get("finetune") or {})
+    return finetune
+
+
+def _model(config: DictConfig, data: ECGDataModule) -> ECGModule:
+    values = as_dict(config)
+    model: ECGModule = build("model", values["model"], terms=list(data.terms), leads=len(data.preprocess.leads))
+    _finetune(config).check(list(model.layer_groups()))
+    build("optim", values.get("optim") or {})
+    return model
+
+
+def _has_large(study: Study) -> bool:
+    return not study.trains_large or (study.folder("large") / "done").is_file()
+
+
+def _large(study: Study, config: DictConfig | None, data: ECGDataModule | None, model: ECGModule | None) -> Checkpoint:
+    """The large archive's network; where it is still to be trained, its shape and what it will say of itself."""
+    if _has_large(study) or config is None or data is None or model is None:
+        return _given(study)
+    if (parent := _parent(config)) is not None:
+        take_weights(model.network, model.terms, parent.state, parent.terms, _finetune(config).reset_head)
+    card = {"terms": list(data.terms), "label_space": data.label_space, "input": data.input_spec()}
+    return Checkpoint(str(study.folder("large")), model.network.state_dict(), card, None, "")
+
+
+def _parent(config: DictConfig) -> Checkpoint | None:
+    """What the large archive's own training starts from."""
+    name = _finetune(config).checkpoint
+    return checkpoints.read(name) if name else None
+
+
+def _given(study: Study) -> Checkpoint:
+    try:
+        return checkpoints.read(study.checkpoint)
+    except UserError as error:
+        if study.large.endswith((".ckpt", checkpoints.SUFFIX)) or "://" in study.large:
+            raise
+        try:
+            find_config(study.large)
+        except UserError as other:
+            raise UserError(f"large: {other}\nNor is it a checkpoint. {error}") from error
+        raise
+
+
+def _check_small(study: Study, trainings: Sequence[Training], large: Checkpoint) -> Checkpoint:
+    """Draws the largest subset of each seed, in which the others lie, and checks it as a training does; returns what saw all."""
+    seen = []
+    for training in _largest(trainings):
+        data = _data(compose(training.words))
+        try:
+            data.setup("fit")
+        except UserError as error:
+            raise UserError(f"sizes: {training.size} of {study.small}: {error}") from error
+        leak.check_training(data, large if training.arm == "tuned" else None)
+        seen.append(leak.seen(data))
+    descriptors = torch.from_numpy(np.unique(torch.cat(seen), axis=0))
+    return Checkpoint(f"a network of {study.small}", {}, {}, descriptors, "")
+
+
+def _largest(trainings: Sequence[Training]) -> list[Training]:
+    """The training with the most recordings of each arm and seed, of those that take the small archive alone."""
+    found: dict[tuple[str, int], Training] = {}
+    for training in sorted(trainings, key=lambda training: _number(training.size)):
+        if training.arm in ("small", "tuned"):
+            found[training.arm, training.seed] = training
+    return list(found.values())
+
+
+def _number(size: str) -> float:
+    return float("inf") if size == ALL else int(size or 0)
+
+
+def warn_of_one_class(data: ECGDataModule) -> None:
+    """Says it where no network of the study can have an AUROC on the small archive's test folds."""
+    targets = data.targets[data.rows("test")]
+    if not ((targets == 1).any(0) & (targets == 0).any(0)).any():
+        print(
+            f"Note: no term has both positives and negatives among the {len(targets)} recordings of the small archive's "
+            "test folds: there will be no AUROC. Other data.test_folds, or more of them, may have both.",
+            file=sys.stderr,
+        )
