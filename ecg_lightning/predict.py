@@ -130,7 +130,7 @@ def predict(arguments: Sequence[str]) -> int:
     failed: list[tuple[str, str]] = []
     with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["record", *predictor.terms, "positive"])
+        writer.writerow(["record", *predictor.terms, "positive", "quality"])
         for paths in _chunks(files, options.batch_size):
             names, records = [], []
             for path in paths:
@@ -143,8 +143,9 @@ def predict(arguments: Sequence[str]) -> int:
                     failed.append((str(path), f"{type(error).__name__}: {error}"))
             plain = predictor.probabilities(records) if records else np.empty((0, len(predictor.terms)))
             shown = predictor.probabilities(records, calibrated=True) if records and options.calibrated else plain
-            for name, values, raw in zip(names, shown, plain, strict=True):
-                writer.writerow([name, *(f"{value:.6f}" for value in values), "|".join(predictor.positive(raw))])
+            for name, record, values, raw in zip(names, records, shown, plain, strict=True):
+                positive, flags = "|".join(predictor.positive(raw)), "|".join(record.quality)
+                writer.writerow([name, *(f"{value:.6f}" for value in values), positive, flags])
     partial.replace(output)
     errors.unlink(missing_ok=True)
     print(f"{len(files) - len(failed)} of {len(files)} recordings predicted → {output}")

@@ -36,7 +36,7 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
     assert small.run("predict", [network, str(tmp_path / "cinc"), "--output", str(output)]) == 1
     found, failed = rows(output), rows(output.with_suffix(".errors.csv"))
     terms = checkpoints.read(network).terms
-    assert list(found[0]) == ["record", *terms, "positive"]
+    assert list(found[0]) == ["record", *terms, "positive", "quality"]
     assert [Path(row["record"]).name for row in found] == [f"E0000{n}.hea" for n in (1, 2, 4, 5)]
     assert [Path(row["record"]).name for row in failed] == ["E00003.hea"]
     assert failed[0]["reason"]
@@ -47,6 +47,15 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
         )
     assert small.run("predict", [network, str(tmp_path / "cinc" / "E00001.hea"), "--output", str(output)]) == 0
     assert not output.with_suffix(".errors.csv").exists()  # of an earlier call
+    assert {row["quality"] for row in found} == {""}
+
+
+def test_what_was_assumed_or_repaired_is_said(network: str, tmp_path: Path) -> None:
+    signal = np.random.default_rng(0).normal(0, 500, (12, 3000)).cumsum(1)
+    np.save(tmp_path / "whole.npy", (signal / signal.std() * 300).astype(np.int16))
+    output = tmp_path / "predictions.csv"
+    assert small.run("predict", [network, str(tmp_path / "whole.npy"), "--rate", "250", "--output", str(output)]) == 0
+    assert "unit_assumed:uV" in rows(output)[0]["quality"].split("|")
 
 
 def test_a_prediction_is_what_evaluation_computes(network: str, tmp_path: Path) -> None:
