@@ -41,11 +41,12 @@ def open_csv(path: Path) -> dict[str, NDArray[Any]]:
         raise RecordError("empty signal: no rows")
     table = _numbers(text, delimiter)
     if not any(words):
-        columns = table.shape[1] if table.ndim == 2 else 0
-        has_time = columns == len(LEADS) + 1 and bool(np.all(np.diff(table[:, 0]) > 0))
+        has_time = table.shape[1] == len(LEADS) + 1 and bool(np.all(np.diff(table[:, 0]) > 0))
         return {"signal": table[:, 1:] if has_time else table}
     # Every named column but the time is a lead, known or to be dropped later by name.
     kept = [i for i, cell in enumerate(cells) if not _TIME.match(cell)]
+    if table.shape[1] != len(cells):
+        raise ValueError(f"{len(cells)} names over {table.shape[1]} columns")
     return _named(table[:, kept], [cells[i] for i in kept])
 
 

@@ -207,6 +207,7 @@ def test_csv_with_empty_cells_is_interpolated(tmp_path: Path) -> None:
         ("a.h5", b"not really", {}, "unreadable file"),
         ("a.csv", b"I,II,III\n1,2,3\n1,2\n", {}, "unreadable file"),
         ("a.csv", b"", {}, "empty signal"),
+        ("a.csv", b"I,II,III,V1\n1,2,3\n1,2,4\n", {}, "unreadable file"),
         ("a.csv", b"Report\nof a recording\n", {}, "unreadable file"),
         ("a.npy", WAVE.astype(complex), {"sampling_rate": 250}, "no signal"),
         ("a.npy", np.stack([WAVE, WAVE]), {"sampling_rate": 250}, "several recordings"),
