@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout on disk; it is part of every store's key."""
 
 

@@ -164,8 +164,8 @@ def test_a_recording_that_was_there_is_never_set_aside(tmp_path: Path, doom: str
     if doom == "unplugged":
         disk.with_name("unplugged").rename(disk)
     (disk / "doom").unlink()
-    finished = _parts(tmp_path / "s")
-    assert "00000000.json" in finished
+    if workers == 1 or doom != "unplugged":  # else the other worker may have lost the disk in the middle of its part
+        assert "00000000.json" in _parts(tmp_path / "s")
     store = pack(tmp_path / "s", table, _npy, 100, {}, workers, files)
     assert store.index["record_id"].astype(int).tolist() == sorted([*numbers, 200])
     assert store.rejected["record_id"].astype(int).tolist() == [n for n in range(0, 300, 10) if n != 200]
