@@ -13,6 +13,7 @@ import numpy as np
 
 from ecg_lightning.main import main
 from ecg_lightning.metrics import macro
+from ecg_lightning.transfer.measure import outputs
 from ecg_lightning.transfer.report import areas, estimate
 from ecg_lightning.transfer.study import Study, read_study
 
@@ -35,7 +36,7 @@ def elsewhere(root: Path, study: Study) -> str:
             if not (target / "test.json").exists():
                 with contextlib.redirect_stdout(io.StringIO()):
                     main(["test", *words, f"checkpoint_path={run / 'checkpoints' / 'best.ckpt'}"])
-            found = areas(target, study.resamples)
+            found = areas(outputs(target), study.resamples)
             cells.append(str(estimate(np.array([macro(row) for row in found]))))
         records = json.loads((target / "test.json").read_text(encoding="utf-8"))["records"]
         lines.append(f"| {archive} | {records} | {np.isfinite(found[0]).sum()} | {' | '.join(cells)} |")
