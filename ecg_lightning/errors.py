@@ -1,8 +1,21 @@
 """The one exception that is meant for people."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A mistake that the user can mend; its message says what was wrong, where, and what to do.
 
     The command line prints the message alone, without a traceback, and exits with status 2.
     """
+
+
+def suggest(word: str, choices: Iterable[str]) -> str:
+    """``Did you mean: 'lr'? `` where something is near, else nothing.
+
+    >>> suggest("lrr", ["lr", "depth"])
+    "Did you mean: 'lr'? "
+    """
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return f"Did you mean: {near[0]!r}? " if near else ""

@@ -43,11 +43,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     verb, *rest = arguments
     if verb not in VERBS:
-        from ecg_lightning.config import suggest
+        from ecg_lightning.errors import suggest
 
         raise UserError(f"There is no verb '{verb}'. {suggest(verb, VERBS)}Verbs: {', '.join(VERBS)}.")
     if {"-h", "--help"} & {*rest} and verb != "sweep":  # which has a parser of its own
-        from ecg_lightning.help import show
+        from ecg_lightning.commands.help import show
 
         show(verb, VERBS[verb], [word for word in rest if word not in ("-h", "--help")])
         return 0
@@ -56,44 +56,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _command(verb: str) -> Callable[[Sequence[str]], int]:
     """The function of a verb, imported only now."""
-    if verb in ("fit", "validate", "test"):
-        return _checked(verb)
-    if verb in ("predict", "prepare", "transfer"):
-        from importlib import import_module
+    from importlib import import_module
 
-        command: Callable[[Sequence[str]], int] = getattr(import_module(f"ecg_lightning.{verb}"), verb)
-        return command
-    if verb == "sweep":
-        from ecg_lightning import sweep
-
-        return lambda arguments: sweep.run(list(arguments))
-    from ecg_lightning import share
-
-    return {"publish": share.publish, "fetch": share.fetch, "checkpoints": share.checkpoints, "models": share.models}[
-        verb
-    ]
-
-
-def _checked(verb: str) -> Callable[[Sequence[str]], int]:
-    """A training verb: its configuration is checked before torch and lightning are imported, which takes seconds."""
-
-    def command(arguments: Sequence[str]) -> int:
-        from ecg_lightning.config import compose, with_run_config
-        from ecg_lightning.schema import check, check_paths
-
-        if verb != "fit":
-            arguments = with_run_config(arguments)
-        config = compose(arguments)
-        check(config, needed=("data", "model") if verb == "fit" else ())
-        check_paths(config)
-        if verb == "fit":
-            from ecg_lightning import run
-
-            return run.fit(arguments)
-        from ecg_lightning import evaluation
-
-        return evaluation.evaluate({"validate": "val", "test": "test"}[verb], arguments)
-
+    command: Callable[[Sequence[str]], int] = getattr(import_module(f"ecg_lightning.commands.{verb}"), verb)
     return command
 
 

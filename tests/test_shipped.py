@@ -7,9 +7,9 @@ import pytest
 import fake
 import small
 from datamodules.sources import SOURCES
-from ecg_lightning.config import compose, conf_folder
-from ecg_lightning.schema import check
-from ecg_lightning.signatures import exports
+from ecg_lightning.config.compose import compose, conf_folder
+from ecg_lightning.config.schema import check
+from ecg_lightning.config.signatures import exports
 
 CONF = conf_folder()
 NOT_EXPERIMENTS = ("hospital", "sweep")  # files of other kinds, with tests of their own

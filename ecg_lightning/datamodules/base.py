@@ -18,10 +18,10 @@ from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recor
 from ecg_lightning.datamodules.splits import FOLDS, folds
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, annotated_by, translate
-from ecg_lightning.pack import Reader, key_of, pack
 from ecg_lightning.records import LEADS
-from ecg_lightning.source_files import look_at
 from ecg_lightning.store import Store, store_root
+from ecg_lightning.store.pack import Reader, key_of, pack
+from ecg_lightning.store.source_files import look_at
 from ecg_lightning.transforms import Augment, Preprocess
 from ecg_lightning.transforms.filters import check_band
 from ecg_lightning.transforms.signal import Normalisation

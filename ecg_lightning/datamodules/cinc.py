@@ -11,8 +11,8 @@ import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.tables import checked_codes
-from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, read_wfdb
+from ecg_lightning.store.pack import Reader, Row
 
 
 def files_below(folder: Path, ending: str) -> list[str]:

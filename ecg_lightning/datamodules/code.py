@@ -21,8 +21,8 @@ from ecg_lightning.datamodules.base import ECGDataModule, Statements
 from ecg_lightning.datamodules.tables import ids, read_table
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import translate
-from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, RecordError, parse_age, parse_sex, read_record
+from ecg_lightning.store.pack import Reader, Row
 
 ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
 """The columns of labels; AF is fibrillation, ST sinus tachycardia, SB sinus bradycardia."""

@@ -11,8 +11,8 @@ from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.cinc import CinCDataModule, files_below
 from ecg_lightning.datamodules.tables import checked_codes, read_table
 from ecg_lightning.labels import translate
-from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, read_record
+from ecg_lightning.store.pack import Reader, Row
 
 REFERENCE = "REFERENCE.csv"
 LABELS = ("First_label", "Second_label", "Third_label")

@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.config import suggest
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
-from ecg_lightning.errors import UserError
-from ecg_lightning.joined import JoinedStore
-from ecg_lightning.schema import build
+from ecg_lightning.errors import UserError, suggest
+from ecg_lightning.store.joined import JoinedStore
 
 OWN = {"root", "val_folds", "test_folds", "train_records", "subset_seed", "store_dir", "pack_workers"}
 """Keys of every source that a part may set for itself; the others are those of the whole mix."""

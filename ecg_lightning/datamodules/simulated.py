@@ -19,9 +19,9 @@ from ecg_lightning.datamodules.base import ECGDataModule, Statements
 from ecg_lightning.datamodules.batches import Cut, RawBatch, TrainingBatches
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, ancestors
-from ecg_lightning.pack import PART, Reader, Row
 from ecg_lightning.records import LEADS, Record
 from ecg_lightning.simulator import Hospital, Simulated, simulate
+from ecg_lightning.store.pack import PART, Reader, Row
 
 ARCHIVES = {"large": ("large_a", "large_b", "large_c")}
 """Archives that several hospitals fill; any other name is that of one hospital."""

@@ -9,8 +9,8 @@ import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table
-from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, parse_age, parse_sex, read_record
+from ecg_lightning.store.pack import Reader, Row
 
 RATE = 500.0  # Hz, stated by the paper; the files do not say it
 

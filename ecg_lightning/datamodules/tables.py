@@ -9,8 +9,8 @@ import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
-from ecg_lightning.pack import Reader, Row
 from ecg_lightning.records import Record, read_wfdb
+from ecg_lightning.store.pack import Reader, Row
 
 NO_CODES = "no_codes"
 _NO_ID = ("nan", "none", "null")

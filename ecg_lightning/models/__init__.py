@@ -1,6 +1,6 @@
-"""One LightningModule an architecture; ``__all__`` is the list of choices for ``model.name``."""
+"""Plain torch networks, one architecture a file; they know nothing of Lightning or configurations."""
 
-from ecg_lightning.models.densenet1d import DenseNet1dModule
-from ecg_lightning.models.resnet1d import ResNet1dModule
+from ecg_lightning.models.densenet1d import DenseNet1d
+from ecg_lightning.models.resnet1d import ResNet1d
 
-__all__ = ["DenseNet1dModule", "ResNet1dModule"]
+__all__ = ["DenseNet1d", "ResNet1d"]

@@ -1,11 +1,8 @@
 """DenseNet1d: densely connected networks over time with 121 or 201 layers, equal to EcgLib's."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from ecg_lightning.models.base import ECGModule
 from ecg_lightning.models.layers import Conv1d, MeanPool, halve_by_maximum, linear, norm_relu
 from ecg_lightning.models.network import Network
 
@@ -108,38 +105,3 @@ def transition(channels: int) -> nn.Module:
     """Halve the channels and the time axis."""
     # pooled before the pointwise convolution: both are linear, so they commute, and this order does half the work
     return nn.Sequential(*norm_relu(channels), nn.AvgPool2d((1, 2)), Conv1d(channels, channels // 2, 1, bias=True))
-
-
-class DenseNet1dModule(ECGModule):
-    """DenseNet1d in training.
-
-    Args:
-        terms: the terms that the network predicts.
-        leads: number of leads of the input.
-        depth: 121 or 201 layers.
-        growth_rate: channels that each layer adds.
-        stem_width: channels of the stem.
-        bottleneck: a layer first narrows its input to bottleneck · growth_rate channels.
-        kernel_size: kernel of the layers, odd.
-        stem_kernel: kernel of the first convolution, odd.
-        dropout: probability before the head.
-    """
-
-    def __init__(
-        self,
-        *,
-        terms: Sequence[str],
-        leads: int = 12,
-        depth: int = 121,
-        growth_rate: int = 32,
-        stem_width: int = 64,
-        bottleneck: int = 4,
-        kernel_size: int = 3,
-        stem_kernel: int = 7,
-        dropout: float = 0.0,
-    ) -> None:
-        network = DenseNet1d(
-            depth=depth, leads=leads, outputs=len(terms), growth_rate=growth_rate, stem_width=stem_width,
-            bottleneck=bottleneck, kernel_size=kernel_size, stem_kernel=stem_kernel, dropout=dropout,
-        )  # fmt: skip
-        super().__init__(network, terms)

@@ -5,7 +5,6 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ecg_lightning.models.base import ECGModule
 from ecg_lightning.models.layers import MaxMeanPool, MeanPool, conv_norm, halve_by_maximum, linear
 from ecg_lightning.models.network import Network
 
@@ -129,40 +128,3 @@ def bottleneck(channels: int, width: int, stride: int, kernel: int) -> tuple[nn.
         *conv_norm(width, 4 * width, 1),
     ]
     return nn.Sequential(*layers), 4 * width
-
-
-class ResNet1dModule(ECGModule):
-    """ResNet1d in training.
-
-    Args:
-        terms: the terms that the network predicts.
-        leads: number of leads of the input.
-        depth: 18, 34, 50 or 101 layers.
-        widths: channels of the four stages; a bottleneck block puts out four times as many.
-        kernel_size: kernel of the blocks, odd.
-        stem_kernel: kernel of the first convolution, odd.
-        block: bottleneck, basic, or null for the depth's default.
-        first_stride: stride of the first stage; the other three halve the time axis.
-        pooling: max_mean (with batch normalisation, as EcgLib) or mean.
-        dropout: probability before the head.
-    """
-
-    def __init__(
-        self,
-        *,
-        terms: Sequence[str],
-        leads: int = 12,
-        depth: int = 18,
-        widths: list[int] | None = None,
-        kernel_size: int = 3,
-        stem_kernel: int = 3,
-        block: Block | None = None,
-        first_stride: int = 2,
-        pooling: Pooling = "max_mean",
-        dropout: float = 0.5,
-    ) -> None:
-        network = ResNet1d(
-            depth=depth, leads=leads, outputs=len(terms), widths=widths or (64, 128, 256, 512), kernel_size=kernel_size,
-            stem_kernel=stem_kernel, block=block, first_stride=first_stride, pooling=pooling, dropout=dropout,
-        )  # fmt: skip
-        super().__init__(network, terms)

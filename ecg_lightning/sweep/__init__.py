@@ -1,5 +1,1 @@
 """Sweeps: one file in W&B's format, searched by W&B's service or by Optuna, on one machine or on many."""
-
-from ecg_lightning.sweep.cli import run
-
-__all__ = ["run"]

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.logger import Logging, has_key
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.gpus import Gpus
+from ecg_lightning.training.logger import Logging, has_key
 
 
 def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:

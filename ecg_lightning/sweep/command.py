@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from ecg_lightning import config, schema
+from ecg_lightning.config import compose as config
+from ecg_lightning.config import schema
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.parameters import Range, Value, as_text

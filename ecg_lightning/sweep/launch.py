@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg_lightning.logger import has_key
 from ecg_lightning.sweep.command import fill_command, fit_arguments
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.parameters import Value
 from ecg_lightning.sweep.process import TrialProcess
 from ecg_lightning.sweep.trials import Try
+from ecg_lightning.training.logger import has_key
 
 
 @dataclass(frozen=True)

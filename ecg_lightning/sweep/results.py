@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from ecg_lightning import config
+from ecg_lightning.config import compose as config
 from ecg_lightning.sweep.command import ARGUMENT_MACROS, OTHER_MACROS, fit_arguments
 from ecg_lightning.sweep.figures import course, importance_bars, importances, parallel_coordinates
 from ecg_lightning.sweep.parameters import as_text

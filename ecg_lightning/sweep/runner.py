@@ -10,8 +10,7 @@ from types import FrameType
 
 from optuna.exceptions import UpdateFinishedTrialError
 
-from ecg_lightning.config import suggest
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 from ecg_lightning.sweep.gpus import Gpus
 from ecg_lightning.sweep.heartbeat import BEAT, Watch, Worker
 from ecg_lightning.sweep.launch import Launcher

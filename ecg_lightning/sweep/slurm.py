@@ -17,9 +17,9 @@ class Job:
 
     def __call__(self) -> int:
         """Runs it; called on the node."""
-        from ecg_lightning.sweep import run
+        from ecg_lightning.main import main
 
-        return run(list(self.arguments))
+        return main(["sweep", *self.arguments])
 
     def checkpoint(self) -> Any:
         """Pre-empted, or out of time: the job is queued again, and takes up the trial that it had to leave."""

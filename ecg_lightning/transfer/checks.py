@@ -10,15 +10,18 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from ecg_lightning import checkpoints, leak
+from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.config import as_dict, compose, find_config
+from ecg_lightning.checkpoints.places import SUFFIX
+from ecg_lightning.checkpoints.weights import take_weights
+from ecg_lightning.config.compose import as_dict, compose, find_config
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
-from ecg_lightning.evaluation import check_fits
-from ecg_lightning.finetune import FineTune, take_weights
-from ecg_lightning.models.base import ECGModule
-from ecg_lightning.schema import build
+from ecg_lightning.evaluation.evaluate import check_fits
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.training import leak
+from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.transfer.study import ALL, Study, Training
 
 Archives = Mapping[str, ECGDataModule]
@@ -145,7 +148,7 @@ def _given(study: Study) -> Checkpoint:
     try:
         return checkpoints.read(study.checkpoint)
     except UserError as error:
-        if study.large.endswith((".ckpt", checkpoints.SUFFIX)) or "://" in study.large:
+        if study.large.endswith((".ckpt", SUFFIX)) or "://" in study.large:
             raise
         try:
             find_config(study.large)

@@ -57,12 +57,12 @@ def measure(study: Study, checkpoint: str, archive: str, described: Mapping[str,
     """
     if _holds(folder, checkpoints.read(checkpoint).sha256, described):
         return
-    from ecg_lightning import evaluation
+    from ecg_lightning.evaluation.evaluate import evaluate
 
     folder.mkdir(parents=True, exist_ok=True)
     words = [*study.configured(archive), f"run_dir={folder}", f"checkpoint_path={checkpoint}"]
     with contextlib.redirect_stdout(io.StringIO()):  # the study's own table says it all
-        evaluation.evaluate("test", words)
+        evaluate("test", words)
 
 
 def _holds(folder: Path, sha256: str, described: Mapping[str, Any]) -> bool:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError
+from ecg_lightning.files import write_json, write_whole
 from ecg_lightning.metrics import auroc, macro
 from ecg_lightning.metrics.bootstrap import resampled_auroc
-from ecg_lightning.store import write_json, write_whole
 from ecg_lightning.transfer.measure import Outputs, outputs
 from ecg_lightning.transfer.study import ALL, ARMS, Study
 

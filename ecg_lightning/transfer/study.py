@@ -9,9 +9,9 @@ from omegaconf import ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ecg_lightning.config import as_dict, compose, find_config, load, merge, split_arguments, suggest
-from ecg_lightning.errors import UserError
-from ecg_lightning.schema import KEYS
+from ecg_lightning.config.compose import as_dict, compose, find_config, load, merge, split_arguments
+from ecg_lightning.config.schema import KEYS
+from ecg_lightning.errors import UserError, suggest
 
 ALL = "all"
 ARMS = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecg_lightning.pack import Row, pack
 from ecg_lightning.records import LEADS, Record, read_wfdb
+from ecg_lightning.store.pack import Row, pack
 
 SAMPLES, RATE = 1000, 100  # as PTB-XL's files of 100 Hz
 HEADER = "{name} 12 {rate} {samples}\n" + "".join(f"{{name}}.dat 16 1000.0(0)/mV 16 0 0 0 0 {lead}\n" for lead in LEADS)

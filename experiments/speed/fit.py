@@ -10,12 +10,12 @@ from statistics import median
 import lightning.pytorch as pl
 import torch
 
-from ecg_lightning.config import as_dict, compose
+from ecg_lightning.config.compose import as_dict, compose
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules import PTBXLDataModule
-from ecg_lightning.models.base import ECGModule
-from ecg_lightning.optim import Optim
-from ecg_lightning.schema import build
-from ecg_lightning.trainer import keep_freed_memory, quiet
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.modules.optim import Optim
+from ecg_lightning.training.trainer import keep_freed_memory, quiet
 
 
 def model_of(data: PTBXLDataModule) -> ECGModule:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules import FolderDataModule
-from ecg_lightning.schema import build
 
 CODES = {"1.18.2": "AFIB", "1.2.1": "STACH", "1.2.2": ["SBRAD"], "1.1.1": []}
 

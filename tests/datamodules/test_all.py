@@ -13,9 +13,9 @@ from scipy.signal import resample_poly
 import small
 from datamodules.sources import SOURCES, Source
 from ecg_lightning import datamodules
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
-from ecg_lightning.schema import build
 from fake import Archive
 
 NO_ARCHIVE = {"MixedDataModule", "SimulatedDataModule"}

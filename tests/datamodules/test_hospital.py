@@ -11,8 +11,8 @@ import torch
 
 import fake
 import small
-from ecg_lightning.config import compose
-from ecg_lightning.schema import build
+from ecg_lightning.config.compose import compose
+from ecg_lightning.config.schema import build
 
 COLUMNS = ("Exam ID", "Patient ID", "Age", "Sex", "Chagas label")
 YAML = """

@@ -14,11 +14,11 @@ import fake
 import small
 from datamodules.sources import SOURCES
 from ecg_lightning.checkpoints import card_of
-from ecg_lightning.config import compose
+from ecg_lightning.config.compose import compose
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules import MixedDataModule
 from ecg_lightning.datamodules.batches import TrainingBatches
 from ecg_lightning.errors import UserError
-from ecg_lightning.schema import build
 
 PARTS = [
     {"name": "PTBXLDataModule", "root": "ptbxl"},

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecg_lightning.commands.prepare import unknown_codes
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule
-from ecg_lightning.prepare import unknown_codes
-from ecg_lightning.schema import build
 
 Codes = dict[str, list[str]]
 """The codes of each recording, by its id."""

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from download.archive_server import ArchiveServer
+from ecg_lightning.commands.prepare import prepare
 from ecg_lightning.errors import UserError
 from ecg_lightning.main import main
-from ecg_lightning.prepare import prepare
 from fake import ludb
 
 

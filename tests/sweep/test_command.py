@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecg_lightning import config
+from ecg_lightning.config import compose as config
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.command import check_parameters, fill_command, fit_arguments
 from ecg_lightning.sweep.definition import FIT_COMMAND, load_sweep

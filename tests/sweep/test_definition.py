@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecg_lightning.config import conf_folder
+from ecg_lightning.config.compose import conf_folder
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.command import check_parameters, fill_command
 from ecg_lightning.sweep.definition import load_sweep

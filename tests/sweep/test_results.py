@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ecg_lightning import config, schema
+from ecg_lightning.config import compose as config
+from ecg_lightning.config import schema
 from ecg_lightning.sweep.definition import load_sweep
 from ecg_lightning.sweep.figures import importances
 from ecg_lightning.sweep.results import best_configuration, write_results

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import small
-from ecg_lightning import run
-from ecg_lightning.config import compose
+from ecg_lightning.config.compose import compose
 from ecg_lightning.errors import UserError
+from ecg_lightning.training import fit as run
 from ecg_lightning.transfer.checks import check_archives, warn_of_one_class
 from ecg_lightning.transfer.study import read_study
 from transfer.studies import words, write
@@ -149,7 +149,7 @@ def test_a_folder_of_the_large_archive_is_not_that_of_the_mix(given: list[str]) 
 
 
 def test_folders_of_archives_may_differ_in_a_mix(given: list[str], tmp_path: Path) -> None:
-    from ecg_lightning.transfer.command import _flat
+    from ecg_lightning.transfer.run import _flat
 
     def mix(root: str, gain: float) -> dict[str, object]:
         part = {"name": "GeorgiaDataModule", "root": root, "options": {"gain": gain}, "list": [1, 2]}

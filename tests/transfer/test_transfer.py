@@ -77,7 +77,7 @@ def test_it_writes_table_results_and_figure(
 
 def test_a_stopped_study_goes_on(finished: tuple[Study, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     study, arguments = finished
-    from ecg_lightning import run
+    from ecg_lightning.training import fit as run
 
     done = study.folder("small", "60", 0) / "done"
     done.unlink()

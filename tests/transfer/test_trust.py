@@ -11,10 +11,11 @@ import pytest
 from filelock import FileLock
 
 import small
-from ecg_lightning import checkpoints, run
+from ecg_lightning import checkpoints
 from ecg_lightning.datamodules import SimulatedDataModule
 from ecg_lightning.errors import UserError
-from ecg_lightning.transfer import command
+from ecg_lightning.training import fit as run
+from ecg_lightning.transfer import run as command
 from ecg_lightning.transfer.report import Results, report
 from ecg_lightning.transfer.study import read_study
 

@@ -1,0 +1,77 @@
+"""Checkpoints between teammates: publish and fetch; safetensors with a JSON card, never a pickle.
+
+A published name is never overwritten.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from ecg_lightning.checkpoints.checkpoint import CARD_KEY, parse, parse_lightning, sha256_of
+from ecg_lightning.checkpoints.places import SUFFIX, locate, place, read_bytes, write_new
+from ecg_lightning.errors import UserError
+
+
+def publish(run: str, name: str, folder: str | None = None) -> str:
+    """Writes a run's best weights with everything needed to use them, under a name that is never overwritten.
+
+    Args:
+        run: a run's folder, or one of its .ckpt files.
+        name: letters, digits, dots, dashes and underscores.
+        folder: a path or any fsspec URL.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        UserError: where the run has no checkpoint, or the name is taken or malformed.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
+    path = Path(run) / "checkpoints" / "best.ckpt" if Path(run).is_dir() else Path(run)
+    if not path.is_file():
+        raise UserError(f"{run} has no checkpoint: {path} is not there. Give the folder of a run, or a .ckpt file.")
+    from safetensors.torch import save
+
+    content = path.read_bytes()
+    card, state, seen = parse_lightning(content, str(path))
+    card |= {"name": name} | _test_of(sha256_of(content), path.absolute().parents[1])
+    tensors = {key: value.contiguous() for key, value in state.items()}
+    if seen is not None:
+        tensors["seen"] = seen
+    content = save(tensors, metadata={CARD_KEY: json.dumps(card, ensure_ascii=False)})
+    url = f"{place(folder)}/{name}{SUFFIX}"
+    write_new(url, content)
+    return url
+
+
+def _test_of(sha256: str, run_dir: Path) -> dict[str, Any]:
+    """The card's ``test``: the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
+    reports = [file for folder in ("", "on_small") if (file := run_dir / folder / "test.json").is_file()]
+    for file in reports:
+        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if report.get("checkpoint_sha256") == sha256:
+            return {"test": {key: value for key, value in report.items() if key != "checkpoint"}}
+    if reports:
+        others = " and ".join(map(str, reports))
+        print(f"{others} is of another checkpoint and was not attached; run `test` first.", file=sys.stderr)
+    return {}
+
+
+def fetch(name: str, target: Path, folder: str | None = None) -> Path:
+    """Copies a published checkpoint to a local folder and checks that it arrived whole.
+
+    Raises:
+        UserError: where there is no such checkpoint, it is not whole, or another file of that name is in the way.
+    """
+    url = locate(name, folder)
+    content = read_bytes(url)
+    parse(content, url)
+    path = target / Path(url).name
+    if path.exists() and path.read_bytes() == content:
+        return path
+    target.mkdir(parents=True, exist_ok=True)
+    write_new(str(path), content)
+    return path

@@ -1,0 +1,48 @@
+"""`checkpoints [NAME]`: lists what is published, or shows one card."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from ecg_lightning import checkpoints as published
+from ecg_lightning.commands.words import split_words
+from ecg_lightning.errors import UserError
+
+
+def checkpoints(arguments: Sequence[str]) -> int:
+    """`checkpoints` lists what is published as a table; `checkpoints NAME` shows one."""
+    words, folder = split_words(arguments, "checkpoints [NAME]", 0, 1)
+    if words:
+        card = published.card_of(words[0], folder)
+        print(json.dumps(card, indent=2, ensure_ascii=False))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    names = published.published(folder)
+    if not names:
+        print(f"Nothing is published in {published.place(folder)} yet. Publish a run with: publish RUN NAME")
+        return 0
+    shown = Table("name", "network", "terms", "trained on", "input", "val auroc", "test auroc", "from")
+    for name in names:
+        try:
+            card = published.card_of(name, folder)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            continue
+        spec, test = card["input"], card.get("test", {}).get("metrics", {}).get("auroc")
+        score = card["metrics"].get("val/auroc")
+        shown.add_row(
+            name, _network(card["model"]), str(len(card["terms"])),
+            f"{card['data']['source']} ({card['data']['records']['train']})",
+            f"{spec['sampling_rate']} Hz {spec['seconds']:g} s",
+            "" if score is None else f"{score:.3f}", "" if test is None else f"{test:.3f}",
+            (card.get("parent") or {}).get("name", ""),
+        )  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 130).print(shown)
+    return 0
+
+
+def _network(model: dict[str, object]) -> str:
+    depth = model.get("depth", "")
+    return f"{str(model['name']).removesuffix('Module')} {depth}".strip()

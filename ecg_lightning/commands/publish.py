@@ -1,0 +1,15 @@
+"""`publish RUN NAME`: gives a run's best weights a name."""
+
+from collections.abc import Sequence
+
+from ecg_lightning import checkpoints
+from ecg_lightning.commands.words import split_words
+
+
+def publish(arguments: Sequence[str]) -> int:
+    """`publish RUN NAME`."""
+    (run, name), folder = split_words(arguments, "publish RUN NAME", 2, 2)
+    url = checkpoints.publish(run, name, folder)
+    card = checkpoints.card_of(url)
+    print(f"Published {name}: {card['model']['name']}, {len(card['terms'])} terms, {url}")
+    return 0

@@ -1,0 +1,1 @@
+"""A configuration: composed of files and overrides, checked against the constructors' signatures."""

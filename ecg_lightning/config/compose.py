@@ -1,0 +1,188 @@
+"""An experiment's configuration: files, each over its own ``defaults:``, and ``key=value`` overrides, merged from left to right."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from ecg_lightning.errors import UserError
+
+NAMED = {"data": "ecg_lightning.datamodules", "model": "ecg_lightning.modules"}
+"""Groups whose ``name`` chooses a class, and the package that offers the choices."""
+REPLACED = ("finetune.schedule", "finetune.rates")
+"""Mappings that a later one replaces whole: an epoch of the old schedule has no place in the new one."""
+
+
+def conf_folder() -> Path:
+    """The folder of shipped configurations: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
+
+
+def find_config(name: str) -> Path:
+    """A configuration file by its path or, where there is none, by its name under ``conf/`` (``experiment/ptbxl_small``).
+
+    Raises:
+        UserError: naming the nearest shipped files.
+    """
+    folder = conf_folder()
+    tried = [
+        Path(name),
+        *(folder / f"{part}{end}" for part in (name, name.removeprefix("conf/")) for end in ("", ".yaml")),
+    ]
+    for path in tried:
+        if path.is_file():
+            return path
+    shipped = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+    near = difflib.get_close_matches(name.removeprefix("conf/").removesuffix(".yaml"), shipped, n=3, cutoff=0.5)
+    hint = f"Did you mean: {', '.join(near)}?" if near else f"Shipped with the package: {', '.join(shipped)}."
+    raise UserError(f"There is no configuration file '{name}'. {hint}")
+
+
+def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictConfig:
+    """``layer`` over ``base``.
+
+    A group whose ``name`` a file gives starts anew, since its arguments belong to what is named: a file that says
+    ResNet1d18 means just that, whatever network the files before it described. The same goes for ``REPLACED``. An
+    override only changes what it says, unless it names another class.
+
+    Raises:
+        UserError: where a list would lie over a mapping, or the reverse.
+    """
+    for group in NAMED:
+        old, new = (OmegaConf.select(part, f"{group}.name") for part in (base, layer))
+        if new is not None and (from_file or old not in (None, new)):
+            base = OmegaConf.masked_copy(base, [str(key) for key in base if key != group])
+    for path in REPLACED if from_file else ():
+        if OmegaConf.select(layer, path) is not None and OmegaConf.select(base, path) is not None:
+            OmegaConf.update(base, path, None, merge=False)
+    if clash := _clash(base, layer):
+        raise UserError(clash)
+    merged = OmegaConf.merge(base, layer)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
+    """What is wrong where a list lies over a mapping, or the reverse; "" where that is nowhere so."""
+    for key in map(str, layer):
+        # The nodes themselves: to read a value would resolve an interpolation, which later layers may complete.
+        old, new = base._get_node(key), layer._get_node(key)
+        where = f"{path}{key}"
+        if isinstance(old, DictConfig) and isinstance(new, DictConfig):
+            if found := _clash(old, new, f"{where}."):
+                return found
+        elif isinstance(old, DictConfig) and isinstance(new, ListConfig):
+            return f"{where} is a mapping, and a list is given for it; write {{key: value}}."
+        elif isinstance(old, ListConfig) and isinstance(new, DictConfig):
+            return f"{where} is a list, and a mapping is given for it; write [value]."
+    return ""
+
+
+def load(path: Path) -> DictConfig:
+    """One file over the files that its ``defaults:`` lists, each relative to it.
+
+    Raises:
+        UserError: where the file is not a YAML mapping, or a default is not there.
+    """
+    try:
+        layer = OmegaConf.load(path)
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(layer, DictConfig):
+        raise UserError(f"{path} must be a mapping of keys to values.")
+    config = OmegaConf.create()
+    for name in layer.pop("defaults", []):
+        near = path.parent / name
+        config = merge(config, load(near if near.is_file() else find_config(name)))
+    return merge(config, layer)
+
+
+def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
+    """Command-line words as (key, value): ``a.b=c``, ``--a.b=c`` and ``--a.b c``.
+
+    Raises:
+        UserError: for a word that is neither.
+    """
+    words, pairs = iter(arguments), []
+    for word in words:
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not equals:
+            following = next(words, None) if word.startswith("--") else None
+            if following is None:
+                raise UserError(f"'{word}' is not an override. Write key=value, for example optim.lr=1e-3.")
+            value = following
+        pairs.append((key, value))
+    return pairs
+
+
+def compose(arguments: Iterable[str]) -> DictConfig:
+    """The configuration of a command line: ``--config`` files and overrides, from left to right.
+
+    Without any ``--config``, ``conf/default.yaml`` is the start. Interpolations are resolved at the end, so that they
+    see later overrides.
+
+    Raises:
+        UserError: for a missing file, a malformed override or an interpolation that leads nowhere.
+    """
+    pairs = split_arguments(arguments)
+    if not any(key == "config" for key, _ in pairs):
+        pairs.insert(0, ("config", "default"))
+    config = OmegaConf.create()
+    for is_file, group in groupby(pairs, lambda pair: pair[0] == "config"):
+        if is_file:
+            for _, name in group:
+                config = merge(config, load(find_config(name)))
+        else:  # overrides are one layer, so that model.depth=… may stand before model.name=…
+            overrides = list(group)
+            for path in {key for key, _ in overrides}.intersection(REPLACED):
+                OmegaConf.update(config, path, None, merge=False)
+            config = merge(config, _overrides(overrides), from_file=False)
+    try:
+        OmegaConf.resolve(config)
+    except OmegaConfBaseException as error:
+        raise UserError(f"An interpolation cannot be resolved: {_first_line(error)}") from error
+    return config
+
+
+def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
+    layer = OmegaConf.create()
+    for key, value in pairs:
+        try:
+            one = OmegaConf.from_dotlist([f"{key}={value}"])
+            layer = merge(layer, one, from_file=False)
+        except (YAMLError, OmegaConfBaseException) as error:
+            raise UserError(f"The override '{key}={value}' cannot be read: {_first_line(error)}") from error
+    return layer
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def as_dict(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain dicts and lists."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def with_run_config(arguments: Sequence[str]) -> list[str]:
+    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given."""
+    pairs = split_arguments(arguments)
+    run_dir = dict(pairs).get("run_dir")
+    own = Path(run_dir or ".") / "config.yaml"
+    if run_dir is None or any(key == "config" for key, _ in pairs) or not own.is_file():
+        return list(arguments)
+    return ["--config", str(own), "checkpoint_path=null", *arguments]
+
+
+def experiment_name(arguments: Sequence[str]) -> str:
+    """The stem of the last ``--config`` file, which names a run's folder; ``default`` where there is none."""
+    files = [value for key, value in split_arguments(arguments) if key == "config"]
+    return Path(files[-1]).stem if files else "default"

@@ -1,0 +1,182 @@
+"""A hospital's own table, CSV or Parquet: its columns, found by what they hold, and cells as text of one form."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecg_lightning.datamodules.folder.cells import iso
+from ecg_lightning.errors import UserError, suggest
+
+COLUMNS = {
+    "path": "the signal file, from root",
+    "patient": "the patient's id, the same for all recordings of a person",
+    "record": "the recording's id; by default its path without the suffix",
+    "codes": "diagnosis codes, several joined by the separator",
+    "age": "years",
+    "sex": "F or M in any spelling, others by sex_values",
+    "hospital": "where it was recorded",
+    "date": "when: 2021-03-17 or 2021-03-17 08:15, others by date_format",
+    "split": "train, val or test; or a fold, 1 to 10",
+    "rate": "Hz, where the files do not say it",
+    "unit": "V, mV, uV, nV or steps a millivolt, where the files do not say it",
+    "dataset": "the name of the signal within its file, where a file has several",
+    "row": "its number from 0, where a signal of a file has several recordings",
+    "leave_out": "anything but 0, no, false or nothing: the recording takes no part",
+}
+"""What the columns of a table may hold. By default a column has the name that stands here."""
+REQUIRED = ("path", "patient")
+
+
+def beside(folder: Path, name: str) -> Path:
+    """A file that the configuration names: from the archive's folder or, where there is none, from here.
+
+    Raises:
+        UserError: where it is in neither.
+    """
+    found = next((path for path in (folder / name, Path(name).expanduser()) if path.is_file()), None)
+    if found is None:
+        raise UserError(f"There is no file '{name}', neither in data.root '{folder}' nor here.")
+    return found
+
+
+def column_names(path: Path) -> list[str]:
+    """The names in a table's first row.
+
+    Raises:
+        UserError: where it is no CSV or Parquet table in UTF-8.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow.parquet
+
+            return list(pyarrow.parquet.read_schema(path).names)
+        return [name.strip() for name in next(csv.reader([_first_line(path)], delimiter=_delimiter(path)), [])]
+    except UnicodeDecodeError as error:
+        raise _encoding(path) from error
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise UserError(f"{path} cannot be read as a table: {error}") from error
+
+
+def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.DataFrame:
+    """Some columns of a table, every cell as text without spaces around it, "" where there is nothing.
+
+    Args:
+        path: a CSV file (comma, semicolon or tab; UTF-8), or a Parquet file.
+        names: columns that it has.
+        separator: what joins the items of a Parquet list.
+
+    Raises:
+        UserError: for a row with fewer or more cells than the first, or two columns of one name.
+    """
+    wanted = list(dict.fromkeys(names))
+    try:
+        if path.suffix.lower() != ".parquet":
+            return _read_csv(path, wanted)
+        import pyarrow.parquet
+
+        # Without the notes of pandas, by which a column may become the index.
+        table = pyarrow.parquet.read_table(path, columns=wanted).to_pandas(ignore_metadata=True)
+    except UnicodeDecodeError as error:
+        raise _encoding(path) from error
+    except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
+        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    return _stripped({name: _text(table[name], separator) for name in wanted})
+
+
+def _read_csv(path: Path, wanted: list[str]) -> pd.DataFrame:
+    """As text; pandas would drop the cells that a row has too many, and fill those that it has too few."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=_delimiter(path))
+        names = [name.strip() for name in next(rows, [])]
+        for name in wanted:
+            if names.count(name) > 1:
+                raise UserError(f"{path} has {names.count(name)} columns '{name}'; give them different names.")
+        places = [names.index(name) for name in wanted]
+        cells: list[list[str]] = []
+        for row in rows:
+            if len(row) != len(names):
+                if not any(cell.strip() for cell in row):
+                    continue  # an empty line
+                if len(row) < len(names) or any(cell.strip() for cell in row[len(names) :]):
+                    raise UserError(
+                        f"{path}: line {rows.line_num} has {len(row)} cells and the first line {len(names)}. A cell that "
+                        "holds the separator of cells must stand in quotes."
+                    )
+            cells.append([row[place].strip() for place in places])
+    return pd.DataFrame(cells, columns=wanted, dtype=object)
+
+
+def find_columns(path: Path, given: Mapping[str, str | None], also: Mapping[str, str]) -> dict[str, str]:
+    """Which column of a table holds what.
+
+    Args:
+        path: the table.
+        given: by what it holds (a key of `COLUMNS`), the column's name; None where the table has no such column.
+        also: columns of labels, which must be there, with their terms.
+
+    Returns:
+        The columns that there are, by what they hold.
+
+    Raises:
+        UserError: for a key that is not one of `COLUMNS`, or a column that is not in the table; with what there is.
+    """
+    for key in given:
+        if key not in COLUMNS:
+            raise UserError(f"data.columns: there is no '{key}'. {suggest(key, COLUMNS)}Choices: {', '.join(COLUMNS)}.")
+    present = column_names(path)
+    wanted = {key: given.get(key, key) for key in COLUMNS}
+    named = [*(name for key, name in given.items() if name is not None), *also]
+    for name in [*named, *(name for key in REQUIRED if (name := wanted[key]) is not None)]:
+        if name not in present:
+            key = next((key for key, value in wanted.items() if value == name), "")
+            what = f" ({COLUMNS[key]})" if key else ""
+            where = f"columns: {{{key}: …}}" if key else f"label_columns: {{…: {also[name]}}}"
+            raise UserError(
+                f"{path.name} has no column '{name}'{what}. {suggest(name, present)}It has: {', '.join(present)}. "
+                f"Say which it is: {where}."
+            )
+    if wanted["path"] is None:
+        raise UserError("data.columns.path: a table must say where the signal files are.")
+    return {key: name for key, name in wanted.items() if name is not None and name in present}
+
+
+def first_cells(path: Path) -> list[str]:
+    """The first cell of every line of a text, CSV or Parquet file that is not empty."""
+    if path.suffix.lower() == ".parquet":
+        first = column_names(path)[0]
+        return [cell for cell in read_text(path, [first])[first] if cell]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [row[0].strip() for row in csv.reader(file, delimiter=_delimiter(path)) if row and row[0].strip()]
+    except UnicodeDecodeError as error:
+        raise _encoding(path) from error
+
+
+def _encoding(path: Path) -> UserError:
+    return UserError(f"{path} is not in UTF-8; save it as 'CSV UTF-8'.")
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8-sig") as file:
+        return file.readline()
+
+
+def _delimiter(path: Path) -> str:
+    return max(",;\t", key=_first_line(path).count)
+
+
+def _stripped(cells: Mapping[str, pd.Series]) -> pd.DataFrame:
+    return pd.DataFrame({name: [cell.strip() for cell in column] for name, column in cells.items()}, dtype=object)
+
+
+def _text(column: pd.Series, separator: str) -> pd.Series:
+    """A Parquet column as text; whole numbers without a decimal point, dates in ISO 8601, lists joined."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return iso(column)
+    if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
+        column = column.astype("Int64")
+    texts = [separator.join(map(str, cell)) if isinstance(cell, (list, np.ndarray)) else str(cell) for cell in column]
+    return pd.Series(texts, name=column.name, dtype=object).where(column.notna().to_numpy(), "")

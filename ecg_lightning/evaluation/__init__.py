@@ -1,0 +1,1 @@
+"""Measuring a checkpoint, and applying it to recordings."""

@@ -1,0 +1,146 @@
+"""Measuring a checkpoint on a source: the verbs `test` and `validate`, and the report that they write."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from ecg_lightning import checkpoints
+from ecg_lightning.config.compose import compose
+from ecg_lightning.config.schema import build, check
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.splits import patients
+from ecg_lightning.errors import UserError
+from ecg_lightning.files import write_json
+from ecg_lightning.metrics import summarise, table
+from ecg_lightning.metrics.epoch import Outputs
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.training import leak
+from ecg_lightning.training.trainer import quiet, run_dir_of, stoppable, trainer_of
+
+
+def evaluate(split: str, arguments: Sequence[str]) -> int:
+    """Measures a checkpoint on the ``val`` or ``test`` recordings of a source; writes ``<split>.json`` to the run's folder."""
+    config = compose(arguments)
+    check(config, needed=("data",))
+    run_dir = Path(config.run_dir) if config.get("run_dir") else None
+    path = config.get("checkpoint_path") or (str(run_dir / "checkpoints" / "best.ckpt") if run_dir else None)
+    if path is None:
+        raise UserError("Which network? Give checkpoint_path=… (a file or a published name), or run_dir=… of a run.")
+    checkpoint = checkpoints.read(path)
+    quiet()
+    data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
+    check_fits(checkpoint.terms, checkpoint.card["label_space"], checkpoint.card["input"], data)
+    data.prepare_data()
+    data.setup({"val": "validate", "test": "test"}[split])
+    leak.refuse(leak.before(data, (split,), checkpoint), data)
+    module = checkpoint.module()
+    folder = run_dir or run_dir_of(config, arguments)
+    trainer = trainer_of(config, folder, [], False, False)
+    with stoppable(trainer):
+        (trainer.test if split == "test" else trainer.validate)(module, datamodule=data, verbose=False)
+    if trainer.is_global_zero and module.last is not None:
+        report = _report(module, module.last, data, checkpoint)
+        folder.mkdir(parents=True, exist_ok=True)
+        _save_outputs(folder / f"{split}.npz", module, module.last, data)
+        write_json(folder / f"{split}.json", report)
+        _print_report(report, f"{data.source} · {split} folds · {path}")
+        print(f"Written to {folder / f'{split}.json'}")
+    return 0
+
+
+def check_fits(terms: Sequence[str], label_space: object, expected: Mapping[str, Any], data: ECGDataModule) -> None:
+    """Refuses to measure a network that predicts these terms from this input on data of other terms or another input.
+
+    Raises:
+        UserError: naming the difference.
+    """
+    if list(data.terms) != list(terms):
+        raise UserError(
+            f"The network predicts {', '.join(terms)}; data.label_space={data.label_space} has "
+            f"{', '.join(data.terms)}. Set data.label_space={label_space}."
+        )
+    given = data.input_spec()
+    for key, value in expected.items():
+        if given[key] != value:
+            raise UserError(f"The network expects {key}={value}, the data has {given[key]}. Set data accordingly.")
+
+
+def _report(
+    module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint: checkpoints.Checkpoint
+) -> dict[str, Any]:
+    """What a run's test.json says: counts, metrics and thresholds, overall and per term."""
+    probabilities = expit(outputs.logits)
+    metrics = summarise(probabilities, outputs.targets, module.terms, module.thresholds)
+    rows = table(probabilities, outputs.targets, module.terms, module.thresholds)
+    sources = {
+        name: summarise(probabilities[own], outputs.targets[own], module.terms, module.thresholds)
+        | {"records": own.sum()}
+        for name, own in data.by_source(outputs.records).items()
+    }
+    return {
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": checkpoint.sha256,
+        "data": data.describe(),
+        "records": len(outputs.records),
+        "metrics": {key: _finite(value) for key, value in metrics.items() if "/" not in key},
+        "terms": [{key: _finite(value) for key, value in row.items()} for row in rows],
+        "sources": {
+            name: {key: _finite(value) for key, value in values.items() if "/" not in key or key.startswith("auroc/")}
+            for name, values in sources.items()
+        },
+    }
+
+
+def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: ECGDataModule) -> None:
+    """Saves logits and targets of each recording, for intervals and comparisons; patients and recordings are numbers."""
+    names = patients(data.store.index).to_numpy()[outputs.records]
+    whose = np.unique(names, return_inverse=True)[1]
+    np.savez_compressed(
+        path,
+        logits=outputs.logits,
+        targets=outputs.targets,
+        records=outputs.records,
+        patients=whose,
+        terms=module.terms,
+    )
+
+
+def _finite(value: Any) -> Any:
+    """A plain value; None where a number is not defined, since JSON has no NaN."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _print_report(report: Mapping[str, Any], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = (
+        "positive",
+        "negative",
+        "missing",
+        "auroc",
+        "ap",
+        "threshold",
+        "sensitivity",
+        "specificity",
+        "gmean",
+        "f1",
+    )
+    shown = Table(title=title)
+    shown.add_column("term")
+    for column in columns:
+        shown.add_column(column, justify="right")
+    macro = {"term": "macro", "positive": None, "negative": None} | report["metrics"]
+    sources = [{"term": f"{values['records']} of {name}"} | values for name, values in report["sources"].items()]
+    for row in (*report["terms"], macro, *sources):
+        cells = [row.get(column) for column in columns]
+        shown.add_row(
+            row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells)
+        )
+    Console(width=None if sys.stdout.isatty() else 130).print(shown)

@@ -1,0 +1,68 @@
+"""A published network applied to recordings of any format, rate, lead order and length."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ecg_lightning import checkpoints
+from ecg_lightning.datamodules.batches import windows_of
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.records import Record
+from ecg_lightning.store.pack import to_steps
+from ecg_lightning.transforms import Preprocess
+
+
+class Predictor:
+    """A network with the input that it expects: from recordings to probabilities.
+
+    Args:
+        checkpoint: a published name, a file, or a URL.
+        device: where the network runs; a GPU where there is one.
+
+    Attributes:
+        terms: the ordered terms.
+        thresholds: (terms,) probabilities at and above which a term is positive; chosen on validation.
+    """
+
+    def __init__(self, checkpoint: str, device: str | None = None) -> None:
+        found = checkpoints.read(checkpoint)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.module: ECGModule = found.module().to(self.device)
+        self.terms = found.terms
+        self.thresholds: NDArray[np.float64] = self.module.thresholds
+        spec = found.card["input"]
+        self.sampling_rate = int(spec["sampling_rate"])
+        self.window = round(spec["seconds"] * self.sampling_rate)
+        self.preprocess = Preprocess.from_dict(spec["preprocess"])
+
+    def logits(self, records: Sequence[Record]) -> NDArray[np.float64]:
+        """(records, terms) logits, averaged over the windows of recordings longer than the network's input."""
+        pieces, valid, owner = [], [], []
+        for number, record in enumerate(records):
+            steps, _ = to_steps(record.signal, record.sampling_rate, self.sampling_rate)
+            for start in windows_of(len(steps), self.window):
+                piece = steps[start : start + self.window]
+                pieces.append(np.pad(piece, ((0, self.window - len(piece)), (0, 0))))
+                valid.append(len(piece))
+                owner.append(number)
+        sums = np.zeros((len(records), len(self.terms)))
+        counts = np.bincount(owner, minlength=len(records))[:, None]
+        for first in range(0, len(pieces), 64):
+            cut = slice(first, first + 64)
+            signals = torch.from_numpy(np.stack(pieces[cut])).to(self.device)
+            x = self.preprocess(signals, torch.tensor(valid[cut], device=self.device), self.sampling_rate)
+            with torch.inference_mode():
+                np.add.at(sums, owner[cut], self.module(x).double().cpu().numpy())
+        return sums / counts
+
+    def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
+        """(records, terms) probabilities; ``calibrated`` by the scaling that validation chose."""
+        logits = self.logits(records)
+        return self.module.calibration.apply(logits) if calibrated else np.asarray(expit(logits), np.float64)
+
+    def positive(self, probabilities: NDArray[np.float64]) -> list[str]:
+        """The terms of one recording whose (uncalibrated) probability reaches the threshold."""
+        return [term for term, hit in zip(self.terms, probabilities >= self.thresholds, strict=True) if hit]

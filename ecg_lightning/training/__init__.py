@@ -1,0 +1,1 @@
+"""One training: from a configuration to a run's folder."""

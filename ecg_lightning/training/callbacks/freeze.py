@@ -1,0 +1,28 @@
+"""The layer-freezing schedule: a function of the epoch that holds no state."""
+
+import lightning.pytorch as pl
+
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.training.finetune import FineTune
+
+
+class Freeze(pl.Callback):
+    """At each epoch's start, wakes or freezes every layer group by the schedule.
+
+    A frozen group neither learns nor moves its normalisation statistics: its parameters need no gradient and its layers
+    are in evaluation mode. All parameters are in the optimizer from the start, so that a resumed run finds what it saved.
+
+    Args:
+        finetune: has the schedule.
+    """
+
+    def __init__(self, finetune: FineTune) -> None:
+        self.finetune = finetune
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Sets gradient and mode of every group."""
+        assert isinstance(pl_module, ECGModule)
+        groups = pl_module.layer_groups()
+        awake = self.finetune.awake(trainer.current_epoch, list(groups))
+        for name, group in groups.items():
+            group.requires_grad_(name in awake).train(name in awake)

@@ -1,0 +1,213 @@
+"""One run: a configuration becomes data, network and Trainer; its folder holds everything that came of it."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
+from ecg_lightning import __version__, checkpoints
+from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.weights import take_weights
+from ecg_lightning.config.compose import as_dict, compose
+from ecg_lightning.config.schema import build, check
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.modules.optim import Optim
+from ecg_lightning.training import leak, resume
+from ecg_lightning.training.callbacks import Freeze, RunRecord
+from ecg_lightning.training.callbacks.record import provenance
+from ecg_lightning.training.finetune import FineTune
+from ecg_lightning.training.logger import Logging
+from ecg_lightning.training.trainer import keep_freed_memory, quiet, run_dir_of, stoppable, trainer_of
+
+
+def fit(arguments: Sequence[str]) -> int:
+    """Trains a network, from scratch, from another run's weights, or from where the same run stopped."""
+    config = compose(arguments)
+    check(config)
+    run_dir = run_dir_of(config, arguments)
+    with resume.alone(run_dir):
+        return _fit(config, run_dir)
+
+
+def _fit(config: DictConfig, run_dir: Path) -> int:
+    resumed = resume.find(config, run_dir)
+    seed = int(config.get("seed") or 0)
+    pl.seed_everything(seed, workers=True, verbose=False)
+    quiet()
+    keep_freed_memory()
+
+    data: ECGDataModule = build("data", config.data, seed=seed)
+    data.prepare_data()
+    data.setup("fit")
+    model, finetune = _model(config, data, seed, resumed)
+    train, val = data.rows("train"), data.rows("val")
+    print(
+        f"{data.source}: {len(train)} recordings to train on, {len(val)} to validate; "
+        f"{type(model).__name__} with {sum(p.numel() for p in model.parameters()):,} parameters → {run_dir}",
+        flush=True,
+    )
+    _say_rejected(data)
+    logger: Logging = build("logger", config.get("logger") or {})
+    callbacks = _callbacks(run_dir, config, model, finetune, data)
+    trainer = trainer_of(config, run_dir, callbacks, logger.make(run_dir, as_dict(config)), finetune.freezes())
+    try:
+        with stoppable(trainer):
+            trainer.fit(model, datamodule=data, ckpt_path=resumed.name if resumed else None, weights_only=True)
+    except KeyboardInterrupt:
+        pass  # said below, as of a run that is stopped by SIGTERM
+    finally:
+        logger.finish()
+    if trainer.interrupted:
+        again = config.get("checkpoint_path") == "auto"
+        how = (
+            "The same command goes on."
+            if again
+            else f"The same command goes on with run_dir={run_dir} checkpoint_path=auto."
+        )
+        print(f"\nStopped. {how}", file=sys.stderr)
+        return 130
+    best = run_dir / "checkpoints" / "best.ckpt"
+    if trainer.is_global_zero and best.exists():
+        card = checkpoints.card_of(str(best))
+        score = card["metrics"].get(model.monitor, float("nan"))
+        print(
+            f"Best epoch {card['epoch']}: {model.monitor} {score:.4f}. Checkpoints, metrics.csv and config.yaml are in {run_dir}"
+        )
+    return 0
+
+
+def _say_rejected(data: ECGDataModule) -> None:
+    stores = [part.store for part in data.sources.values()]
+    rejected = sum(store.meta["rejected"] for store in stores)
+    if rejected:
+        lists = ", ".join(str(store.path / "rejected.csv") for store in stores if store.meta["rejected"])
+        print(f"{rejected} of {rejected + sum(map(len, stores))} recordings are set aside, see {lists}", flush=True)
+
+
+def _model(
+    config: DictConfig, data: ECGDataModule, seed: int, resumed: Checkpoint | None
+) -> tuple[ECGModule, FineTune]:
+    """The network in training, with the weights it starts from and a card that says what it is."""
+    finetune: FineTune = build("finetune", config.get("finetune") or {})
+    given = as_dict(config.model)
+    model: ECGModule = build("model", given, terms=list(data.terms), leads=len(data.preprocess.leads))
+    optim: Optim = build("optim", config.get("optim") or {})
+    groups = list(model.layer_groups())
+    finetune.check(groups)
+    model.optim, model.rates, model.seed = optim, finetune.rates_of(groups), seed
+    rows = data.rows("train")
+    model.positive_weight.copy_(torch.from_numpy(positive_weights(data.targets[rows], optim, data.draws(rows))))
+    if not _has_both_classes(data.targets[data.rows("val")]):
+        model.monitor = "val/loss"
+        print(
+            "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
+            file=sys.stderr,
+        )
+    model.card = {
+        "format": 1,
+        "model": given,
+        "label_space": data.label_space,
+        "terms": list(data.terms),
+        "input": data.input_spec(),
+        "data": data.describe(),
+        "allow_leak": data.allow_leak,
+        "parent": None,
+        "version": __version__,
+    } | {"provenance": provenance()}
+    if resumed is not None:
+        _go_on(model, data, finetune, resumed)
+    else:
+        _begin(model, data, finetune)
+    assert model.seen is not None
+    model.card["seen"] = len(model.seen)
+    return model, finetune
+
+
+def _begin(model: ECGModule, data: ECGDataModule, finetune: FineTune) -> None:
+    """Checks for leaks, and takes the parent's weights where there is one."""
+    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
+    leak.check_training(data, parent)
+    model.seen = leak.seen(data, parent)
+    if parent is None:
+        return
+    taken = take_weights(model.network, model.terms, parent.state, parent.terms, finetune.reset_head)
+    print(f"From {parent.name}: {taken}", flush=True)
+    _warn_of_other_input(parent.card["input"], data.input_spec())
+    model.card["allow_leak"] |= parent.card.get("allow_leak", False)
+    model.card["parent"] = {
+        "name": parent.title, "sha256": parent.sha256, "data": parent.card["data"], "parent": parent.card.get("parent"),
+    }  # fmt: skip
+
+
+def _go_on(model: ECGModule, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> None:
+    """Makes sure that it is the same run, and takes over what it knows of its past; Lightning takes the weights."""
+    resume.check_same(resumed, model.card)
+    if (finetune.checkpoint is None) != (resumed.card["parent"] is None):
+        began = "from scratch" if resumed.card["parent"] is None else f"from {resumed.card['parent']['name']}"
+        raise resume.another(resumed, f"it began {began}, and finetune.checkpoint is {finetune.checkpoint} here")
+    model.seen = leak.seen(data, resumed)
+    if resumed.seen is not None and len(model.seen) > len(resumed.seen):
+        raise resume.another(resumed, "other recordings trained it")
+    leak.check_training(data, leak.ancestors(data, resumed) if resumed.card["parent"] else None)
+    model.card["allow_leak"] |= resumed.card["allow_leak"]
+    model.card["parent"] = resumed.card["parent"]
+
+
+def positive_weights(
+    targets: NDArray[np.float32], optim: Optim, draws: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """(terms,) weight of a positive in the loss: negatives/positives, its root, or 1; bounded, and 1 without positives.
+
+    Args:
+        targets: (recordings, terms) 1, 0 or NaN.
+        optim: which weight, and its bound.
+        draws: (recordings,) how likely each is drawn, so that positives count as often as they are met.
+    """
+    if optim.positive_weight == "none":
+        return np.ones(targets.shape[1], np.float32)
+    each = np.ones(len(targets)) if draws is None else draws
+    positive, negative = each @ (targets == 1), each @ (targets == 0)
+    ratio: NDArray[np.float64] = np.divide(negative, positive, out=np.ones(targets.shape[1]), where=positive > 0)
+    weight = np.sqrt(ratio) if optim.positive_weight == "sqrt" else ratio
+    return np.clip(weight, 1 / optim.max_positive_weight, optim.max_positive_weight).astype(np.float32)
+
+
+def _has_both_classes(targets: NDArray[np.float32]) -> bool:
+    return bool(((targets == 1).any(0) & (targets == 0).any(0)).any())
+
+
+def _callbacks(
+    run_dir: Path, config: DictConfig, model: ECGModule, finetune: FineTune, data: ECGDataModule
+) -> list[Callback]:
+    mode = "min" if model.monitor == "val/loss" else "max"
+    facts = provenance() | {"data": data.store.fingerprint}
+    found: list[Callback] = [
+        Freeze(finetune),
+        RunRecord(run_dir, as_dict(config) | {"run_dir": str(run_dir)}, facts),
+        _checkpoint(run_dir, "best", monitor=model.monitor, mode=mode),
+        _checkpoint(run_dir, "last"),  # after `best`, so that it knows the best score
+    ]
+    if model.optim.patience is not None:
+        found.append(EarlyStopping(model.monitor, patience=model.optim.patience, mode=mode, check_finite=False))
+    return found
+
+
+def _checkpoint(run_dir: Path, name: str, **which: Any) -> Callback:
+    # At the epoch's very end, when nothing of the epoch is left to do: a resumed run starts with the next one.
+    return resume.Kept(
+        run_dir / "checkpoints", name, enable_version_counter=False, save_on_train_epoch_end=True, **which
+    )
+
+
+def _warn_of_other_input(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for key, value in before.items():
+        if now[key] != value:
+            print(f"Note: the checkpoint was trained with {key}={value}, this run has {now[key]}.", file=sys.stderr)

@@ -1,0 +1,126 @@
+"""The Trainer as every run has it, where a run's folder is, and what a process is set to before it trains."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.utilities.types import _PATH
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from omegaconf import DictConfig
+
+from ecg_lightning.config.compose import as_dict, experiment_name
+from ecg_lightning.config.schema import build
+
+
+def run_dir_of(config: DictConfig, arguments: Sequence[str]) -> Path:
+    """The run's folder: ``run_dir``, or ``runs/<experiment>/<time>``."""
+    if config.get("run_dir"):
+        return Path(config.run_dir)
+    return Path("runs") / experiment_name(arguments) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], logger: Any, freezes: bool) -> pl.Trainer:
+    """Lightning's Trainer with the values of the configuration and what every run has.
+
+    Args:
+        config: its group ``trainer``.
+        run_dir: where Lightning may write.
+        callbacks: of this run.
+        logger: of this run, or False.
+        freezes: whether layer groups are ever frozen, which several processes must know.
+    """
+    values = as_dict(config.get("trainer") or DictConfig({}))
+    strategy = values.get("strategy", "auto")
+    if freezes and strategy in ("auto", "ddp") and _devices(values) > 1:
+        # Frozen parameters get no gradient; without this, replicas wait for them for ever.
+        values["strategy"] = "ddp_find_unused_parameters_true"
+    trainer: pl.Trainer = build(
+        "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir, use_distributed_sampler=False,
+        plugins=[WholeCheckpoints()],
+    )  # fmt: skip
+    return trainer
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint so that a kill at any moment leaves the old file or the whole new one.
+
+    Lightning writes into the system's folder of temporary files and moves the file from there, which between two file
+    systems is a copy that a kill cuts off.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
+        """Writes ``<path>.part`` and renames it when it is on the disk."""
+        content = BytesIO()
+        torch.save(checkpoint, content)
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".part")
+        try:
+            with partial.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)  # on a full disk
+
+
+@contextmanager
+def stoppable(trainer: pl.Trainer) -> Iterator[None]:
+    """Makes Ctrl-C a KeyboardInterrupt again, where Lightning would end the process with status 1 and no word."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if not trainer.interrupted:
+            raise
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
+        raise KeyboardInterrupt from error
+
+
+def _devices(values: Mapping[str, Any]) -> int:
+    devices = values.get("devices", "auto")
+    if isinstance(devices, list):
+        return len(devices)
+    if isinstance(devices, int) and devices >= 0:
+        return devices * int(values.get("num_nodes", 1))
+    return torch.cuda.device_count() if values.get("accelerator", "auto") in ("auto", "gpu", "cuda") else 1
+
+
+def quiet() -> None:
+    """Silences what does not help here: packed data wants no workers, folders are looked after by us, advertisements."""
+    for text in (
+        ".*does not have many workers.*", ".*Checkpoint directory .* exists and is not empty.*",
+        ".*is smaller than the logging interval.*", ".*LeafSpec.* is deprecated.*",
+        ".*could not find the monitored key.*",  # in epochs without validation
+    ):  # fmt: skip
+        warnings.filterwarnings("ignore", text)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc keep freed buffers: giving activations back to the kernel each step costs page faults on the CPU."""
+    if sys.platform != "linux":
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:  # another C library has no such threshold
+        return
+    m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
+    libc.mallopt(m_mmap_threshold, 1 << 30)
+    libc.mallopt(m_trim_threshold, 2**31 - 1)

@@ -1,0 +1,78 @@
+"""Rates, parameter groups and schedules by hand calculation."""
+
+import pytest
+import torch
+from torch import nn
+
+from ecg_lightning.errors import UserError
+from ecg_lightning.modules.optim import Optim, layer_rates, parameter_groups
+
+
+def groups() -> dict[str, nn.Module]:
+    return {"stem": nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3)), "head": nn.Linear(3, 2)}
+
+
+def test_weights_decay_and_vectors_do_not_and_every_layer_group_has_its_rate() -> None:
+    found = parameter_groups(groups(), {"stem": 0.1}, lr=0.01, weight_decay=0.3)
+    said = [(g["lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in found]
+    assert said == [
+        (0.001, 0.3, [(3, 2, 3)]), (0.001, 0.0, [(3,), (3,), (3,)]), (0.01, 0.3, [(2, 3)]), (0.01, 0.0, [(2,)]),
+    ]  # fmt: skip
+
+
+def test_every_parameter_is_in_one_group_frozen_or_not() -> None:
+    network = groups()
+    network["stem"].requires_grad_(False)
+    found = [p for g in parameter_groups(network, {}, 0.1, 0.0) for p in g["params"]]
+    assert {id(p) for p in found} == {id(p) for m in network.values() for p in m.parameters()}
+    assert len(found) == 6
+
+
+def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
+    optim = Optim(warmup=0.2)
+    assert optim.rate_at(0, 100) == pytest.approx(0.04)
+    assert optim.rate_at(10, 100) == pytest.approx(0.52)
+    assert optim.rate_at(20, 100) == pytest.approx(1.0)
+    assert optim.rate_at(60, 100) == pytest.approx(0.5)
+    assert optim.rate_at(100, 100) == pytest.approx(0.0)
+    assert Optim(warmup=0.0, schedule="constant").rate_at(77, 100) == 1.0
+
+
+def test_a_cosine_run_ends_near_zero_each_group_at_its_share() -> None:
+    found = Optim(lr=1.0, warmup=0.5).configure(groups(), {"stem": 0.1}, steps=10, monitor="val/auroc")
+    optimizer, scheduler = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(10):
+        optimizer.step()
+        scheduler.step()
+        rates.append([g["lr"] for g in optimizer.param_groups])
+    assert rates[4] == pytest.approx([0.1, 0.1, 1.0, 1.0])
+    assert rates[-1] == pytest.approx([0.0] * 4)
+    assert found["lr_scheduler"]["interval"] == "step"
+
+
+@pytest.mark.parametrize(("monitor", "mode"), [("val/auroc", "max"), ("val/loss", "min")])
+def test_plateau_watches_validation(monitor: str, mode: str) -> None:
+    found = Optim(schedule="plateau", plateau_patience=0).configure(groups(), {}, 10, monitor)
+    scheduler = found["lr_scheduler"]["scheduler"]
+    assert isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+    assert (scheduler.mode, found["lr_scheduler"]["monitor"]) == (mode, monitor)
+
+
+def test_layer_rates_by_hand() -> None:
+    assert layer_rates(["a", "b", "c"], 0.75) == {"a": 0.5625, "b": 0.75, "c": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"optimizer": "adamv"}, "there is no 'adamv'. Choices: adamw, adam, sgd"),
+        ({"schedule": "cos"}, "Choices: cosine, plateau, constant"),
+        ({"positive_weight": "yes"}, "Choices: balanced, sqrt, none"),
+        ({"lr": 0.0}, "optim.lr=0.0 must be above 0"),
+        ({"warmup": 1.0}, "optim.warmup=1.0 is a share"),
+    ],
+)
+def test_mistakes_list_the_choices(values: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Optim(**values)  # type: ignore[arg-type]

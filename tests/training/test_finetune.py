@@ -1,0 +1,218 @@
+"""Fine-tuning: what is taken from a checkpoint, what is frozen when, and that a resumed run is the uninterrupted one."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import small
+from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints.weights import take_weights
+from ecg_lightning.errors import UserError
+from ecg_lightning.models.resnet1d import ResNet1d
+from ecg_lightning.training.finetune import FineTune
+
+GROUPS = ["stem", "stage1", "stage2", "stage3", "stage4", "head"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.archive(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="module")
+def parent(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.fit(root, tmp_path_factory.mktemp("runs") / "parent", "trainer.max_epochs=1")
+
+
+def network(outputs: int = 3) -> ResNet1d:
+    return ResNet1d(18, outputs=outputs, widths=(4, 4, 8, 8), block="basic", pooling="mean")
+
+
+def state(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return checkpoints.read(str(run_dir / "checkpoints" / f"{name}.ckpt")).state
+
+
+def group_of(name: str) -> str:
+    if name.startswith("stages."):
+        return f"stage{int(name.split('.')[1]) + 1}"
+    return "stem" if name.startswith("stem.") else "head"
+
+
+def test_head_rows_go_by_term_and_the_rest_as_it_is() -> None:
+    torch.manual_seed(0)
+    old, new = network(3), network(4)
+    before = new.head.weight.detach().clone()
+    taken = take_weights(new, ["PVC", "NEW", "AFIB", "STACH"], old.state_dict(), ["AFIB", "PVC", "SBRAD"])
+    assert (
+        str(taken)
+        == f"{len(old.state_dict()) - 2}/{len(old.state_dict())} tensors; head: 2 of 4 terms kept; fresh: NEW, STACH"
+    )
+    torch.testing.assert_close(new.head.weight[0], old.head.weight[1])
+    torch.testing.assert_close(new.head.weight[2], old.head.weight[0])
+    torch.testing.assert_close(new.head.bias[2], old.head.bias[0])
+    torch.testing.assert_close(new.head.weight[[1, 3]], before[[1, 3]])
+    for name, tensor in new.state_dict().items():
+        if not name.startswith("head."):
+            torch.testing.assert_close(tensor, old.state_dict()[name])
+
+
+def test_the_same_terms_take_every_tensor_and_a_reset_head_none() -> None:
+    old = network()
+    terms = ["A", "B", "C"]
+    taken = take_weights(network(), terms, old.state_dict(), terms)
+    assert str(taken) == f"{len(old.state_dict())}/{len(old.state_dict())} tensors; head: 3 of 3 terms kept"
+    assert take_weights(network(), terms, old.state_dict(), terms, reset_head=True).fresh == terms
+
+
+def test_tensors_that_are_missing_unexpected_or_of_another_shape_are_named() -> None:
+    tensors = network().state_dict()
+    tensors["stem.9.weight"] = tensors.pop("stem.0.weight")
+    tensors["stages.0.0.body.0.weight"] = torch.zeros(1)
+    with pytest.raises(UserError) as error:
+        take_weights(network(), ["A"] * 3, tensors, ["A"] * 3)
+    assert "missing: stem.0.weight" in str(error.value)
+    assert "unexpected: stem.9.weight" in str(error.value)
+    assert "of another shape: stages.0.0.body.0.weight (1,) for (4, 4, 3)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"schedule": {0: ["haed"]}},
+            "there is no layer group 'haed'. Did you mean: 'head'? The network's: stem, stage1",
+        ),
+        ({"schedule": {1: "all"}}, "must say what is awake at epoch 0"),
+        ({"schedule": {0: 3}}, "3 is neither `all` nor a list of layer groups"),
+        ({"layer_decay": 1.5}, "layer_decay=1.5 must be above 0 and at most 1"),
+        ({"rates": {"stage9": 0.1}}, "there is no layer group 'stage9'"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_explained(values: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said.replace("?", r"\?")):
+        FineTune(**values).check(GROUPS)  # type: ignore[arg-type]
+
+
+def test_the_schedule_is_a_function_of_the_epoch_and_rates_of_the_depth() -> None:
+    finetune = FineTune(schedule={0: ["head"], 2: ["stage4", "head"], 4: "all"}, layer_decay=0.5, rates={"stem": 0.01})
+    assert [sorted(finetune.awake(epoch, GROUPS)) for epoch in (0, 1, 2, 3)] == [["head"]] * 2 + [
+        ["head", "stage4"]
+    ] * 2
+    assert finetune.awake(4, GROUPS) == finetune.awake(99, GROUPS) == frozenset(GROUPS)
+    assert finetune.rates_of(GROUPS) == {
+        "stem": 0.01, "stage1": 0.0625, "stage2": 0.125, "stage3": 0.25, "stage4": 0.5, "head": 1.0,
+    }  # fmt: skip
+
+
+def test_frozen_weights_and_statistics_do_not_move_by_a_bit(root: Path, parent: Path, tmp_path: Path) -> None:
+    best = parent / "checkpoints" / "best.ckpt"
+    common = (f"finetune.checkpoint={best}", "finetune.schedule={0: [head], 1: [stage4, head]}")
+    first = state(small.fit(root, tmp_path / "one", *common, "trainer.max_epochs=1"))
+    second = state(small.fit(root, tmp_path / "two", *common, "trainer.max_epochs=2"))
+    start = checkpoints.read(str(best)).state
+    moved = [{group_of(k) for k in start if not torch.equal(start[k], later[k])} for later in (first, second)]
+    assert moved == [{"head"}, {"head", "stage4"}]
+    statistics = [k for k in start if "running_" in k and group_of(k) == "stage4"]
+    assert statistics
+    assert all(torch.equal(start[k], first[k]) and not torch.equal(start[k], second[k]) for k in statistics)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    root: Path, parent: Path, tmp_path: Path, schedule: str
+) -> None:
+    common = (
+        f"finetune.checkpoint={parent}/checkpoints/best.ckpt", "finetune.schedule={0: [head], 1: [stage4, head], 2: all}",
+        f"optim.schedule={schedule}", "trainer.max_epochs=4", "data.augment={gain: 0.2}",
+    )  # fmt: skip
+    whole = small.fit(root, tmp_path / "whole", *common)
+    cut = tmp_path / "cut"
+    # Stopped in the middle by an exception in the third epoch, then the same command again.
+    code = (
+        "import sys\n"
+        f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
+        "import small, torch\nfrom pathlib import Path\nfrom ecg_lightning.modules.base import ECGModule\n"
+        "step = ECGModule.training_step\n"
+        "def training_step(self, batch, batch_idx):\n"
+        "    if self.current_epoch == 2 and batch_idx == 1: sys.stdout.flush(); import os; os._exit(9)\n"
+        "    return step(self, batch, batch_idx)\n"
+        "ECGModule.training_step = training_step\n"
+        "small.fit(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(root), str(cut), *common], capture_output=True, check=False
+    )
+    assert killed.returncode == 9, killed.stderr.decode()
+    small.fit(root, cut, *common, "checkpoint_path=auto")
+    one, two = state(whole), state(cut)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    optimizers = [
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"][0]["state"]
+        for run in (whole, cut)
+    ]
+    for number, moments in optimizers[0].items():
+        assert all(
+            torch.equal(torch.as_tensor(v), torch.as_tensor(optimizers[1][number][k])) for k, v in moments.items()
+        )
+    assert (whole / "metrics.csv").read_text() == (cut / "metrics.csv").read_text()
+    epochs = [row["epoch"] for row in csv.DictReader((cut / "metrics.csv").read_text().splitlines())]
+    assert epochs == ["0", "1", "2", "3"]
+
+
+def test_a_fine_tuned_checkpoint_names_its_parent(root: Path, parent: Path, tmp_path: Path) -> None:
+    url = checkpoints.publish(str(parent), "parent-v1", str(tmp_path / "published"))
+    run = small.fit(
+        root, tmp_path / "child", f"finetune.checkpoint={url}", "data.label_space=[AFIB,SR]", "trainer.max_epochs=1"
+    )
+    card = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))
+    assert card["parent"]["name"] == "parent-v1"
+    assert len(card["parent"]["sha256"]) == 64
+    assert card["terms"] == ["AFIB", "SR"]
+
+
+DDP = """
+import sys
+import torch
+sys.path[:0] = [sys.argv[1]]
+import small
+from pathlib import Path
+import ecg_lightning.modules.base as base
+end = base.ECGModule.on_validation_epoch_end
+def compare(self):
+    end(self)
+    flat = torch.cat([p.detach().flatten() for p in self.parameters()])
+    both = self.all_gather(flat)
+    assert len(both) == 2, both.shape
+    assert torch.equal(both[0], both[1]), f'replicas differ in epoch {self.current_epoch}'
+    if self.global_rank == 0:
+        print('replicas equal', self.current_epoch, len(self.last.records), flush=True)
+base.ECGModule.on_validation_epoch_end = compare
+small.fit(Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
+"""
+
+
+def test_two_processes_keep_their_replicas_equal_through_unfreezing(root: Path, parent: Path, tmp_path: Path) -> None:
+    script = tmp_path / "ddp.py"
+    script.write_text(DDP)
+    words = (
+        f"finetune.checkpoint={parent}/checkpoints/best.ckpt", "finetune.schedule={0: [head], 1: [stage4, head], 2: all}",
+        "trainer.max_epochs=3", "trainer.devices=2", "trainer.strategy=ddp",
+    )  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(script), str(Path(__file__).parents[1]), str(root), str(tmp_path / "run"), *words],
+        capture_output=True, text=True, check=False, env=environment, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    validated = len(
+        np.unique([int(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith("replicas equal")])
+    )
+    assert done.stdout.count("replicas equal") == 3, done.stdout
+    assert validated == 1  # every record once, though the processes' shares are padded to equal length

@@ -1,0 +1,228 @@
+"""A run's folder: what is in it, what W&B gets, and what is refused."""
+
+import csv
+import hashlib
+import json
+import shutil
+import signal
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+from wandb.proto import wandb_internal_pb2
+
+import small
+from ecg_lightning import checkpoints
+from ecg_lightning.errors import UserError
+from ecg_lightning.modules import ResNet1dModule
+
+
+def wandb_records(path: Path) -> Iterator[bytes]:
+    """The records of an offline log: LevelDB's log format (blocks of 32 KiB, chunks of crc, length, type) after 7 bytes."""
+    content, position, whole = path.read_bytes(), 7, b""
+    while position + 7 <= len(content):
+        left = 32768 - position % 32768
+        if left < 7:
+            position += left
+            continue
+        length, kind = struct.unpack_from("<HB", content, position + 4)
+        whole += content[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # a full record, or the last chunk of one
+            yield whole
+            whole = b""
+
+
+NO_BAR = "trainer.enable_progress_bar=false"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.archive(tmp_path_factory.mktemp("archive"), 120)
+
+
+@pytest.fixture(scope="module")
+def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = small.fit(root, tmp_path_factory.mktemp("runs") / "one")
+    assert small.run("test", [f"run_dir={folder}", NO_BAR]) == 0
+    return folder
+
+
+def test_the_folder_has_everything(run: Path) -> None:
+    assert sorted(path.name for path in run.iterdir()) == [
+        "checkpoints", "config.yaml", "metrics.csv", "test.json", "test.npz",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"train/loss", "train/lr", "val/loss", "val/auroc", "val/auroc/AFIB", "val/ap", "val/f1/PVC"} <= rows[
+        0
+    ].keys()
+
+
+def test_config_yaml_repeats_the_run(root: Path, run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    assert small.run("fit", ["--config", str(run / "config.yaml"), f"run_dir={again}"]) == 0
+    assert (again / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+    text = (run / "config.yaml").read_text()
+    assert "# git_commit:" in text
+    assert "# data: " in text
+    assert OmegaConf.create(text).data.name == "PTBXLDataModule"
+
+
+def test_test_json_holds_counts_thresholds_and_metrics_and_no_patient(root: Path, run: Path) -> None:
+    report = json.loads((run / "test.json").read_text())
+    assert report["records"] == report["data"]["records"]["test"]
+    row = next(row for row in report["terms"] if row["term"] == "AFIB")
+    assert row["positive"] + row["negative"] + row["missing"] == report["records"]
+    assert row["threshold"] == checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))["thresholds"][0]
+    macro = [r["auroc"] for r in report["terms"] if r["auroc"] is not None]
+    assert report["metrics"]["auroc"] == pytest.approx(np.mean(macro))
+    best = run / "checkpoints" / "best.ckpt"
+    assert report["checkpoint_sha256"] == hashlib.sha256(best.read_bytes()).hexdigest()
+    assert "patient" not in json.dumps(report)
+    assert "patient" not in json.dumps(checkpoints.card_of(str(best)))
+
+
+def test_the_reported_auroc_is_scikit_learns_on_the_same_probabilities(root: Path, run: Path) -> None:
+    from ecg_lightning.datamodules import PTBXLDataModule
+    from ecg_lightning.evaluation.predictor import Predictor
+    from ecg_lightning.records import Record
+
+    data = PTBXLDataModule(root=str(root), seconds=3, store_dir=str(run.parent / "store"), pack_workers=1)
+    rows = data.rows("test")
+    signals, _ = data.store.read(rows, np.zeros(len(rows), np.int64), 300)
+    records = [Record(signal.T.astype(np.float32) / 1000, 100.0) for signal in signals]
+    probabilities = Predictor(str(run / "checkpoints" / "best.ckpt"), device="cpu").probabilities(records)
+    report = json.loads((run / "test.json").read_text())
+    for column, row in enumerate(report["terms"]):
+        targets = data.targets[rows][:, column]
+        if row["auroc"] is not None:
+            assert row["auroc"] == pytest.approx(roc_auc_score(targets, probabilities[:, column]), abs=1e-6)
+
+
+def test_what_is_set_aside_is_said_in_a_line(
+    root: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(root, tmp_path / "ptbxl")
+    (lost, *_) = sorted((tmp_path / "ptbxl" / "records100").rglob("*.dat"))
+    lost.unlink()
+    small.fit(tmp_path / "ptbxl", tmp_path / "run", "trainer.max_epochs=1")
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "set aside" in line)
+    said, _, path = line.partition(", see ")
+    assert said == "1 of 120 recordings are set aside"
+    assert lost.stem[:5] in Path(path).read_text()
+
+
+def test_validate_measures_what_training_logged(root: Path, run: Path) -> None:
+    assert small.run("validate", [f"run_dir={run}", NO_BAR]) == 0
+    report = json.loads((run / "val.json").read_text())
+    (run / "val.json").unlink()
+    logged = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))["metrics"]["val/auroc"]
+    assert report["metrics"]["auroc"] == pytest.approx(logged, abs=1e-6)
+
+
+def test_wandb_offline_holds_the_metrics_and_never_asks(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = small.fit(root, tmp_path / "run", "logger.wandb=true", "logger.group=study", "trainer.max_epochs=1")
+    (log,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
+    logged, group = {}, ""
+    for data in wandb_records(log):
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        if record.WhichOneof("record_type") == "run":
+            group = group or record.run.run_group
+        for item in record.history.item:
+            logged["/".join(item.nested_key) or item.key] = json.loads(item.value_json)
+    row = next(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
+    assert group == "study"
+    for key in ("val/auroc", "val/auroc/STACH", "val/loss", "train/loss"):
+        assert logged[key] == pytest.approx(float(row[key]), rel=1e-4), key
+
+
+def test_a_finished_run_is_not_trained_over(root: Path, run: Path) -> None:
+    with pytest.raises(UserError, match=r"already holds a run. Go on with it by checkpoint_path=.*last.ckpt"):
+        small.fit(root, run)
+
+
+def test_a_run_stopped_by_the_keyboard_says_how_it_goes_on(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = ResNet1dModule.training_step
+
+    def press(module: ResNet1dModule, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        if module.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(module, batch, batch_idx)
+
+    words = small.arguments(root, tmp_path / "run", NO_BAR)
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(ResNet1dModule, "training_step", press)
+        assert small.run("fit", words) == 130
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert f"goes on with run_dir={tmp_path}/run checkpoint_path=auto." in capsys.readouterr().err
+    with pytest.raises(UserError, match="already holds a run"):
+        small.run("fit", words)
+    assert small.run("fit", [*words, "checkpoint_path=auto"]) == 0
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["checkpoint_path=nowhere.ckpt"], "There is no checkpoint file 'nowhere.ckpt'"),
+        (["data.label_space=ptbxl_super"], "The network predicts AFIB, 1AVB"),
+        (["data.sampling_rate=50"], "The network expects sampling_rate=100, the data has 50"),
+        (["data.normalisation=none"], "The network expects preprocess="),
+    ],
+)
+def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, words: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        small.run("test", [f"run_dir={run}", NO_BAR, *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data.val_folds=[3]", "data.test_folds=[3]"], "a fold is on one side only"),
+        (["data.train_records=9999"], "there are only"),
+        (["data.augment={gian: 1}"], "There is no augmentation gian. Choose from: gain"),
+        (["data.normalisation=minmax"], "normalisation"),
+        (["data.leads=[I,X9]"], "X9"),
+        (["data.band=[0.5,80]"], "80"),
+        (["finetune.checkpoint=nothing-v1"], "There is no checkpoint 'nothing-v1'"),
+        (["model.widths=[1,2]"], "ResNet1d expects 4 widths"),
+        (["checkpoint_path=nowhere.ckpt"], "checkpoint_path: there is no file 'nowhere.ckpt'"),
+    ],
+)
+def test_mistakes_in_values_are_explained(root: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        small.fit(root, tmp_path / "run", *words)
+
+
+def test_fewer_leads_and_another_label_space_train_and_predict(root: Path, tmp_path: Path) -> None:
+    words = ("data.leads=[I,II,V2]", "data.label_space=[AFIB,SR,own:MINE]", "trainer.max_epochs=1")
+    folder = small.fit(root, tmp_path / "run", *words)
+    module = checkpoints.read(str(folder / "checkpoints" / "best.ckpt")).module()
+    assert module.network.leads == 3
+    assert module.terms == ("AFIB", "SR", "MINE")
+
+
+def test_a_validation_without_both_classes_falls_back_to_the_loss(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = small.fit(root, tmp_path / "run", "data.label_space=[WPW]", "trainer.max_epochs=1", "optim.patience=2")
+    assert "epochs are compared by val/loss" in capsys.readouterr().err
+    assert (folder / "checkpoints" / "best.ckpt").is_file()
