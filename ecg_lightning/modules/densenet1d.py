@@ -1,9 +1,11 @@
 """DenseNet1d in training."""
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from ecg_lightning.models.densenet1d import DenseNet1d
 from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.ranges import Between, Dropout, Kernel, Width, checked
 
 
 class DenseNet1dModule(ECGModule):
@@ -21,18 +23,19 @@ class DenseNet1dModule(ECGModule):
         dropout: probability before the head.
     """
 
+    @checked
     def __init__(
         self,
         *,
         terms: Sequence[str],
-        leads: int = 12,
-        depth: int = 121,
-        growth_rate: int = 32,
-        stem_width: int = 64,
-        bottleneck: int = 4,
-        kernel_size: int = 3,
-        stem_kernel: int = 7,
-        dropout: float = 0.0,
+        leads: Annotated[int, Between(1, 12)] = 12,
+        depth: Literal[121, 201] = 121,
+        growth_rate: Annotated[int, Between(1, 1024)] = 32,
+        stem_width: Width = 64,
+        bottleneck: Annotated[int, Between(1, 64)] = 4,
+        kernel_size: Kernel = 3,
+        stem_kernel: Kernel = 7,
+        dropout: Dropout = 0.0,
     ) -> None:
         network = DenseNet1d(
             depth=depth, leads=leads, outputs=len(terms), growth_rate=growth_rate, stem_width=stem_width,

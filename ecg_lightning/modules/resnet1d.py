@@ -1,9 +1,11 @@
 """ResNet1d in training."""
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from ecg_lightning.models.resnet1d import Block, Pooling, ResNet1d
+from ecg_lightning.models.resnet1d import Block, Pooling, ResNet1d, Widths
 from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.ranges import Between, Dropout, Kernel, checked
 
 
 class ResNet1dModule(ECGModule):
@@ -22,19 +24,20 @@ class ResNet1dModule(ECGModule):
         dropout: probability before the head.
     """
 
+    @checked
     def __init__(
         self,
         *,
         terms: Sequence[str],
-        leads: int = 12,
-        depth: int = 18,
-        widths: list[int] | None = None,
-        kernel_size: int = 3,
-        stem_kernel: int = 3,
+        leads: Annotated[int, Between(1, 12)] = 12,
+        depth: Literal[18, 34, 50, 101] = 18,
+        widths: Widths | None = None,
+        kernel_size: Kernel = 3,
+        stem_kernel: Kernel = 3,
         block: Block | None = None,
-        first_stride: int = 2,
+        first_stride: Annotated[int, Between(1, 16)] = 2,
         pooling: Pooling = "max_mean",
-        dropout: float = 0.5,
+        dropout: Dropout = 0.5,
     ) -> None:
         network = ResNet1d(
             depth=depth, leads=leads, outputs=len(terms), widths=widths or (64, 128, 256, 512), kernel_size=kernel_size,
