@@ -11,10 +11,9 @@ from dataclasses import dataclass, fields
 from functools import wraps
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, ParamSpec, Union, get_args, get_origin
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -269,16 +268,16 @@ def check_fields(instance: Any) -> None:
             fit(getattr(instance, field.name), field.type, field.name)
 
 
-def checked(init: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], None]:
+def checked(init: Callable[P, None]) -> Callable[P, None]:
     """Makes a constructor refuse values outside the ranges in its annotations, with a Misfit."""
     signature = inspect.signature(init)
 
     @wraps(init)
-    def wrapper(self: T, *args: P.args, **kwargs: P.kwargs) -> None:
-        for name, value in signature.bind(self, *args, **kwargs).arguments.items():
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
             hint = signature.parameters[name].annotation
             if _restricted(hint):
                 fit(value, hint, name)
-        init(self, *args, **kwargs)
+        init(*args, **kwargs)
 
     return wrapper

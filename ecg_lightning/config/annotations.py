@@ -2,7 +2,8 @@
 
 import ast
 from collections.abc import Callable
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from types import UnionType
 from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin
 
@@ -102,7 +103,7 @@ def _within_reach(hint: Any) -> Any:
         return Annotated[(_within_reach(inner[0]), *inner[1:])]
     if origin in (Union, UnionType):
         kept = [_within_reach(choice) for choice in inner if choice is not _Elsewhere]
-        return Union[tuple(kept)] if set(kept) - {type(None)} else Any
+        return reduce(or_, kept) if set(kept) - {type(None)} else Any
     if origin in (list, dict):
         return origin[tuple(map(_within_reach, inner))]
     return hint

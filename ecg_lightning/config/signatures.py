@@ -173,9 +173,10 @@ def _is_dataclass(node: ast.ClassDef) -> bool:
 def _fields(lineage: list[tuple[str, ast.ClassDef]]) -> Iterator[tuple[str, str, Any]]:
     for module, node in reversed(lineage):
         for line in node.body if _is_dataclass(node) else []:
-            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-                if "ClassVar" not in ast.unparse(line.annotation) and "init=False" not in ast.unparse(line):
-                    yield line.target.id, expand(line.annotation, module, _alias), _default(line.value)
+            if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)):
+                continue
+            if "ClassVar" not in ast.unparse(line.annotation) and "init=False" not in ast.unparse(line):
+                yield line.target.id, expand(line.annotation, module, _alias), _default(line.value)
 
 
 def _parameters(node: ast.FunctionDef, module: str) -> Iterator[tuple[str, str, Any]]:
