@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints.card import Input
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import build, check
 from ecg_lightning.datamodules.base import ECGDataModule
@@ -33,7 +35,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     checkpoint = checkpoints.read(path)
     quiet()
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
-    check_fits(checkpoint.terms, checkpoint.card["label_space"], checkpoint.card["input"], data)
+    check_fits(checkpoint.terms, checkpoint.card.label_space, checkpoint.card.input, data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.before(data, (split,), checkpoint), data)
@@ -52,7 +54,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def check_fits(terms: Sequence[str], label_space: object, expected: Mapping[str, Any], data: ECGDataModule) -> None:
+def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: ECGDataModule) -> None:
     """Refuses to measure a network that predicts these terms from this input on data of other terms or another input.
 
     Raises:
@@ -63,10 +65,10 @@ def check_fits(terms: Sequence[str], label_space: object, expected: Mapping[str,
             f"The network predicts {', '.join(terms)}; data.label_space={data.label_space} has "
             f"{', '.join(data.terms)}. Set data.label_space={label_space}."
         )
-    given = data.input_spec()
-    for key, value in expected.items():
-        if given[key] != value:
-            raise UserError(f"The network expects {key}={value}, the data has {given[key]}. Set data accordingly.")
+    given = Input.of(data.input_spec())
+    for key, value in asdict(expected).items():
+        if (here := getattr(given, key)) != value:
+            raise UserError(f"The network expects {key}={value}, the data has {here}. Set data accordingly.")
 
 
 def _report(
