@@ -119,7 +119,7 @@ def fit(value: Any, hint: Any, place: str) -> Any:
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _within(fit(value, arguments[0], place), arguments[1:], hint, place)
+        return _within(value, arguments[0], arguments[1:], hint, place)
     if origin in (Union, UnionType):
         return _one_of(value, arguments, hint, place)
     if origin is Literal:
@@ -152,11 +152,17 @@ def fit(value: Any, hint: Any, place: str) -> Any:
     raise Misfit(place, value, describe(hint))
 
 
-def _within(value: Any, limits: tuple[Any, ...], hint: Any, place: str) -> Any:
-    """The value, where it lies within its limits."""
-    if any(value not in limit for limit in limits if isinstance(limit, Between | Items)):
+def _within(value: Any, inner: Any, limits: tuple[Any, ...], hint: Any, place: str) -> Any:
+    """The value as the type within the limits has it, where it lies within them."""
+    try:
+        fitted = fit(value, inner, place)
+    except Misfit as error:
+        if _container(type(value)) is not None:
+            raise  # an item is wrong, which the message names
+        raise Misfit(place, value, describe(hint)) from error
+    if any(fitted not in limit for limit in limits if isinstance(limit, Between | Items)):
         raise Misfit(place, value, describe(hint))
-    return value
+    return fitted
 
 
 def _one_of(value: Any, choices: tuple[Any, ...], hint: Any, place: str) -> Any:
@@ -199,10 +205,13 @@ def describe(hint: Any) -> str:
             + items
         )
     if origin in (Union, UnionType):
-        kinds = [describe(choice) for choice in arguments if choice is not NoneType]
+        literals = [value for choice in arguments if get_origin(choice) is Literal for value in get_args(choice)]
+        others = [choice for choice in arguments if choice is not NoneType and get_origin(choice) is not Literal]
+        kinds = [describe(choice) for choice in others if choice is not int or float not in others]
+        kinds += [_choices(literals)] if literals else []
         return ", or ".join(kinds + (["null"] if NoneType in arguments else []))
     if origin is Literal:
-        return f"{'one of ' if len(arguments) > 1 else ''}{', '.join(map(str, arguments))}"
+        return _choices(arguments)
     if _container(hint) is list:
         return f"a list, each item {describe(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
     if _container(hint) is dict:
@@ -217,6 +226,11 @@ def describe(hint: Any) -> str:
         NoneType: "null",
     }
     return words.get(hint, "any value") if isinstance(hint, type | NoneType) else "any value"
+
+
+def _choices(values: Sequence[Any]) -> str:
+    names = list(dict.fromkeys(map(str, values)))
+    return f"{'one of ' if len(names) > 1 else ''}{', '.join(names)}"
 
 
 def _shown(value: Any) -> str:
@@ -238,10 +252,9 @@ def _advice(value: Any, expected: str) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def numeric(hint: Any) -> bool:

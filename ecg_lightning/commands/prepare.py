@@ -15,7 +15,7 @@ from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 from ecg_lightning.training import leak
 
-OPTIONS = ("include", "exclude", "base_url")
+OPTIONS = ("include", "exclude", "base-url")
 """Of ``--download``; the other words are the configuration's."""
 
 
@@ -23,7 +23,7 @@ def prepare(arguments: Sequence[str]) -> int:
     """The verb: ``prepare --config data/ptbxl data.root=…``, with ``--download`` and its options where it is to be fetched.
 
     The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
-    and ``base_url`` (another address of the same archive).
+    and ``base-url`` (another address of the same archive).
     """
     fetch = "--download" in arguments
     options, words = _download_options(arguments) if fetch else ({}, list(arguments))
@@ -59,9 +59,9 @@ def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
     parts = list(data.sources.values())
     if len(parts) > 1:  # without a hospital's own, and simulated ones
         parts = [part for part in parts if part.source in catalogue()]
-    if len(parts) > 1 and "base_url" in options:
+    if len(parts) > 1 and "base-url" in options:
         raise UserError(
-            f"base_url: of which of the archives {', '.join(part.source for part in parts)}? Fetch that one by itself first, "
+            f"--base-url: of which of the archives {', '.join(part.source for part in parts)}? Fetch that one by itself first, "
             "with a configuration of its own (conf/data)."
         )
     for part in parts:
@@ -69,7 +69,7 @@ def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
         if part.root is None:
             raise UserError(f"data.root of {part.source} is missing: the folder that --download fills.")
         root = Path(part.root).expanduser()
-        download(part.source, root, base_url=options.get("base_url"), include=include, exclude=exclude)
+        download(part.source, root, base_url=options.get("base-url"), include=include, exclude=exclude)
 
 
 def report(data: ECGDataModule) -> None:

@@ -166,7 +166,7 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
         try:
             one = OmegaConf.from_dotlist([f"{key}={value}"])
             layer = merge(layer, one, from_file=False)
-        except (YAMLError, OmegaConfBaseException) as error:
+        except (YAMLError, OmegaConfBaseException, ValueError) as error:
             raise UserError(f"The override '{key}={value}' cannot be read: {first_line(error)}") from error
         except RecursionError as error:
             raise UserError(f"The override of '{key}' is nested too deeply.") from error
@@ -188,13 +188,42 @@ def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def with_run_config(arguments: Sequence[str]) -> list[str]:
-    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given."""
+    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given.
+
+    The folder may be a colleague's: its configuration may name no class outside of the package that the arguments do not
+    name, too.
+
+    Raises:
+        UserError: where it does.
+    """
     pairs = split_arguments(arguments)
     run_dir = dict(pairs).get("run_dir")
-    saved = expanded(run_dir or ".", "run_dir") / "config.yaml"
-    if run_dir is None or any(key == "config" for key, _ in pairs) or not saved.is_file():
+    path = expanded(run_dir or ".", "run_dir") / "config.yaml"
+    if run_dir is None or any(key == "config" for key, _ in pairs) or not path.is_file():
         return list(arguments)
-    return ["--config", str(saved), "checkpoint_path=null", *arguments]
+    config = load(path)
+    named = {value for key, value in pairs if key.endswith("name")}
+    for group in NAMED:
+        for name in _class_names(OmegaConf.select(config, group)):
+            if "." in name and name not in named:
+                raise UserError(
+                    f"{path} names the class '{name}', which is not one of ecg_lightning's. If you know this class and trust "
+                    f"it, name it yourself: {group}.name={name}."
+                )
+    return ["--config", str(path), "checkpoint_path=null", *arguments]
+
+
+def _class_names(node: Any) -> list[str]:
+    """Every ``name`` in a group of a configuration, those of the parts of a mix too."""
+    if isinstance(node, ListConfig):
+        return [name for each in node for name in _class_names(each)]
+    if not isinstance(node, DictConfig):
+        return []
+    return [
+        name
+        for key, value in node.items_ex(resolve=False)
+        for name in ([str(value)] if key == "name" else _class_names(value))
+    ]
 
 
 def experiment_name(arguments: Sequence[str]) -> str:

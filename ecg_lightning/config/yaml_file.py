@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> DictConfig:
     try:
         config = OmegaConf.load(io.StringIO(text), max_yaml_expanded_nodes=NODES)
     except (YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}{_advice(error)}") from error
+        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}{_advice(error, text)}") from error
     except RecursionError as error:
         raise UserError(f"{path} is nested too deeply to be a configuration.") from error
     except OSError as error:  # OmegaConf's word for a file that holds a single value
@@ -78,11 +78,10 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _advice(error: Exception) -> str:
-    text = str(error)
-    if "'\\t'" in text:
+def _advice(error: Exception, text: str) -> str:
+    if "cannot start any token" in str(error) and "\t" in text:
         return ". YAML is indented with spaces, never with tabs."
-    if "python/" in text or "could not determine a constructor" in text:
+    if "could not determine a constructor" in str(error):
         return ". A configuration holds plain values; tags (!…) are not read."
     return ""
 

@@ -90,7 +90,7 @@ class ECGDataModule(pl.LightningDataModule):
     normalisation: Normalisation = "zscore"
     band: Annotated[list[Hertz | None], Items(2, 2)] | None = None
     leads: Leads | None = None
-    augment: dict[str, float] = field(default_factory=dict)
+    augment: dict[str, Annotated[float, Between(0, 3600)]] = field(default_factory=dict)
     val_folds: Folds = field(default_factory=lambda: [9])
     test_folds: Folds = field(default_factory=lambda: [10])
     train_records: Records | None = None
