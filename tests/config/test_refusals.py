@@ -119,5 +119,5 @@ def test_paths_that_cannot_work_are_named(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_read_only_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="run_dir: .* cannot be written"):
+    with pytest.raises(UserError, match=r"run_dir: .* cannot be written"):
         check_paths(compose([f"run_dir={tmp_path}/run"]))
