@@ -4,7 +4,10 @@ import errno
 import io
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class Lasting(io.FileIO):
@@ -18,7 +21,7 @@ class Lasting(io.FileIO):
         super().__init__(descriptor, "w", closefd=False)
         self.lost: OSError | None = None
 
-    def write(self, data: "memoryview | bytes") -> int:  # type: ignore[override]  # of typeshed's private buffer type
+    def write(self, data: "ReadableBuffer", /) -> int:
         """Writes, or drops; returns how many bytes are done with."""
         try:
             return super().write(data) or 0
@@ -27,7 +30,7 @@ class Lasting(io.FileIO):
         except OSError as error:
             if error.errno != errno.EPIPE:  # `… | head` has read what it wanted
                 self.lost = error
-            return len(data)
+            return memoryview(data).nbytes
 
 
 def open_streams() -> list[Lasting]:

@@ -21,6 +21,7 @@ from ecg_lightning.config.compose import as_dict, compose
 from ecg_lightning.config.schema import build, check, module_class
 from ecg_lightning.config.written import as_written
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.errors import UserError
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
@@ -104,6 +105,11 @@ def _model(
     optim: Optim = build("optim", config.get("optim") or {})
     values, terms = as_dict(config.model), list(data.terms)
     network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
+    if data.window < network.stride:
+        raise UserError(
+            f"data.seconds={data.seconds:g} at data.sampling_rate={data.sampling_rate} are {data.window} samples, and "
+            f"{values['name']} needs {network.stride} or more."
+        )
     groups = list(network.layer_groups())
     finetune.check(groups)
     card = Card(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import small
 from ecg_lightning.config.compose import compose, conf_folder
 from ecg_lightning.config.schema import build, check, check_paths
 from ecg_lightning.errors import UserError
@@ -121,3 +122,12 @@ def test_a_folder_that_is_read_only_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match=r"run_dir: .* cannot be written"):
         check_paths(compose([f"run_dir={tmp_path}/run"]))
+
+
+def test_an_input_that_is_too_short_for_the_network_is_refused(tmp_path: Path) -> None:
+    root = small.archive(tmp_path, 40)
+    words = small.arguments(root, tmp_path / "run", "data.seconds=0.5")
+    with pytest.raises(
+        UserError, match=r"data\.seconds=0\.5 at data\.sampling_rate=100 are 50 samples, and ResNet1dModule"
+    ):
+        small.run("fit", words)
