@@ -8,7 +8,7 @@ that its group builds.
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -22,9 +22,6 @@ from ecg_lightning.ranges import Misfit, Seed, fit
 
 __all__ = ["arguments_for", "build", "check", "check_paths", "signature_for"]
 
-if TYPE_CHECKING:
-    from ecg_lightning.modules.base import ECGModule
-
 FIXED = {
     "optim": ("ecg_lightning.modules.optim", "Optim"),
     "finetune": ("ecg_lightning.training.finetune", "FineTune"),
@@ -32,6 +29,8 @@ FIXED = {
     "logger": ("ecg_lightning.training.logger", "Logging"),
 }
 """Groups that always configure the same class."""
+KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
+"""What a class that a group's ``name`` chooses is a subclass of."""
 AUGMENT = ("ecg_lightning.transforms.augment", "Augment")
 """What `data.augment` configures."""
 SCALARS: dict[str, Any] = {"seed": Seed | None, "run_dir": str | None, "checkpoint_path": str | None}
@@ -183,22 +182,16 @@ def networks() -> list[str]:
     return list(exports(NAMED["model"]))
 
 
-def module_class(values: Mapping[str, Any]) -> "type[ECGModule]":
+def module_class(values: Mapping[str, Any]) -> Any:
     """The LightningModule that the group ``model`` names.
 
     Raises:
         UserError: where a class of the user's own is not an ECGModule.
     """
     signature = signature_for("model", values)
-    cls: type[ECGModule] = _class(signature.module, signature.name)
-    if values["name"] not in networks():
-        from ecg_lightning.modules import base
-
-        if not (isinstance(cls, type) and issubclass(cls, base.ECGModule) and signature.architecture is not None):
-            raise UserError(
-                f"model.name: {values['name']} is not a subclass of ecg_lightning.modules.base.ECGModule with an "
-                "`architecture`."
-            )
+    cls = _offered("model", signature)
+    if signature.architecture is None:
+        raise UserError(f"model.name: {values['name']} has no `architecture`, the class of its network.")
     return cls
 
 
@@ -210,14 +203,16 @@ def _constructor(group: str, values: Mapping[str, Any]) -> Any:
             return module_class(values).architecture
         assert signature.architecture is not None
         return _class(*signature.architecture)
-    cls = _class(signature.module, signature.name)
-    if group == "data" and values["name"] not in exports(NAMED["data"]):
-        from ecg_lightning.datamodules.base import ECGDataModule
+    return _offered(group, signature)
 
-        if not (isinstance(cls, type) and issubclass(cls, ECGDataModule)):
-            raise UserError(
-                f"data.name: {values['name']} is not a subclass of ecg_lightning.datamodules.base.ECGDataModule."
-            )
+
+def _offered(group: str, signature: Signature) -> Any:
+    """The class that a group names, once it is known to be of the kind that the group builds."""
+    cls = _class(signature.module, signature.name)
+    kind = KINDS.get(group)
+    lineage = [f"{base.__module__}.{base.__name__}" for base in getattr(cls, "__mro__", ())]
+    if kind is not None and kind not in lineage:
+        raise UserError(f"{group}.name: {signature.module}.{signature.name} is not a subclass of {kind}.")
     return cls
 
 

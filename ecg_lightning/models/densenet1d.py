@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from ecg_lightning.models.layers import Conv1d, MeanPool, halve_by_maximum, linear, norm_relu
-from ecg_lightning.models.network import Network
+from ecg_lightning.models.network import StagedNetwork
 from ecg_lightning.ranges import Between, Dropout, Kernel, Width, checked
 
 # Layers in each of the four dense blocks
 STAGES = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
 
 
-class DenseNet1d(Network):
+class DenseNet1d(StagedNetwork):
     """Densely connected network of Huang et al. (2017, arXiv:1608.06993) with one-dimensional convolutions.
 
     The defaults are EcgLib 1.1.1's networks, layer for layer.
@@ -30,7 +30,7 @@ class DenseNet1d(Network):
         dropout: Probability before the head.
 
     Raises:
-        ValueError: For another depth or an even kernel.
+        ValueError: For an argument outside its range, such as another depth or an even kernel.
     """
 
     @checked
@@ -46,9 +46,6 @@ class DenseNet1d(Network):
         stem_kernel: Kernel = 7,
         dropout: Dropout = 0.0,
     ) -> None:
-        if depth not in STAGES:
-            raise ValueError(f"DenseNet1d has no depth {depth}; choose one of: {', '.join(map(str, STAGES))}")
-
         channels = stem_width
         stages = []
         for i, layers in enumerate(STAGES[depth]):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from torch import Tensor, nn
 
 from ecg_lightning.models.layers import MaxMeanPool, MeanPool, conv_norm, halve_by_maximum, linear
-from ecg_lightning.models.network import Network
+from ecg_lightning.models.network import StagedNetwork
 from ecg_lightning.ranges import Between, Dropout, Items, Kernel, Width, checked
 
 Block = Literal["bottleneck", "basic"]
@@ -23,7 +23,7 @@ STAGES: dict[tuple[int, Block], tuple[int, ...]] = {
 }
 
 
-class ResNet1d(Network):
+class ResNet1d(StagedNetwork):
     """Residual network of He et al. (2016, arXiv:1512.03385) with one-dimensional convolutions.
 
     The defaults of depths 18, 50 and 101 are EcgLib 1.1.1's networks, layer for layer; 34, which EcgLib lacks, has the
@@ -42,7 +42,7 @@ class ResNet1d(Network):
         dropout: Probability before the head.
 
     Raises:
-        ValueError: For a depth, block, pooling, kernel or list of widths that is none of the above.
+        ValueError: For an argument outside its range, or a block that the depth does not have.
     """
 
     @checked

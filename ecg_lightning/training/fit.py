@@ -105,10 +105,10 @@ def _model(
     optim: Optim = build("optim", config.get("optim") or {})
     values, terms = as_dict(config.model), list(data.terms)
     network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
-    if data.window < network.stride:
+    if data.window < network.shortest:
         raise UserError(
             f"data.seconds={data.seconds:g} at data.sampling_rate={data.sampling_rate} are {data.window} samples, and "
-            f"{values['name']} needs {network.stride} or more."
+            f"{values['name']} needs {network.shortest} or more."
         )
     groups = list(network.layer_groups())
     finetune.check(groups)

@@ -126,8 +126,8 @@ def test_a_folder_that_is_read_only_is_named(tmp_path: Path) -> None:
 
 def test_an_input_that_is_too_short_for_the_network_is_refused(tmp_path: Path) -> None:
     root = small.archive(tmp_path, 40)
-    words = small.arguments(root, tmp_path / "run", "data.seconds=0.5")
+    words = small.arguments(root, tmp_path / "run", "data.seconds=0.2")
     with pytest.raises(
-        UserError, match=r"data\.seconds=0\.5 at data\.sampling_rate=100 are 50 samples, and ResNet1dModule"
+        UserError, match=r"data\.seconds=0\.2 at data\.sampling_rate=100 are 20 samples, and ResNet1dModule"
     ):
         small.run("fit", words)
