@@ -141,7 +141,7 @@ def test_an_error_of_the_machine_is_a_sentence(
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("ecg_lightning: [Errno ")
-    assert f"'{tmp_path}/file'. Mend that and run the command again." in said
+    assert f"'{tmp_path}/file'. Correct that and run the command again." in said
 
     def full(_: list[str]) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
