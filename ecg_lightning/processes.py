@@ -5,8 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -28,21 +27,25 @@ def end_with_parent(parent: int) -> None:
         sys.exit("the process that started this one has ended")
 
 
-@contextmanager
-def stopped_by_terminate() -> Iterator[None]:
-    """Within, SIGTERM (a batch system, ``kill``) raises KeyboardInterrupt, so that both ways to stop are one.
+def stoppable(work: Callable[[], int]) -> int:
+    """Runs work that may be stopped at any moment and goes on when it is done again: by Ctrl-C, or by SIGTERM as by a batch system.
 
-    Only the main thread may set handlers; in another one nothing is done.
+    Only the main thread may set handlers; in another one SIGTERM is not looked for.
+
+    Returns:
+        The exit status: that of the work, or 130 where it was stopped.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if in_main else None
     try:
-        yield
+        return work()
+    except KeyboardInterrupt:
+        print("\necg_lightning: stopped. The same command goes on.", file=sys.stderr)
+        return 130
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if in_main:
+            signal.signal(signal.SIGTERM, before)

@@ -14,7 +14,7 @@ from ecg_lightning.config.compose import compose, split_arguments
 from ecg_lightning.config.schema import build, check, check_paths
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
 from ecg_lightning.errors import UserError
-from ecg_lightning.processes import stopped_by_terminate
+from ecg_lightning.processes import stoppable
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 from ecg_lightning.training import leak
@@ -29,12 +29,7 @@ def prepare(arguments: Sequence[str]) -> int:
     The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
     and ``base_url`` (another address of the same archive). ``--verify`` compares what is packed with its hashes.
     """
-    try:
-        with stopped_by_terminate():
-            return _prepare(arguments)
-    except KeyboardInterrupt:
-        print("\necg_lightning: stopped. The same command goes on.", file=sys.stderr)
-        return 130
+    return stoppable(lambda: _prepare(arguments))
 
 
 def _prepare(arguments: Sequence[str]) -> int:

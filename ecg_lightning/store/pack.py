@@ -147,13 +147,13 @@ def _say_left_over(path: Path) -> None:
     beside = [
         other for other in path.parent.glob(f"{glob.escape(kind)}-*") if other.name.partition(".")[0] != path.name
     ]
-    older = [str(other) for other in beside if 0 < format_of(other) < FORMAT]
+    unfinished = [str(other) for other in beside if other.suffix == ".partial"]
+    older = [str(other) for other in beside if other.suffix != ".partial" and 0 < format_of(other) < FORMAT]
     if older:
         print(
             f"This version has another layout of stores, so that the source is packed again. You may remove {', '.join(older)}.",
             file=sys.stderr,
         )
-    unfinished = [str(other) for other in beside if other.suffix == ".partial"]
     if unfinished:
         print(
             f"Unfinished stores, of other options or of files that have changed since: {', '.join(unfinished)}. "
