@@ -7,6 +7,7 @@ are on the disk before the second has its name.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,13 +135,13 @@ def hash_of(file: Path, first: int = 0, size: int | None = None) -> str:
 
 
 def _storable(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry whose texts any file can hold: what is not UTF-8 (a file's name may be so) is escaped as Python does."""
-    return {
-        key: value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
-        if isinstance(value, str)
-        else value
-        for key, value in entry.items()
-    }
+    r"""An entry whose texts any file can hold: bytes of a file's name that are not UTF-8 stand there as ``\xe9``."""
+    return {key: _escaped(value) if isinstance(value, str) else value for key, value in entry.items()}
+
+
+def _escaped(text: str) -> str:
+    text = re.sub("[\0\udc80-\udcff]", lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _empty(value: Any) -> bool:

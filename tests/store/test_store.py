@@ -18,6 +18,7 @@ from ecg_lightning.store import Store, store_root
 from ecg_lightning.store.joined import JoinedStore
 from ecg_lightning.store.pack import pack
 from ecg_lightning.store.sealed import seal
+from ecg_lightning.store.store import FORMAT
 from store.recordings import check, read, signal_of, table_of
 
 
@@ -135,8 +136,8 @@ def test_a_changed_number_in_meta_is_found(path: Path) -> None:
 
 
 def test_another_layout_is_said(path: Path) -> None:
-    change(path / "meta.json", lambda content: content.replace(b'"format": 5', b'"format": 4'))
-    with pytest.raises(UserError, match=r"has layout 4, and this version reads layout 5\. Pack the source again"):
+    change(path / "meta.json", lambda content: content.replace(b'"format": %d' % FORMAT, b'"format": 4'))
+    with pytest.raises(UserError, match=f"has layout 4, and this version reads layout {FORMAT}. Pack the source again"):
         Store(path)
 
 
