@@ -43,7 +43,7 @@ def _prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    data.pack()
+    data.prepare_data()
     for part in data.sources.values():
         if verify:
             part.store.verify()
