@@ -183,5 +183,5 @@ def _sentence(error: Exception, url: str) -> str:
 
 def _reason(error: Exception, url: str) -> str:
     """What an error says, in one line without secrets."""
-    text = " ".join(str(error).split()).replace(url, shown(url)).rstrip(".")
+    text = re.sub(r"^\[Errno \w+\] ", "", " ".join(str(error).split())).replace(url, shown(url)).rstrip(".")
     return re.sub(r"\?[^\s'\"]*", "?***", text) or type(error).__name__
