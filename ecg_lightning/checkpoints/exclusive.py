@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from ecg_lightning.checkpoints.storage import exists, explained, filesystem_of, shown
+from ecg_lightning.checkpoints.storage import SFTP, exists, explained, filesystem_of, protocol_of, shown
 from ecg_lightning.errors import UserError
 
 LEFTOVER = re.compile(r"\.ecg-[0-9a-f]{32}\.part|\..+\.claim")
@@ -36,15 +36,17 @@ def write_new(url: str, content: bytes) -> None:
         FileExistsError: where the name is taken.
         UserError: where it cannot be written.
     """
+    from fsspec.implementations.local import LocalFileSystem
+
     filesystem, path = filesystem_of(url)
-    if "file" in filesystem.protocol:
+    if isinstance(filesystem, LocalFileSystem):
         _write_local(Path(path), content)
         return
     try:
         with explained(url):
             if exists(filesystem, path):
                 raise FileExistsError(url)
-            if "sftp" in filesystem.protocol:
+            if protocol_of(url) in SFTP:
                 folder = str(PurePosixPath(path).parent)
                 _clean(filesystem, folder)
                 filesystem.write_new(path, content, f"{folder}/{_partial_name()}")
@@ -54,8 +56,6 @@ def write_new(url: str, content: bytes) -> None:
         raise UserError(
             f"{shown(url)} cannot be written: its folder or bucket is not there. Create it first."
         ) from error
-    except NotImplementedError as error:
-        raise UserError(f"{shown(url)} cannot be written: this kind of address is for reading only.") from error
 
 
 def _write_local(path: Path, content: bytes) -> None:

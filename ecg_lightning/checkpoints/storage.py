@@ -12,6 +12,7 @@ from ecg_lightning.errors import UserError
 EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gcs", "gcs": "gcs"}
 """The extra of this package that a protocol needs."""
 S3 = ("s3", "s3a")
+SFTP = ("sftp", "ssh")
 FIRST_BYTES = 65_536
 """What is read of a file first: most networks' whole header, so that one request is enough."""
 LONGEST_HEADER = 100_000_000
@@ -44,7 +45,7 @@ def filesystem_of(url: str) -> tuple[Any, str]:
     protocol = protocol_of(url)
     with explained(url):
         try:
-            if protocol in ("sftp", "ssh"):
+            if protocol in SFTP:
                 from ecg_lightning.checkpoints.sftp import connect
 
                 return connect(url)
@@ -71,7 +72,7 @@ def _options(protocol: str) -> dict[str, Any]:
 
 def protocol_of(url: str) -> str:
     """A URL's protocol; ``file`` for a path."""
-    return url.partition("://")[0].rpartition("::")[2].lower() if "://" in url else "file"
+    return url.partition("://")[0].lower() if "://" in url else "file"
 
 
 def name_in(url: str) -> str:
@@ -178,6 +179,8 @@ def _sentence(error: Exception, url: str) -> str:
         return f"{where} cannot be used, access is refused: {reason}. {hint}"
     if names & UNREACHABLE:
         return f"{where} cannot be reached: {reason}. Check the address and the network, and that the server is on."
+    if isinstance(error, NotImplementedError):
+        return f"{where} cannot be used: in {protocol}:// addresses files can only be read, not listed or written."
     return f"{where} cannot be used: {reason}."
 
 

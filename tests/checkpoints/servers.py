@@ -61,7 +61,7 @@ class S3:
 
 @contextmanager
 def s3(folder: Path) -> Iterator[S3]:
-    """moto's server with an empty bucket; requests are counted in its log."""
+    """Moto's server with an empty bucket; requests are counted in its log."""
     pytest.importorskip("moto", reason="moto is not installed (pip install 'ecg_lightning[dev]')")
     port = free_port()
     (folder / "none").touch()

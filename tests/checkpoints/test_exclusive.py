@@ -135,7 +135,12 @@ def test_an_upload_in_parts_does_not_overwrite_either(place: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "change"),
-    [("folder", BEFORE_THE_NAME), ("folder", BEFORE_THE_NAME + NO_LINKS), ("s3", AFTER_LOOKING), ("sftp", IN_THE_MIDDLE)],
+    [
+        ("folder", BEFORE_THE_NAME),
+        ("folder", BEFORE_THE_NAME + NO_LINKS),
+        ("s3", AFTER_LOOKING),
+        ("sftp", IN_THE_MIDDLE),
+    ],
     indirect=["place"],
     ids=["link", "no links", "s3", "sftp"],
 )

@@ -167,7 +167,7 @@ def test_an_ssh_server_with_another_key_is_refused(ssh: SSH, tmp_path: Path, mon
     other = (ssh.home / ".ssh" / "id_ed25519.pub").read_text().split()[:2]
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{ssh.port} {' '.join(other)}\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UserError, match="shows another key than the one in ~/.ssh/known_hosts"):
+    with pytest.raises(UserError, match=r"shows another key than the one in ~/\.ssh/known_hosts"):
         checkpoints.published(ssh.url)
 
 
@@ -205,7 +205,7 @@ def test_a_password_and_a_signature_are_not_shown() -> None:
 
 
 def test_an_address_that_is_for_reading_only(trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"data://x/net.safetensors cannot be (written|used)"):
+    with pytest.raises(UserError, match=r"data://x/net.safetensors cannot be used"):
         checkpoints.publish(str(trained), "net", "data://x")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file is a file; name the folder"):
