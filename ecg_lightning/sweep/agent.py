@@ -7,7 +7,8 @@ import sys
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.gpus import Gpus
-from ecg_lightning.training.logger import Logging, has_key
+from ecg_lightning.training.logger import Logging
+from ecg_lightning.training.wandb_server import has_key
 
 
 def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:

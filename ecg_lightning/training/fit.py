@@ -57,8 +57,9 @@ def _fit(config: DictConfig, run_dir: Path) -> int:
     _say_rejected(data)
     logger: Logging = build("logger", config.get("logger") or {})
     callbacks = _callbacks(run_dir, config, model, finetune, data)
-    trainer = trainer_of(config, run_dir, callbacks, logger.make(run_dir, as_dict(config)), finetune.freezes())
     try:
+        log = logger.make(run_dir, as_dict(config), resumed is not None)
+        trainer = trainer_of(config, run_dir, callbacks, log, finetune.freezes())
         with stoppable(trainer):
             trainer.fit(model, datamodule=data, ckpt_path=resumed.name if resumed else None, weights_only=True)
     except KeyboardInterrupt:
