@@ -5,9 +5,9 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ecg_lightning.training.wandb_server import how_to_send, one_line, say, unreachable
+from ecg_lightning.training.wandb_server import how_to_send, say, unless_it_fails, unreachable
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -59,25 +59,26 @@ class Logging:
 
         if getattr(rank_zero_only, "rank", 0):  # the first process alone logs
             return RunLogger(None, run_dir)
-        record = RunRecord(run_dir)
+        record, run, reasons = RunRecord(run_dir), None, list[str]()
+        known = record.id if resumed else None
         asked = self.offline if self.offline is not None else os.environ.get("WANDB_MODE") in ("offline", "dryrun")
-        try:
-            reason = "" if asked else unreachable()
-            run = None if asked or reason else self._start(run_dir, config, record.id if resumed else None, "online")
-        except Exception as error:  # whatever W&B does must not cost a training
-            reason, run = one_line(error), None
-        try:
-            run = run or self._start(run_dir, config, record.id if resumed else None, "offline")
+        if not asked:
+            with unless_it_fails(reasons.append):
+                if reason := unreachable():
+                    reasons.append(reason)
+                else:
+                    run = self._start(run_dir, config, known, "online")
+        with unless_it_fails(reasons.append):
+            run = run or self._start(run_dir, config, known, "offline")
             record.write(run.id)
             if resumed:
                 run.summary.update(record.best())
-        except Exception as error:
-            say(
-                f"it cannot be started ({reason or one_line(error)}). The run is logged in {run_dir / 'metrics.csv'} alone."
-            )
+        if run is None:
+            say(f"it cannot be started ({'; '.join(reasons)}). The run is logged in {run_dir / 'metrics.csv'} alone.")
             return False
+        reason = f"{reasons[0]}, so " if reasons else ""
         if run.offline:
-            say(f"{reason}{', so ' if reason else ''}this run is logged offline. {how_to_send(run_dir)}")
+            say(f"{reason}this run is logged offline. {how_to_send(run_dir)}")
         else:
             say(str(run.url))
         return RunLogger(run, run_dir)
@@ -92,14 +93,18 @@ class Logging:
         if run is None:
             return
         folder = Path(run.settings.wandb_dir).parent
-        try:
-            run.finish()
-        except Exception as error:
-            say(f"the log was not sent to its end ({one_line(error)}). {how_to_send(folder, run.offline)}")
+
+        def failed(reason: str) -> None:
+            say(f"the log was not sent to its end ({reason}). {how_to_send(folder, run.offline)}")
             with suppress(Exception):  # else it fails once more at the program's end, with a traceback
                 wandb.teardown()
 
-    def _start(self, run_dir: Path, config: dict[str, Any], identifier: str | None, mode: str) -> "Run":
+        with unless_it_fails(failed):
+            run.finish()
+
+    def _start(
+        self, run_dir: Path, config: dict[str, Any], identifier: str | None, mode: Literal["online", "offline"]
+    ) -> "Run":
         import wandb
 
         run_dir.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import write_json
-from ecg_lightning.training.wandb_server import how_to_send, one_line, say
+from ecg_lightning.training.wandb_server import how_to_send, say, unless_it_fails
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -77,15 +77,15 @@ class RunLogger(WandbLogger):
             self._attempt(lambda: self.experiment.summary.update(self._validation))
 
     def _attempt(self, action: Callable[[], Any]) -> None:
-        if self._lost:
-            return
-        try:
-            action()
-        except Exception as error:  # its process was killed, or its disk is full
-            self._lost = True
-            folder = Path(str(self.save_dir))
-            say(f"it takes nothing more ({one_line(error)}). The run goes on, logged in {folder / 'metrics.csv'} alone. "
-                f"{how_to_send(folder)}")  # fmt: skip
+        if not self._lost:
+            with unless_it_fails(self._lose):
+                action()
+
+    def _lose(self, reason: str) -> None:
+        self._lost = True
+        folder = Path(str(self.save_dir))
+        say(f"it takes nothing more ({reason}). The run goes on, logged in {folder / 'metrics.csv'} alone. "
+            f"{how_to_send(folder)}")  # fmt: skip
 
 
 def summary(metrics: Mapping[str, float], epoch: float) -> dict[str, float]:

@@ -4,6 +4,8 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -46,6 +48,15 @@ def how_to_send(run_dir: Path, offline: bool = True) -> str:
 def one_line(error: BaseException) -> str:
     """An error's message on one line of a bearable length, without its full stop."""
     return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def unless_it_fails(failed: Callable[[str], None]) -> Iterator[None]:
+    """Calls ``failed`` with the reason where W&B fails: its processes, servers and disks do so in many ways."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 whatever it is must not cost a training
+        failed(one_line(error))
 
 
 def say(text: str) -> None:

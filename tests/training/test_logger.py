@@ -1,7 +1,6 @@
 """W&B is never in the way: whatever its server does, the run trains, and its log can be sent later."""
 
 import os
-import re
 import socket
 import subprocess
 import sys
