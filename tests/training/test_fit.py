@@ -6,8 +6,10 @@ import json
 import shutil
 import signal
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from torch import Tensor
 from wandb.proto import wandb_internal_pb2
 
 import small
-from ecg_lightning import checkpoints
+from ecg_lightning import checkpoints, datamodules
+from ecg_lightning.datamodules import PTBXLDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules import ResNet1dModule
 
@@ -80,13 +83,13 @@ def test_test_json_holds_counts_thresholds_and_metrics_and_no_patient(root: Path
     assert report["records"] == report["data"]["records"]["test"]
     row = next(row for row in report["terms"] if row["term"] == "AFIB")
     assert row["positive"] + row["negative"] + row["missing"] == report["records"]
-    assert row["threshold"] == checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))["thresholds"][0]
+    assert row["threshold"] == checkpoints.card_of(str(run / "checkpoints" / "best.ckpt")).thresholds[0]
     macro = [r["auroc"] for r in report["terms"] if r["auroc"] is not None]
     assert report["metrics"]["auroc"] == pytest.approx(np.mean(macro))
     best = run / "checkpoints" / "best.ckpt"
     assert report["checkpoint_sha256"] == hashlib.sha256(best.read_bytes()).hexdigest()
     assert "patient" not in json.dumps(report)
-    assert "patient" not in json.dumps(checkpoints.card_of(str(best)))
+    assert "patient" not in checkpoints.card_of(str(best)).to_json()
 
 
 def test_the_reported_auroc_is_scikit_learns_on_the_same_probabilities(root: Path, run: Path) -> None:
@@ -123,7 +126,7 @@ def test_validate_measures_what_training_logged(root: Path, run: Path) -> None:
     assert small.run("validate", [f"run_dir={run}", NO_BAR]) == 0
     report = json.loads((run / "val.json").read_text())
     (run / "val.json").unlink()
-    logged = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))["metrics"]["val/auroc"]
+    logged = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt")).metrics["val/auroc"]
     assert report["metrics"]["auroc"] == pytest.approx(logged, abs=1e-6)
 
 
@@ -226,3 +229,19 @@ def test_a_validation_without_both_classes_falls_back_to_the_loss(
     folder = small.fit(root, tmp_path / "run", "data.label_space=[WPW]", "trainer.max_epochs=1", "optim.patience=2")
     assert "epochs are compared by val/loss" in capsys.readouterr().err
     assert (folder / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_a_fit_reads_the_table_and_looks_at_the_files_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, counts = small.archive(tmp_path), Counter[str]()
+    for name, owner in (("table", PTBXLDataModule), ("keep", PTBXLDataModule), ("look_at", datamodules.base)):
+        monkeypatch.setattr(owner, name, _counted(getattr(owner, name), name, counts))
+    small.fit(root, tmp_path / "run", "trainer.max_epochs=1")
+    assert counts == {"table": 1, "look_at": 1, "keep": 1}
+
+
+def _counted(function: Callable[..., Any], name: str, counts: Counter[str]) -> Callable[..., Any]:
+    def wrapped(*arguments: Any) -> Any:
+        counts[name] += 1
+        return function(*arguments)
+
+    return wrapped
