@@ -46,7 +46,7 @@ class RunRecord:
         with suppress(UserError):
             if file.is_file():
                 card = checkpoints.card_of(str(file))
-                return summary(card["metrics"], card["epoch"])
+                return summary(card.metrics, card.epoch)
         return {}
 
 

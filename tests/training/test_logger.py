@@ -236,5 +236,5 @@ def test_an_offline_run_that_goes_on_elsewhere_has_one_id_and_the_summary_of_the
     assert parts[0][0] == parts[1][0]
     best = checkpoints.card_of(str(folder / "checkpoints" / "best.ckpt"))
     for key in ("val/auroc", "val/auroc/STACH", "val/loss"):
-        assert parts[1][2][key] == pytest.approx(best["metrics"][key]), key
-    assert parts[1][2]["best/epoch"] == best["epoch"]
+        assert parts[1][2][key] == pytest.approx(best.metrics[key]), key
+    assert parts[1][2]["best/epoch"] == best.epoch
