@@ -17,6 +17,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.heartbeat import BEAT, is_beat
 from ecg_lightning.sweep.parameters import Sample, Value
@@ -180,10 +181,13 @@ class Trials:
                 study_name=self.study.study_name, storage=self._storage, sampler=sampler(seed), pruner=self.study.pruner
             )
             handle = optuna.Trial(study, identifier)
-            samples = {
-                parameter.name: _suggest(handle, parameter.name, parameter.distribution())
-                for parameter in self.sweep.parameters
-            }
+            try:
+                samples = {p.name: _suggest(handle, p.name, p.distribution()) for p in self.sweep.parameters}
+            except ValueError as error:
+                raise UserError(
+                    f"The study '{self.study.study_name}' has trials that search something else ({error}). "
+                    "Give this sweep a name of its own with --name."
+                ) from error
             return Try(index_of(trial), attempt_of(trial), self.sweep.values(samples), handle)
         return None
 

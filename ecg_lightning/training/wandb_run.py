@@ -88,7 +88,8 @@ class RunLogger(WandbLogger):
             f"{how_to_send(folder)}")  # fmt: skip
 
 
-def summary(metrics: Mapping[str, float], epoch: float) -> dict[str, float]:
+def summary(metrics: Mapping[str, float | None], epoch: float) -> dict[str, float]:
     """The numbers of the best epoch as W&B's summary has them."""
-    numbers = {key: value for key, value in metrics.items() if key.startswith("val/") and math.isfinite(value)}
+    defined = {key: value for key, value in metrics.items() if value is not None and math.isfinite(value)}
+    numbers = {key: value for key, value in defined.items() if key.startswith("val/")}
     return numbers | {"best/epoch": int(epoch)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from ecg_lightning.commands.sweep import sweep as run
@@ -23,8 +23,6 @@ FORGED: dict[str, dict[str, Any]] = {
     "another key": {"system_attrs": {"fixed_params": {"x": "1", "model.name": "os.system"}}},
     "another value": {"system_attrs": {"fixed_params": {"x": "$(touch /tmp/x)"}}},
     "no mapping": {"system_attrs": {"fixed_params": ["x"]}},
-    "another choice": {"params": {"x": "7"}, "distributions": {"x": CategoricalDistribution(["7"])}},
-    "another range": {"params": {"x": 1e9}, "distributions": {"x": FloatDistribution(0, 1e10)}},
     "another parameter": {"params": {"y": 0.5}, "distributions": {"y": FloatDistribution(0, 1)}},
     "a path for an index": {"user_attrs": {"index": "../../elsewhere"}},
     "an index below 0": {"user_attrs": {"index": -1}},
@@ -35,9 +33,7 @@ FORGED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
-def test_a_forged_trial_is_left_out(
-    forged: dict[str, Any], sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_forged_trial_is_left_out(forged: dict[str, Any], sweep_file: Write, tmp_path: Path) -> None:
     sweep, journal = load_sweep(sweep_file([0, 1])), tmp_path / "s" / "study.journal"
     storage = open_storage(str(journal))
     study = open_study(sweep, storage)
@@ -49,6 +45,22 @@ def test_a_forged_trial_is_left_out(
     claimed = [trials.claim(), trials.claim(), trials.claim()]
     assert [trial and trial.values for trial in claimed] == [{"x": 0}, {"x": 1}, None]
     assert "99" not in as_csv(trials)
+
+
+@pytest.mark.parametrize("other", [CategoricalDistribution(["7", "8"]), FloatDistribution(0, 10)])
+def test_a_study_with_another_range_of_a_parameter_is_refused(
+    other: BaseDistribution, sweep_file: Write, tmp_path: Path
+) -> None:
+    sweep, storage = load_sweep(sweep_file([0, 1])), open_storage(str(tmp_path / "study.journal"))
+    study = open_study(sweep, storage)
+    value: Any = "7" if isinstance(other, CategoricalDistribution) else 7.0
+    study.add_trial(
+        create_trial(state=TrialState.COMPLETE, value=99.0, params={"x": value}, distributions={"x": other})
+    )
+    trials = Trials(sweep, study, storage, 0, 2)
+    assert trials.best() is None
+    with pytest.raises(UserError, match="has trials that search something else"):
+        trials.claim()
 
 
 def test_the_command_says_how_many_it_left_out(
