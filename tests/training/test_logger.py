@@ -231,6 +231,7 @@ def test_an_offline_run_that_goes_on_elsewhere_has_one_id_and_the_summary_of_the
     folder = folder.rename(tmp_path / "moved")
     words = ("logger.wandb=true", "trainer.max_epochs=4", "checkpoint_path=auto", "optim.schedule=constant")
     small.fit(root, folder, *words)
+    forget()
     parts = [logged(part) for part in sorted((folder / "wandb").glob("offline-run-*"))]
     assert len(parts) == 2
     assert parts[0][0] == parts[1][0]
