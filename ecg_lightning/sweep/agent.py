@@ -29,6 +29,7 @@ def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:
         )
     except wandb.errors.Error as error:
         raise UserError(f"W&B did not take {sweep.file}: {error}") from error
+    wandb.teardown()  # else the agents use this process's service, and lose it at its end
     path = "/".join(part for part in (sweep.entity, project, identifier) if part)
     agents = []
     for _ in range(workers):

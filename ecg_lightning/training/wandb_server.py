@@ -20,6 +20,8 @@ def has_key() -> bool:
         return wandb.login(prompt=False, verify=False)
     except wandb.errors.Error:  # there is one, though malformed
         return True
+    finally:
+        wandb.teardown()  # else processes that are started next use this one's service, and lose it at its end
 
 
 def unreachable() -> str:

@@ -26,6 +26,7 @@ KEY = "0123456789" * 4
 @pytest.fixture(autouse=True)
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A user who has never used W&B, and a W&B that knows nothing of the test before."""
+    forget()
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -153,6 +154,7 @@ def test_a_key_is_found_where_wandb_login_puts_it() -> None:
     wandb.login(key=KEY, verify=False)
     forget()
     assert has_key()
+    assert "WANDB_SERVICE" not in os.environ  # a process that is started next would lean on this one's
 
 
 def test_a_resumed_run_is_the_same_run_and_a_new_one_is_not(server: Server, tmp_path: Path) -> None:
