@@ -35,7 +35,8 @@ class ECGModule(pl.LightningModule):
         monitor: the validation metric by which epochs are compared.
         card: what a checkpoint says of itself: model, terms, input, data, versions; plain values.
         seen: (recordings, 64) content of the recordings that train it, and trained what it starts from.
-        thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation.
+        thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation; NaN
+            where the training data cannot teach the term, which then is never positive.
         calibration: from logits to probabilities, from the last validation.
         seed: of dropout and augmentation in every epoch.
     """
@@ -58,9 +59,9 @@ class ECGModule(pl.LightningModule):
         self.register_buffer("positive_weight", torch.ones(len(self.terms)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, leads, samples) → (batch, terms) logits."""
-        logits: Tensor = self.network(x)
-        return logits
+        """(batch, leads, samples) → (batch, terms) logits, in float32 or, where the network computes in it, float64."""
+        logits: Tensor = self.network(x.to(next(self.network.parameters()).dtype))
+        return logits if logits.dtype == torch.float64 else logits.float()
 
     def layer_groups(self) -> dict[str, nn.Module]:
         """The network's layer groups, in order."""
@@ -89,9 +90,10 @@ class ECGModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """All parameters, frozen or not, in groups by layer."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        fused = self.trainer.precision != "16-mixed"
-        return self.optim.configure(self.layer_groups(), self.rates, steps, self.monitor, fused)
+        steps = self.trainer.estimated_stepping_batches
+        fused = "mixed" not in self.trainer.precision  # Lightning clips no gradients of a fused optimizer there
+        every = self.trainer.check_val_every_n_epoch or 1
+        return self.optim.configure(self.layer_groups(), self.rates, steps, self.monitor, fused, every)
 
     # Evaluation ------------------------------------------------------------------------------------------------------
 
@@ -107,8 +109,9 @@ class ECGModule(pl.LightningModule):
         """Logs the metrics; in training, also chooses thresholds and calibration from this validation."""
         outputs = self._finish_epoch()
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
+            learnt = ~np.isnan(self.thresholds)
             self.calibration = fit_calibration(outputs.logits, outputs.targets)
-            self.thresholds = choose_thresholds(expit(outputs.logits), outputs.targets)
+            self.thresholds = np.where(learnt, choose_thresholds(expit(outputs.logits), outputs.targets), np.nan)
         self._report("val", outputs)
 
     def on_test_epoch_end(self) -> None:
@@ -146,7 +149,7 @@ class ECGModule(pl.LightningModule):
         metrics = {k: v.item() for k, v in self.trainer.callback_metrics.items() if k.startswith("val/")}
         checkpoint[CARD] = self.card | {
             "terms": list(self.terms),
-            "thresholds": self.thresholds.tolist(),
+            "thresholds": [None if np.isnan(threshold) else threshold for threshold in self.thresholds.tolist()],
             "calibration": {"slope": self.calibration.slope.tolist(), "intercept": self.calibration.intercept.tolist()},
             "metrics": metrics,
             "epoch": self.current_epoch,
@@ -161,5 +164,5 @@ class ECGModule(pl.LightningModule):
 
     def take_card(self, card: dict[str, Any]) -> None:
         """Takes thresholds and calibration from a checkpoint's card."""
-        self.thresholds = np.array(card["thresholds"])
+        self.thresholds = np.array(card["thresholds"], np.float64)  # None is NaN
         self.calibration = Calibration(**{key: np.array(value) for key, value in card["calibration"].items()})
