@@ -25,8 +25,8 @@ class Optim:
         weight_decay: on weights; never on biases and normalisation.
         schedule: cosine (to zero over all steps), plateau (divided by ten when validation AUROC rests) or constant.
         warmup: share of all steps over which the rate rises from lr/25 to lr.
-        plateau_patience: epochs without a better validation before `plateau` lowers the rate.
-        patience: epochs without a better validation before training stops; null never stops early.
+        plateau_patience: validations without a better one before `plateau` lowers the rate.
+        patience: validations without a better one before training stops; null never stops early.
         positive_weight: balanced (negatives/positives), sqrt (its square root) or none.
         max_positive_weight: bound of that weight, for terms with very few positives.
     """
@@ -92,7 +92,7 @@ class Optim:
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, patience=self.plateau_patience)
             return {
                 "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": plateau, "monitor": monitor, "frequency": every},
+                "lr_scheduler": {"scheduler": plateau, "monitor": monitor, "frequency": every, "strict": False},
             }
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate_at(step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -8,8 +8,8 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
@@ -240,7 +240,15 @@ def _callbacks(
         _checkpoint(run_dir, "last"),  # after `best`, so that it knows the best score
     ]
     if model.optim.patience is not None:
-        found.append(EarlyStopping(model.monitor, patience=model.optim.patience, mode=mode, check_finite=False))
+        found.append(
+            EarlyStopping(
+                model.monitor,
+                patience=model.optim.patience,
+                mode=mode,
+                check_finite=False,
+                check_on_train_epoch_end=False,
+            )
+        )
     return found
 
 

@@ -114,8 +114,8 @@ def check_recipe(found: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> 
             del changed[key]
         elif key in changed:
             changed[key] += f", and optim.schedule={optim.schedule} with optim.warmup={optim.warmup} follows it"
-    if _same_parent(found, recipe):
-        changed.pop("finetune.checkpoint", None)
+    if "finetune.checkpoint" in changed and _same_parent(found, recipe):
+        del changed["finetune.checkpoint"]
     for difference in changed.values():
         raise another(found, difference)
     epochs, done = recipe.get("trainer.max_epochs"), found.card["epoch"] + 1
