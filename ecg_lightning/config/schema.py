@@ -1,5 +1,8 @@
 """What a configuration may hold: it is checked against the constructors' signatures, and objects are built from it.
 
+A class outside of the package is imported only where the configuration names it, and called only where it is of the kind
+that its group builds.
+
 ``check`` compares every key and type with the signatures, without importing the constructors. ``build`` makes one object.
 """
 
@@ -24,11 +27,13 @@ FIXED = {
     "logger": ("ecg_lightning.training.logger", "Logging"),
 }
 """Groups that always configure the same class."""
+KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
+"""What a class that a group's ``name`` chooses is a subclass of."""
 SCALARS = {"seed": int, "run_dir": str, "checkpoint_path": str}
 KEYS = ("seed", "data", "model", "optim", "finetune", "trainer", "logger", "run_dir", "checkpoint_path")
 SUPPLIED = {
     "data": {"seed"},
-    "model": {"terms", "leads"},  # the label space and the leads of the data
+    "model": {"leads", "outputs"},  # the leads of the data and the number of terms of the label space
     "trainer": {"callbacks", "logger", "default_root_dir", "plugins", "use_distributed_sampler"},
 }
 """Arguments that the framework passes itself."""
@@ -141,13 +146,55 @@ def build(group: str, values: Mapping[str, Any], **supplied: Any) -> Any:
 
     Values are plain containers, never a DictConfig, so that a checkpoint's hyper-parameters stay loadable.
     """
-    signature = signature_for(group, values)
-    constructor = getattr(import_module(signature.module), signature.name)
     arguments = arguments_for(group, values, supplied)
+    constructor = _constructor(group, values)
     try:
         return constructor(**arguments, **supplied)
     except ValueError as error:  # a value that only the constructor knows to be wrong
         raise UserError(f"{group}: {error}") from error
+
+
+def networks() -> list[str]:
+    """The names that ``model.name`` may have without being a class of the user's own."""
+    return list(exports(NAMED["model"]))
+
+
+def module_class(values: Mapping[str, Any]) -> Any:
+    """The LightningModule that the group ``model`` names.
+
+    Raises:
+        UserError: where a class of the user's own is not an ECGModule.
+    """
+    signature = signature_for("model", values)
+    cls = _offered("model", signature)
+    if signature.architecture is None:
+        raise UserError(f"model.name: {values['name']} has no `architecture`, the class of its network.")
+    return cls
+
+
+def _constructor(group: str, values: Mapping[str, Any]) -> Any:
+    """The class that makes the object of a group: of a model, the network, which needs no Lightning."""
+    signature = signature_for(group, values)
+    if group == "model":
+        if values["name"] not in networks():
+            return module_class(values).architecture
+        assert signature.architecture is not None
+        return _class(*signature.architecture)
+    return _offered(group, signature)
+
+
+def _offered(group: str, signature: Signature) -> Any:
+    """The class that a group names, once it is known to be of the kind that the group builds."""
+    cls = _class(signature.module, signature.name)
+    kind = KINDS.get(group)
+    lineage = [f"{base.__module__}.{base.__name__}" for base in getattr(cls, "__mro__", ())]
+    if kind is not None and kind not in lineage:
+        raise UserError(f"{group}.name: {signature.module}.{signature.name} is not a subclass of {kind}.")
+    return cls
+
+
+def _class(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
 
 
 def check_paths(config: DictConfig) -> None:

@@ -62,7 +62,9 @@ def table(
     if thresholds is not None:
         counts = confusion(probabilities, targets, thresholds)
         threshold = np.broadcast_to(np.asarray(thresholds, np.float64), len(terms))
-        outcomes = {name: np.where(np.isnan(threshold), None, count) for name, count in counts._asdict().items()}
+        outcomes: dict[str, NDArray[Any]] = {
+            name: np.where(np.isnan(threshold), None, count) for name, count in counts._asdict().items()
+        }
         columns |= {"threshold": threshold, **outcomes, **rates(counts)}
     rows = zip(terms, *(column.tolist() for column in columns.values()), strict=True)
     return [

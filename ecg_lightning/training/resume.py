@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training.callbacks.record import RUN
@@ -118,7 +119,7 @@ def check_recipe(found: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> 
         del changed["finetune.checkpoint"]
     for difference in changed.values():
         raise another(found, difference)
-    epochs, done = recipe.get("trainer.max_epochs"), found.card["epoch"] + 1
+    epochs, done = recipe.get("trainer.max_epochs"), found.card.epoch + 1
     if epochs is not None and 0 < epochs < done:
         raise UserError(
             f"checkpoint_path: {found.name} has {done} epochs behind it; trainer.max_epochs={epochs} is less."
@@ -127,18 +128,19 @@ def check_recipe(found: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> 
 
 def _same_parent(found: Checkpoint, recipe: Mapping[str, Any]) -> bool:
     """Whether the run's parent, if any, is the one configured now, under whatever name; `fit` says where one has none."""
-    parent, name = found.card.get("parent"), recipe.get("finetune.checkpoint")
-    return parent is None or name is None or bool(checkpoints.read(name).sha256 == parent["sha256"])
+    parent, name = found.card.parent, recipe.get("finetune.checkpoint")
+    return parent is None or name is None or bool(checkpoints.read(name).sha256 == parent.sha256)
 
 
-def check_same(found: Checkpoint, card: Mapping[str, Any]) -> None:
+def check_same(found: Checkpoint, card: Card) -> None:
     """Compares a checkpoint's card with that of the run that is to go on from it: terms, input, data.
 
     Raises:
         UserError: naming the first difference.
     """
+    then_card, now_card = found.card.to_dict(), card.to_dict()
     for key in ("terms", "input", "data"):
-        before, now = flat(found.card[key], key), flat(card[key], key)
+        before, now = flat(then_card[key], key), flat(now_card[key], key)
         for name in dict.fromkeys([*now, *before]):
             if key == "data" and name not in before:  # of a version that did not say it yet
                 continue

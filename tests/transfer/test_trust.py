@@ -16,7 +16,8 @@ from ecg_lightning.datamodules import SimulatedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.training import fit as run
 from ecg_lightning.transfer import run as command
-from ecg_lightning.transfer.report import Results, report
+from ecg_lightning.transfer.report import report
+from ecg_lightning.transfer.results import Results
 from ecg_lightning.transfer.study import read_study
 
 Moved = tuple[Path, list[str]]
@@ -158,7 +159,7 @@ def test_what_won_is_published_with_its_test(moved: Moved, tmp_path: Path) -> No
     folder, _ = moved
     checkpoints.publish(str(folder / "tuned-20-0"), "ours", str(tmp_path / "place"))
     card = checkpoints.card_of("ours", str(tmp_path / "place"))
-    assert card["test"]["metrics"] == json.loads((folder / "tuned-20-0" / "test.json").read_text())["metrics"]
+    assert card.test.metrics == json.loads((folder / "tuned-20-0" / "test.json").read_text())["metrics"]
 
 
 def test_while_another_process_trains_the_large_network_the_small_ones_are_trained(
