@@ -63,7 +63,7 @@ def table(
         counts = confusion(probabilities, targets, thresholds)
         threshold = np.broadcast_to(np.asarray(thresholds, np.float64), len(terms))
         outcomes: dict[str, NDArray[Any]] = {
-            name: np.where(np.isnan(threshold), None, count) for name, count in counts._asdict().items()
+            name: np.where(np.isnan(threshold), None, count) for name, count in zip(counts._fields, counts, strict=True)
         }
         columns |= {"threshold": threshold, **outcomes, **rates(counts)}
     rows = zip(terms, *(column.tolist() for column in columns.values()), strict=True)

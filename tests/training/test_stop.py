@@ -1,0 +1,36 @@
+"""Several processes that train together, and are told to stop: they end, and say how the run goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import small
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_processes_that_train_together_stop_together(tmp_path: Path, number: signal.Signals) -> None:
+    root = small.archive(tmp_path / "archive", 60)
+    words = small.arguments(root, tmp_path / "run", "trainer.devices=2", "trainer.max_epochs=5000")
+    with subprocess.Popen(
+        [sys.executable, "-m", "ecg_lightning", "fit", *words],
+        start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        try:
+            while not (tmp_path / "run" / "metrics.csv").exists():
+                assert process.poll() is None
+                os.sched_yield()
+            os.killpg(process.pid, number)
+            _, errors = process.communicate(timeout=100)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert "Stopped." in errors
+    assert "Traceback" not in errors
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
