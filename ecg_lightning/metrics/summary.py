@@ -62,9 +62,9 @@ def table(
     if thresholds is not None:
         counts = confusion(probabilities, targets, thresholds)
         threshold = np.broadcast_to(np.asarray(thresholds, np.float64), len(terms))
-        outcomes: dict[str, NDArray[Any]] = {
-            name: np.where(np.isnan(threshold), None, count) for name, count in zip(counts._fields, counts, strict=True)
-        }
+        outcomes = {name: count.astype(object) for name, count in zip(counts._fields, counts, strict=True)}
+        for outcome in outcomes.values():
+            outcome[np.isnan(threshold)] = None
         columns |= {"threshold": threshold, **outcomes, **rates(counts)}
     rows = zip(terms, *(column.tolist() for column in columns.values()), strict=True)
     return [

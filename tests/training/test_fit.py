@@ -235,6 +235,7 @@ def test_a_training_that_diverges_ends_with_an_error_and_keeps_no_broken_weights
     assert not list((tmp_path / "run").rglob("*.ckpt"))
 
 
+@pytest.mark.filterwarnings("ignore:.*(does not have many workers|LeafSpec|max_epochs).*")
 def test_a_network_that_was_read_to_predict_trains_by_hand(root: Path, run: Path) -> None:
     from lightning.pytorch import Trainer
 

@@ -41,7 +41,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data.val_folds=[5]", "data.test_folds=[1]"], r"data.val_folds was \[9\], and is \[5\] here"),
+        (["data.val_folds=[5]", "data.test_folds=[1]"], r"data.test_folds was \[10\], and is \[1\] here"),
         (["data.train_records=20"], r"data.train_records was None, and is 20 here"),
         (["data.label_space=[STACH,AFIB,IRBBB]"], r"data.label_space was \['AFIB', .*\], and is \['STACH', 'AFIB', "),
         (["data.band=[0.5,40]"], r"data.band was None, and is \[0.5, 40\] here"),
@@ -95,7 +95,7 @@ def test_fewer_epochs_than_there_were_are_refused(root: Path, run: Path, tmp_pat
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     small.fit(root, folder, *CONSTANT, "trainer.max_epochs=2", "checkpoint_path=auto")
-    with pytest.raises(UserError, match="has 2 epochs behind it; trainer.max_epochs=1 is less"):
+    with pytest.raises(UserError, match=r"has 2 epochs behind it; trainer.max_epochs=1 is less"):
         small.fit(root, folder, *CONSTANT, "trainer.max_epochs=1", "checkpoint_path=auto")
 
 

@@ -18,7 +18,6 @@ def test_processes_that_train_together_stop_together(tmp_path: Path, number: sig
     with subprocess.Popen(
         [sys.executable, "-m", "ecg_lightning", "fit", *words],
         start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:  # fmt: skip
         try:
             while not (tmp_path / "run" / "metrics.csv").exists():
