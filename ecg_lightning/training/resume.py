@@ -109,7 +109,7 @@ def check_recipe(found: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> 
             file=sys.stderr,
         )
         return
-    changed = differences(run["recipe"], recipe, ENDINGS)
+    changed = {key: text for key, text in differences(run["recipe"], recipe).items() if not key.startswith(ENDINGS)}
     for key in LENGTH:
         if key in changed and not optim.depends_on_length():
             del changed[key]

@@ -44,7 +44,7 @@ def files(folder: Path) -> dict[str, bytes]:
         (["data.val_folds=[5]", "data.test_folds=[1]"], r"data.test_folds was \[10\], and is \[1\] here"),
         (["data.train_records=20"], r"data.train_records was None, and is 20 here"),
         (["data.label_space=[STACH,AFIB,IRBBB]"], r"data.label_space was \['AFIB', .*\], and is \['STACH', 'AFIB', "),
-        (["data.band=[0.5,40]"], r"data.band was None, and is \[0.5, 40\] here"),
+        (["data.band=[0.5,40]"], r"data.band was None, and is \[0.5, 40.0\] here"),
         (["data.augment={gain: 0.2}"], r"data.augment.gain was 0.0, and is 0.2 here"),
         (["data.batch_size=8"], r"data.batch_size was 16, and is 8 here"),
         (["seed=1"], r"seed was 0, and is 1 here"),
@@ -61,7 +61,7 @@ def files(folder: Path) -> dict[str, bytes]:
     ],
 )
 def test_another_run_is_refused(root: Path, run: Path, tmp_path: Path, words: list[str], said: str) -> None:
-    given = [word.format(run=run) for word in words]
+    given = [word.replace("{run}", str(run)) for word in words]
     before = files(run)
     for folder, path in ((tmp_path / "other", f"{run}/checkpoints/last.ckpt"), (run, "auto")):
         with pytest.raises(UserError, match=said) as error:
