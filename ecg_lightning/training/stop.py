@@ -81,6 +81,7 @@ class _Watch(threading.Thread):
         processes.clear()  # Lightning watches this list, and would kill this process without a word
         for process in others:
             process.kill()
+            process.wait()
         time.sleep(GRACE)
         print("\nStopped.", file=sys.stderr, flush=True)
         os._exit(STOPPED)
