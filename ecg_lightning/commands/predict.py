@@ -64,6 +64,8 @@ def predict(arguments: Sequence[str]) -> int:
     output.parent.mkdir(parents=True, exist_ok=True)
     files = list(dict.fromkeys(find_records(options.paths)))
     predictor = Predictor(options.checkpoint, trusted=options.model)
+    if predictor.not_learnt:
+        print(f"Not learnt, and so not predicted: {', '.join(predictor.not_learnt)}.", file=sys.stderr)
     errors = output.with_suffix(".errors.csv")
     leads = options.leads.split(",") if options.leads else None
     partial = output.with_name(output.name + ".part")
