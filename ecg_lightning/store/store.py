@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 
-FORMAT = 4
+FORMAT = 6
 """Version of the layout on disk; it is part of every store's key."""
 
 
