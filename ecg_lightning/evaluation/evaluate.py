@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from omegaconf import OmegaConf
 from scipy.special import expit
 
 from ecg_lightning import checkpoints
@@ -39,7 +40,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.before(data, (split,), checkpoint), data)
-    module = checkpoint.module()
+    module = checkpoint.module(trusted=OmegaConf.select(config, "model.name"))
     folder = run_dir or run_dir_of(config, arguments)
     trainer = trainer_of(config, folder, [], False, False)
     with stoppable(trainer):

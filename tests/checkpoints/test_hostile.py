@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from omegaconf import OmegaConf
 from safetensors import safe_open
 
 import small
@@ -95,6 +97,22 @@ def test_a_class_that_the_user_trusts_must_be_a_module(run_dir: Path, here: Path
         checkpoints.read(str(path)).network(trusted="theirs.Mine")
     with pytest.raises(UserError, match=r"names the class 'theirs.Mine'"):
         checkpoints.read(str(path)).network(trusted="mine.Mine")
+
+
+@pytest.mark.parametrize("group", ["data", "model"])
+def test_the_configuration_of_a_run_folder_cannot_choose_code(run_dir: Path, here: Path, group: str) -> None:
+    shutil.copytree(run_dir, here / "run")
+    config = OmegaConf.load(here / "run" / "config.yaml")
+    config[group].name = "evil.Evil"
+    OmegaConf.save(config, here / "run" / "config.yaml")
+    with pytest.raises(UserError, match=rf"config.yaml names the class 'evil.Evil'.* {group}.name=evil.Evil"):
+        small.run("test", ["run_dir=run"])
+    assert "evil" not in sys.modules
+    parts = {"name": "MixedDataModule", "parts": [{"name": "evil.Evil"}]}
+    OmegaConf.save(OmegaConf.create({"data": parts}), here / "run" / "config.yaml")
+    with pytest.raises(UserError, match=r"config.yaml names the class 'evil.Evil'"):
+        small.run("test", ["run_dir=run"])
+    assert "evil" not in sys.modules
 
 
 @pytest.mark.parametrize(
