@@ -120,6 +120,6 @@ def test_matches_equal_those_of_comparing_all_with_all() -> None:
 
 
 def test_matches_with_many_copies_come_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecg_lightning.records.fingerprints._CHUNK", 7)
+    monkeypatch.setattr("ecg_lightning.records.fingerprints.matching._CHUNK", 7)
     row = fingerprint(fake.ecg(1000, 100, seed=8), 100)
     assert matches(np.stack([row] * 6)).tolist() == [[i, j] for i in range(6) for j in range(i + 1, 6)]

@@ -8,6 +8,7 @@ of 64 bytes, as older checkpoints have them, is compared by those.
 ``experiments/fingerprints`` measures what is found and what is not, and has the table.
 """
 
-from ecg_lightning.records.fingerprints.fingerprint import OPENING, SIZE, fingerprint, matches, unreadable, widened
+from ecg_lightning.records.fingerprints.fingerprint import SIZE, fingerprint, matches, unreadable, widened
+from ecg_lightning.records.fingerprints.opening import OPENING
 
 __all__ = ["OPENING", "SIZE", "fingerprint", "matches", "unreadable", "widened"]

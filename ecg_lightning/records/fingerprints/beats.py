@@ -14,7 +14,7 @@ from scipy.ndimage import maximum_filter1d
 
 from ecg_lightning.records.fingerprints.directions import describe
 
-WINDOWS, SIZE = 3, 64
+WINDOWS, WINDOW = 3, 64
 SECONDS = 10.0  # looked at: of a longer recording the beginning
 _BEFORE, _LENGTH = 0.3, 4.0  # s: where a window begins before its beat, and how long it is
 _STEP = 0.02  # s between the values of a window
@@ -35,7 +35,7 @@ def describe_beats(leads: NDArray[np.float32], sampling_rate: float) -> NDArray[
     Returns:
         (3, 64) int8; zeros for a window that there is not.
     """
-    found = np.zeros((WINDOWS, SIZE), np.int8)
+    found = np.zeros((WINDOWS, WINDOW), np.int8)
     leads = leads[:, : int(SECONDS * sampling_rate) + 1]
     seconds = (leads.shape[1] - 1) / sampling_rate
     if seconds < _LENGTH:
@@ -53,7 +53,7 @@ def describe_beats(leads: NDArray[np.float32], sampling_rate: float) -> NDArray[
     if not mean.all():
         return found
     values /= np.sqrt(mean) * (energy / mean + _LEAST_ENERGY) ** 0.25
-    found[: len(chosen)] = describe(values.reshape(len(chosen), -1), SIZE)
+    found[: len(chosen)] = describe(values.reshape(len(chosen), -1), WINDOW)
     return found
 
 
@@ -98,11 +98,13 @@ def _beats(integral: _Integral, seconds: float) -> NDArray[np.float64]:
     left, top, right = steepness[peaks - 1], steepness[peaks], steepness[peaks + 1]
     bend = left - 2 * top + right
     beside = np.divide(0.5 * (left - right), bend, out=np.zeros(len(peaks)), where=bend < 0)
-    return (peaks + 1 + beside) * _GRID + _NARROW / 2
+    times: NDArray[np.float64] = (peaks + 1 + beside) * _GRID + _NARROW / 2
+    return times
 
 
 @lru_cache(maxsize=1)
 def _kernel() -> NDArray[np.float64]:
     """A bell of 120 ms."""
-    bell = np.hanning(round(0.12 / _GRID) + 3)
-    return bell / bell.sum()
+    bell: NDArray[np.float64] = np.hanning(round(0.12 / _GRID) + 3)
+    bell /= bell.sum()
+    return bell

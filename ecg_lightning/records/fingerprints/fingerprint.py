@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.records.fingerprints import beats, opening
+from ecg_lightning.records.fingerprints.beats import SECONDS, WINDOW, WINDOWS, describe_beats
 from ecg_lightning.records.fingerprints.directions import SIGMA
 from ecg_lightning.records.fingerprints.matching import near
+from ecg_lightning.records.fingerprints.opening import OPENING, describe_opening
 
-OPENING = opening.SIZE
-"""Bytes of the first part, which is all that older fingerprints have."""
-SIZE = OPENING + beats.WINDOWS * beats.SIZE
+SIZE = OPENING + WINDOWS * WINDOW
+"""Bytes of a fingerprint; older ones end with the opening."""
 OPENING_THRESHOLD = 0.96
 BEATS_THRESHOLD = 0.99
 _INDEPENDENT = (0, 1, 6, 7, 8, 9, 10, 11)  # I, II, V1–V6; the others follow from these
@@ -32,9 +32,9 @@ def fingerprint(signal: NDArray[np.number], sampling_rate: float) -> Fingerprint
     if signal.shape[1] and not (signal[:, 0].any() and signal[:, -1].any()):
         present = np.flatnonzero(signal.any(axis=0))
         signal = signal[:, present[0] : present[-1] + 1] if len(present) else signal[:, :0]
-    stop = int(beats.SECONDS * sampling_rate) + 2
+    stop = int(SECONDS * sampling_rate) + 2
     leads = signal[_INDEPENDENT, :stop].astype(np.float32, copy=False)
-    parts = opening.describe_opening(leads, sampling_rate), beats.describe_beats(leads, sampling_rate).ravel()
+    parts = describe_opening(leads, sampling_rate), describe_beats(leads, sampling_rate).ravel()
     return np.concatenate(parts)
 
 
@@ -50,7 +50,7 @@ def matches(a: Fingerprints, b: Fingerprints | None = None) -> NDArray[np.int64]
     """
     first, second = np.asarray(a), None if b is None else np.asarray(b)
     openings = near(first[:, :OPENING], None if second is None else second[:, :OPENING], OPENING_THRESHOLD)
-    around = near(_windows(first), None if second is None else _windows(second), BEATS_THRESHOLD) // beats.WINDOWS
+    around = near(_windows(first), None if second is None else _windows(second), BEATS_THRESHOLD) // WINDOWS
     if second is None:
         around = around[around[:, 0] != around[:, 1]]  # windows of one recording resemble each other
     pairs: NDArray[np.int64] = np.unique(np.concatenate([openings, around]), axis=0)
@@ -58,7 +58,7 @@ def matches(a: Fingerprints, b: Fingerprints | None = None) -> NDArray[np.int64]
 
 
 def _windows(rows: Fingerprints) -> Fingerprints:
-    return rows[:, OPENING:].reshape(-1, beats.SIZE)
+    return rows[:, OPENING:].reshape(-1, WINDOW)
 
 
 def widened(rows: Fingerprints) -> Fingerprints:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ecg_lightning.records.fingerprints.directions import describe
 
-SIZE = 64
+OPENING = 64
+"""Bytes of the description."""
 _SECONDS = 8
 _RATE = 25
 _LEAST_ENERGY = 4e-4  # of the leads' mean: a lead without signal is not blown up to noise
@@ -33,11 +34,11 @@ def describe_opening(leads: NDArray[np.float32], sampling_rate: float) -> NDArra
     blocks -= blocks.sum(axis=1, keepdims=True) / blocks.shape[1]  # numpy's mean takes four times as long
     energy = np.square(blocks).sum(axis=1, keepdims=True) / blocks.shape[1]
     if not energy.any():
-        return np.zeros(SIZE, np.int8)
+        return np.zeros(OPENING, np.int8)
     blocks /= np.sqrt(energy + _LEAST_ENERGY * energy.mean())
     shape = np.zeros((len(leads), _SECONDS * _RATE), np.float32)
     shape[:, : blocks.shape[1]] = np.copysign(np.sqrt(np.abs(blocks)), blocks)
-    return describe(shape.ravel(), SIZE)
+    return describe(shape.ravel(), OPENING)
 
 
 def _average(leads: NDArray[np.float32], sampling_rate: float) -> NDArray[np.float32]:
