@@ -34,7 +34,7 @@ def prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    data.pack()
+    data.prepare_data()
     for part in data.sources.values():
         report(part)
     if len(data.sources) > 1:
