@@ -190,7 +190,7 @@ def main() -> None:
     alarms("real", rows, copies, person)
     for name, hospital in (
         ("simulated", Hospital()),
-        ("simulated, all paced or regular", Hospital(prevalence={"PACE": 0.5, "AFLT": 0.5})),
+        ("simulated, paced or in flutter", Hospital(prevalence={"PACE": 0.6, "AFLT": 0.4, "SVTAC": 0})),
     ):
         made = simulate(hospital, range(simulated), 0)
         rows = np.stack([fingerprint(signal.T / np.float32(1000), 100) for signal in made.signals])
