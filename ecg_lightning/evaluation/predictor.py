@@ -10,7 +10,7 @@ from scipy.special import expit
 from ecg_lightning import checkpoints
 from ecg_lightning.datamodules.batches import windows_of
 from ecg_lightning.records import Record
-from ecg_lightning.store.pack import to_steps
+from ecg_lightning.store.steps import to_steps
 from ecg_lightning.transforms import Preprocess
 
 

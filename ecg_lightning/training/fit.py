@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,11 @@ def _fit(config: DictConfig, run_dir: Path) -> int:
     _say_rejected(data)
     logger: Logging = build("logger", config.get("logger") or {})
     callbacks = _callbacks(run_dir, config, model, finetune, data)
-    trainer = trainer_of(config, run_dir, callbacks, logger.make(run_dir, as_dict(config)), finetune.freezes())
     try:
-        with stoppable(trainer):
+        log = logger.make(run_dir, as_dict(config), resumed is not None)
+        trainer = trainer_of(config, run_dir, callbacks, log, finetune.freezes())
+        with suppress(KeyboardInterrupt), stoppable(trainer):  # said below, as of a run that is stopped by SIGTERM
             trainer.fit(model, datamodule=data, ckpt_path=resumed.name if resumed else None, weights_only=True)
-    except KeyboardInterrupt:
-        pass  # said below, as of a run that is stopped by SIGTERM
     finally:
         logger.finish()
     if trainer.interrupted:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import wandb
 from omegaconf import OmegaConf
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
@@ -138,6 +139,7 @@ def test_wandb_offline_holds_the_metrics_and_never_asks(
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = small.fit(root, tmp_path / "run", "logger.wandb=true", "logger.group=study", "trainer.max_epochs=1")
+    wandb.teardown()  # its process writes on for a moment
     (log,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
     logged, group = {}, ""
     for data in wandb_records(log):
