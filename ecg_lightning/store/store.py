@@ -28,7 +28,7 @@ from ecg_lightning.records.fingerprints import SIZE
 from ecg_lightning.store.part import INDEX, SAMPLE, hash_of
 from ecg_lightning.store.sealed import parse, unseal
 
-FORMAT = 5
+FORMAT = 6
 """Version of the layout on disk; it is part of every store's key."""
 FILES = ("signals.bin", "index.parquet", "content.npy", "twins.npy", "rejected.csv")
 

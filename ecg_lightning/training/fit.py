@@ -25,7 +25,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
-from ecg_lightning.training import leak, resume
+from ecg_lightning.training import ancestry, leak, resume
 from ecg_lightning.training.arguments import check_arguments, validates
 from ecg_lightning.training.callbacks import Finite, Freeze, Kept, RunRecord
 from ecg_lightning.training.callbacks.record import provenance
@@ -190,7 +190,8 @@ def _begun(card: Card, network: Network, data: ECGDataModule, finetune: FineTune
     """Checks for leaks, and takes the parent's weights where there is one; the card, and the fingerprints of the past."""
     parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
     leak.check_training(data, parent)
-    seen = leak.seen(data, parent)
+    seen = ancestry.seen(data, parent)
+    card = replace(card, ancestry_unknown=ancestry.unknown_after(data, parent))
     if parent is None:
         return card, seen
     taken = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
@@ -207,11 +208,15 @@ def _continued(card: Card, data: ECGDataModule, finetune: FineTune, resumed: Che
     if (finetune.checkpoint is None) != (origin is None):
         began = "from scratch" if origin is None else f"from {origin.name}"
         raise resume.another(resumed, f"it began {began}, and finetune.checkpoint is {finetune.checkpoint} here")
-    seen = leak.seen(data, resumed)
-    if resumed.seen is not None and len(seen) > len(resumed.seen):
+    flaw = ancestry.flaw(resumed)
+    leak.refuse([flaw] if flaw else [], data)
+    seen = ancestry.seen(data, resumed)
+    if resumed.seen is not None and flaw is None and len(seen) > len(resumed.seen):
         raise resume.another(resumed, "other recordings trained it")
-    leak.check_training(data, leak.ancestors(data, resumed) if origin else None)
-    return replace(card, allow_leak=card.allow_leak or resumed.card.allow_leak, parent=origin), seen
+    leak.check_training(data, ancestry.ancestors(data, resumed) if origin else None)
+    unknown = ancestry.unknown_after(data, resumed)
+    allow_leak = card.allow_leak or resumed.card.allow_leak
+    return replace(card, allow_leak=allow_leak, ancestry_unknown=unknown, parent=origin), seen
 
 
 def positive_weights(
