@@ -76,16 +76,6 @@ def check_numbers(count: int, what: str) -> None:
         )
 
 
-def spelled(path: str) -> str:
-    """The path, or the file that is meant where its name is in capitals or small letters on a disk that tells them apart."""
-    if os.path.exists(path):
-        return path
-    folder, name = os.path.split(path)
-    stem, suffix = os.path.splitext(name)
-    others = (stem + suffix.upper(), stem + suffix.lower(), name.upper(), name.lower())
-    return next((other for other in (os.path.join(folder, other) for other in others) if os.path.exists(other)), path)
-
-
 def inside(name: str) -> str:
     """The name of a file in a recording's own folder or below it, as its header says it.
 
@@ -113,3 +103,15 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.removeprefix(codecs.BOM_UTF8).decode("cp1252", errors="replace")
+
+
+def any_case(path: str | Path) -> str:
+    """A file, or the one whose name differs by its case alone: copies from old systems come as ``A.DAT`` for ``A.dat``."""
+    text = os.fspath(path)
+    if os.path.exists(text):
+        return text
+    folder, name = os.path.split(text)
+    stem, suffix = os.path.splitext(name)
+    names = (stem + suffix.upper(), stem + suffix.lower(), name.upper(), name.lower())
+    others = (os.path.join(folder, other) for other in names)
+    return next((other for other in others if os.path.exists(other)), text)

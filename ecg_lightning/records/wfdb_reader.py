@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.records.files import check_numbers, decoded, read_bytes, spelled
+from ecg_lightning.records.files import any_case, check_numbers, decoded, read_bytes
 from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
 from ecg_lightning.records.leads import agreed_leads, lead_name, standard_leads
 from ecg_lightning.records.record import Record, RecordError, naming, readable
@@ -20,7 +20,7 @@ from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header, parse_patient
 from ecg_lightning.records.wfdb_package import in_millivolts, read_with_wfdb
 
-_SUFFIXES = (".dat", ".mat")
+_SUFFIXES = (".hea", ".dat", ".mat")
 _PAUSE = "~"  # between two segments
 _AT_ONCE = 20
 _INVALID = -32768  # format 16's mark of a sample that is not there, signal(5)
@@ -28,12 +28,10 @@ _MOST_OF_HEADER = 1 << 24  # bytes
 
 
 def header_path(path: str | Path) -> str:
-    """The `.hea` file of a recording named with or without a suffix; `.HEA` where its suffix is in capitals."""
+    """The `.hea` file of a recording named with or without a suffix; `.HEA` where that is what there is."""
     text = os.fspath(path)
     stem, suffix = os.path.splitext(text)
-    if suffix.lower() == ".hea":
-        return text
-    return stem + (".HEA" if suffix.isupper() else ".hea") if suffix.lower() in _SUFFIXES else text + ".hea"
+    return any_case((stem if suffix.lower() in _SUFFIXES else text) + ".hea")
 
 
 def read_header(path: str | Path) -> Header:
@@ -42,7 +40,7 @@ def read_header(path: str | Path) -> Header:
     Raises:
         RecordError: "no such file" or "bad header" …
     """
-    header = spelled(header_path(path))
+    header = header_path(path)
     with naming(header):
         return parse_header(decoded(read_bytes(header, most=_MOST_OF_HEADER)[0]))
 
@@ -152,7 +150,7 @@ def _read_plain(header: Header, folder: str, names: Sequence[str]) -> tuple[NDAr
 
 def _read_steps(path: str, offset: int, signals: int, samples: int) -> tuple[NDArray[np.int16], int]:
     """Read (samples, signals) ADC steps, and count the bytes behind; `samples` 0 means as many as the file has."""
-    data, size = read_bytes(spelled(path), offset + 2 * signals * samples if samples else None)
+    data, size = read_bytes(any_case(path), offset + 2 * signals * samples if samples else None)
     present = max(len(data) - offset, 0) // (2 * signals)
     if present < samples:
         raise RecordError(f"truncated signal: {present} of {samples} samples")
