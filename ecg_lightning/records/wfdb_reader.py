@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
 from ecg_lightning.records.leads import agreed_leads, standard_leads
+from ecg_lightning.records.patient import parse_patient
 from ecg_lightning.records.record import Record, RecordError, naming
 from ecg_lightning.records.units import millivolts
-from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header, parse_patient
+from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header
 
 _SUFFIXES = (".hea", ".dat", ".mat")
 _AT_ONCE = 20
@@ -77,8 +78,8 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
         standard, flags = standard_leads(signal, agreed_leads(names, leads, header_wins))
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
-    flags += found + header.assumed
     patient = parse_patient(header.comments)
+    flags += found + header.assumed + patient.flags
     return Record(
         standard,
         rate,
