@@ -3,10 +3,58 @@
 import re
 
 _WORDS = frozenset(
-    "na nan nat null nil nul none void blank empty missing undefined unspecified unassigned unknown unknwn unkn unk "
-    "notknown notavailable notapplicable notreported notrecorded notspecified notstated notgiven notprovided notset "
-    "nodata novalue noinformation unbekannt keineangabe keineangaben fehlt inconnu inconnue nonrenseigne nonrenseignee "
-    "desconocido desconocida desconhecido desconhecida sconosciuto sindatos semdados onbekend okänd ukendt ukjent".split()
+    [
+        "na",
+        "nan",
+        "nat",
+        "null",
+        "nil",
+        "nul",
+        "none",
+        "void",
+        "blank",
+        "empty",
+        "missing",
+        "undefined",
+        "unspecified",
+        "unassigned",
+        "unknown",
+        "unknwn",
+        "unkn",
+        "unk",
+        "notknown",
+        "notavailable",
+        "notapplicable",
+        "notreported",
+        "notrecorded",
+        "notspecified",
+        "notstated",
+        "notgiven",
+        "notprovided",
+        "notset",
+        "nodata",
+        "novalue",
+        "noinformation",
+        "unbekannt",
+        "keineangabe",
+        "keineangaben",
+        "fehlt",
+        "inconnu",
+        "inconnue",
+        "nonrenseigne",
+        "nonrenseignee",
+        "desconocido",
+        "desconocida",
+        "desconhecido",
+        "desconhecida",
+        "sconosciuto",
+        "sindatos",
+        "semdados",
+        "onbekend",
+        "okänd",
+        "ukendt",
+        "ukjent",
+    ]
 )
 """Case-folded, without the marks of `_INNER`."""
 _INNER = re.compile(r"[\s./_\\-]+")  # N/A, n.a., not_available

@@ -57,7 +57,7 @@ def parse_patient(comments: str) -> Patient:
     flags: list[str] = []
 
     def one(name: str, parse: Callable[[str], T], nothing: T) -> T:
-        meant = {value for value in map(parse, values[name]) if value == value and value != ""}  # NaN differs from itself
+        meant = {value for value in map(parse, values[name]) if value not in ("", nan)}
         if len(meant) > 1:
             flags.append(f"{CONTRADICTORY}:{name}")
         return meant.pop() if len(meant) == 1 else nothing
@@ -82,7 +82,7 @@ def parse_age(text: str) -> float:
     """
     match = _AGE.fullmatch(text.strip())
     age = float(match.group(1).replace(",", ".")) if match else nan
-    return age if age <= _OLDEST else nan
+    return age if age <= _OLDEST else nan  # the one object, so that it is found among others
 
 
 def parse_sex(text: str) -> str:
