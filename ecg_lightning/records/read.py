@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_lightning.records.arrays import ARRAY_SUFFIXES, Contents, read_arrays
+from ecg_lightning.records.formats import check_format
 from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.records.record import Record, RecordError, naming
 from ecg_lightning.records.repairs import repair
@@ -50,7 +51,12 @@ def read_record(
     """
     text = os.fspath(path)
     suffix = os.path.splitext(text)[1].lower()
-    if suffix not in ARRAY_SUFFIXES or (suffix == ".mat" and os.path.exists(header_path(text))):
+    has_header = suffix not in ARRAY_SUFFIXES or suffix == ".mat"
+    if suffix not in SUFFIXES or suffix == ".mat":
+        has_header = os.path.exists(header_path(text))
+    if not has_header:
+        check_format(text)
+    if has_header or suffix not in SUFFIXES:
         with naming(header_path(text).removesuffix(".hea")):
             record = read_wfdb(text, leads=leads, header_wins=header_wins)
             if sampling_rate is not None and RATE_ASSUMED in record.quality:
