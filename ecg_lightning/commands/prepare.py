@@ -9,7 +9,7 @@ import numpy as np
 
 from ecg_lightning.config.compose import compose, split_arguments
 from ecg_lightning.config.schema import build, check, check_paths
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
+from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
@@ -24,6 +24,9 @@ def prepare(arguments: Sequence[str]) -> int:
 
     The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
     and ``base_url`` (another address of the same archive).
+
+    Returns:
+        1 where every recording of a source was set aside, else 0.
     """
     fetch = "--download" in arguments
     options, words = _download_options(arguments) if fetch else ({}, list(arguments))
@@ -34,13 +37,17 @@ def prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    data.pack()
+    status = 0
     for part in data.sources.values():
-        report(part)
-    if len(data.sources) > 1:
+        try:
+            report(part)
+        except NothingReadable as error:
+            print(error, file=sys.stderr)
+            status = 1
+    if len(data.sources) > 1 and not status:
         report(data)
         print(*leak.within(data), sep="\n")
-    return 0
+    return status
 
 
 def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table
 from ecg_lightning.records import Record, parse_age, parse_sex, read_record
 from ecg_lightning.store.pack import Reader, Row
@@ -47,6 +48,7 @@ class SPHDataModule(ECGDataModule):
                     present.get(name) or present.get(f"SPH{name[1:]}") or f"records/{name}.h5"
                     for name in table["ECG_ID"]
                 ],
+                REFUSED: table[REFUSED],
             }
         )
 

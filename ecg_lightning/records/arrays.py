@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.records.leads import agreed_leads, lead_name, listed
+from ecg_lightning.records.patient import parse_age, parse_sex
 from ecg_lightning.records.record import LEADS, RecordError
 from ecg_lightning.records.signal_csv import open_csv
-from ecg_lightning.records.wfdb_header import parse_age, parse_sex
 
 Arrays = Mapping[str, NDArray[Any]]
 

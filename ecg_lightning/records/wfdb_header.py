@@ -1,4 +1,4 @@
-"""WFDB headers: the record line, the signal lines, and what the comments say of the patient.
+"""WFDB headers: the record line, the signal lines and the comments, which `patient` reads.
 
 Written from the specification (header(5) of the WFDB Applications Guide). Signal lines of an archive repeat the same
 few fields, so that these are parsed once and remembered; a header takes some 30 µs.
@@ -7,7 +7,6 @@ few fields, so that these are parsed once and remembered; a header takes some 30
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from math import nan
 
 from ecg_lightning.records.files import inside
 from ecg_lightning.records.record import RecordError
@@ -18,9 +17,6 @@ RATE_ASSUMED, GAIN_ASSUMED = "rate_assumed:250Hz", "gain_assumed:200"
 _RECORD_NAME = re.compile(r"(.+?)(?:/(\d+))?$")  # some write a path before it, though it is a name alone
 _FORMAT = re.compile(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?$")
 _GAIN = re.compile(r"([-+.\deE]+)(?:\(([-+\d]+)\))?(?:/(\S+))?$")
-# Blanks but no line breaks around the colon: an empty value must not take the next line for its own.
-_COMMENT = re.compile(r"(?:^#[ \t]*|<)(age|sex|dx|patient id)>?[ \t]*:[ \t]*([^<\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_OLDEST = 150.0  # years
 _DATE = re.compile(r"\d+:\d+:\d+(?:\.\d+)?\s+(\d\d)/(\d\d)/(\d{4})\s*$")
 
 
@@ -61,16 +57,6 @@ class Header:
     comments: str
     assumed: tuple[str, ...] = ()  # flags for what the standard says where the header does not: RATE_ASSUMED …
     segment_names: tuple[str, ...] = ()  # records of which it consists; "~" for a pause
-
-
-@dataclass(slots=True)
-class Patient:
-    """What the comments of a header say of the patient."""
-
-    patient_id: str = ""
-    age: float = nan
-    sex: str = ""
-    codes: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -145,39 +131,3 @@ def _record_name(field: str) -> tuple[str, str]:
     if match is None:
         raise RecordError(f"bad header: record name {field!r}")
     return match[1].rpartition("/")[2], match[2] or ""
-
-
-def parse_patient(comments: str) -> Patient:
-    r"""Read age, sex, diagnosis codes and patient id from comments as CinC, CODE-15%, LUDB, PTB and INCART write them.
-
-    >>> parse_patient("#Age: 74\n#Sex: Male\n#Dx: 59118001,164889003")
-    Patient(patient_id='', age=74.0, sex='M', codes=('59118001', '164889003'))
-    """
-    patient = Patient()
-    for key, value in _COMMENT.findall(comments):
-        value = value.strip()
-        match key.lower():
-            case "age":
-                patient.age = parse_age(value)
-            case "sex":
-                patient.sex = parse_sex(value)
-            case "patient id":
-                patient.patient_id = value
-            case _:
-                patient.codes = tuple(code.strip() for code in value.split(",") if code.strip())
-    return patient
-
-
-def parse_age(text: str) -> float:
-    """Years, NaN where it is no number, negative or more than 150 (archives write NaN, Unknown, -1, 300)."""
-    try:
-        age = float(text)
-    except ValueError:
-        return nan
-    return age if 0 <= age <= _OLDEST else nan
-
-
-def parse_sex(text: str) -> str:
-    """One letter, F or M, from Female, male, f, M …; "" for everything else."""
-    initial = text.strip()[:1].upper()
-    return initial if initial in ("F", "M") else ""

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ecg_lightning.records.files import any_case, check_numbers, decoded, read_bytes
 from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
 from ecg_lightning.records.leads import agreed_leads, lead_name, standard_leads
+from ecg_lightning.records.patient import parse_patient
 from ecg_lightning.records.record import Record, RecordError, naming, readable
 from ecg_lightning.records.times import check_plausible_rate
 from ecg_lightning.records.units import millivolts
-from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header, parse_patient
+from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header
 from ecg_lightning.records.wfdb_package import in_millivolts, read_with_wfdb
 
 _SUFFIXES = (".hea", ".dat", ".mat")
@@ -82,8 +83,8 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
         standard, flags = standard_leads(signal, names)
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
-    flags += found + header.assumed
     patient = parse_patient(header.comments)
+    flags += found + header.assumed + patient.flags
     return Record(
         standard,
         rate,

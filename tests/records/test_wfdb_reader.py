@@ -7,7 +7,8 @@ import wfdb
 
 import fake
 from ecg_lightning.records import LEADS, RecordError, read_header, read_record, read_wfdb
-from ecg_lightning.records.wfdb_header import parse_header, parse_patient
+from ecg_lightning.records.patient import parse_patient
+from ecg_lightning.records.wfdb_header import parse_header
 
 # Every WFDB folder of the shared data but LUDB, whose gains are mended (test_gains.py).
 FOLDERS = (
