@@ -22,7 +22,7 @@ from ecg_lightning.datamodules.folder.table import beside, column_names, find_co
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import read_report, terms_of, translate
 from ecg_lightning.records import RecordError
-from ecg_lightning.records.arrays import ARRAY_SUFFIXES
+from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_reader import header_path
 from ecg_lightning.store.pack import Reader
