@@ -105,7 +105,7 @@ def test_qrs_complexes_cut_at_one_height_are_saturated(rate: int) -> None:
         assert flags
     once = wave.copy()
     once[1, 100 : 100 + rate // 50] = 1.9  # one plateau proves nothing below 2 mV
-    assert _repaired(once, rate).quality == ()
+    assert _repaired(once, rate).quality == ("suspect:limb_leads_disagree",)
 
 
 def test_exchanged_arms_are_reported_and_not_changed() -> None:
@@ -143,7 +143,7 @@ def test_what_is_flagged_among_real_recordings(shared_data: Path) -> None:
     """Counts of the shared data; README.md there names the flat Chapman recordings."""
     flags: Counter[str] = Counter()
     flat = set()
-    headers = [*shared_data.rglob("*.hea")]
+    headers = [header for header in shared_data.rglob("*.hea") if "hospital_formats" not in header.parts]
     for header in headers:
         record = read_record(header)
         flags.update({flag.split(":")[0] for flag in record.quality})
