@@ -91,3 +91,15 @@ def readable(path: str | Path) -> str:
     r"""A path as text that can be written anywhere: bytes of its name that are not UTF-8 as ``\xe9``."""
     text = os.fspath(path)
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def any_case(path: str | Path) -> str:
+    """A file, or the one whose name differs by its case alone: copies from old systems come as ``A.DAT`` for ``A.dat``."""
+    text = os.fspath(path)
+    if os.path.exists(text):
+        return text
+    folder, name = os.path.split(text)
+    stem, suffix = os.path.splitext(name)
+    names = (stem + suffix.upper(), stem + suffix.lower(), name.upper(), name.lower())
+    others = (os.path.join(folder, other) for other in names)
+    return next((other for other in others if os.path.exists(other)), text)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.records.files import any_case
 from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
 from ecg_lightning.records.leads import agreed_leads, standard_leads
 from ecg_lightning.records.patient import parse_patient
@@ -24,10 +25,10 @@ _INVALID = -32768  # format 16's mark of a sample that is not there, signal(5)
 
 
 def header_path(path: str | Path) -> str:
-    """The `.hea` file of a recording named with or without a suffix."""
+    """The `.hea` file of a recording named with or without a suffix; `.HEA` where that is what there is."""
     text = os.fspath(path)
     stem, suffix = os.path.splitext(text)
-    return (stem if suffix.lower() in _SUFFIXES else text) + ".hea"
+    return any_case((stem if suffix.lower() in _SUFFIXES else text) + ".hea")
 
 
 def read_header(path: str | Path) -> Header:
@@ -111,7 +112,7 @@ def _read_plain(header: Header, folder: str) -> tuple[NDArray[np.float32], tuple
     """
     lines = header.signals
     steps, beyond = _read_steps(
-        os.path.join(folder, lines[0].file_name), lines[0].layout.offset, len(lines), header.samples
+        any_case(os.path.join(folder, lines[0].file_name)), lines[0].layout.offset, len(lines), header.samples
     )
     flags = _verified(steps, lines, beyond)
     gains = np.array([line.gain / millivolts(line.unit) for line in lines])
