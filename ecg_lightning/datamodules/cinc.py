@@ -13,7 +13,7 @@ from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import checked_codes
 from ecg_lightning.records import Record, read_wfdb
-from ecg_lightning.records.files import readable
+from ecg_lightning.records.record import readable
 from ecg_lightning.records.segments import parts_of_others
 from ecg_lightning.store.pack import Reader, Row
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.records.leads import agreed_leads, listed
+from ecg_lightning.records.leads import agreed_leads, lead_name, listed
 from ecg_lightning.records.patient import parse_age, parse_sex
 from ecg_lightning.records.record import LEADS, RecordError
 from ecg_lightning.records.signal_csv import open_csv
@@ -37,6 +37,7 @@ class Contents:
     unit: str | None = None
     age: float = nan
     sex: str = ""
+    named: bool = False  # whether the file says which lead a row is
 
 
 def read_arrays(
@@ -62,7 +63,8 @@ def read_arrays(
         raise RecordError(f"no such file: {path}") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RecordError(f"unreadable file: {error}") from error
-    names = agreed_leads(_texts(arrays, _LEAD_KEYS), leads) or LEADS
+    said = _texts(arrays, _LEAD_KEYS)
+    names = agreed_leads(said, leads) or LEADS
     count = len(names)
     values = _pick(arrays, dataset, count)
     rate, unit = _first(arrays, _RATE_KEYS), _texts(arrays, _UNIT_KEYS)
@@ -74,6 +76,7 @@ def read_arrays(
         unit[0] if unit else None,
         nan if age is None else parse_age(str(age)),
         parse_sex(sex[0]) if sex else "",
+        any(map(lead_name, said)),
     )
 
 

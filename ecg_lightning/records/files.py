@@ -2,14 +2,15 @@
 
 import codecs
 import os
+import re
 import stat
 from pathlib import Path
 
-from ecg_lightning.records.record import RecordError
+from ecg_lightning.records.record import RecordError, readable
 
 MOST_NUMBERS = 1 << 28
 """Samples of all leads together, up to which a recording is read: a day of twelve leads at 250 Hz, 1 GB as float32."""
-_MOST_BYTES = 8 * MOST_NUMBERS
+_MOST_BYTES = 0x7FFFF000  # what the system reads at once, 2 GB
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -20,7 +21,7 @@ _KINDS = (
 
 
 def read_bytes(path: str | Path, stop: int | None = None, *, most: int = _MOST_BYTES) -> tuple[bytes, int]:
-    """Reads a regular file, and never waits for a pipe or a device.
+    """Reads a regular file.
 
     Args:
         path: the file.
@@ -33,26 +34,37 @@ def read_bytes(path: str | Path, stop: int | None = None, *, most: int = _MOST_B
     Raises:
         RecordError: "no such file", "no regular file", "too large".
     """
+    size = size_of(path)
+    wanted = size if stop is None else min(size, stop)
+    _check_size(wanted, most, path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb", buffering=0) as file:
-            size = _regular_size(os.fstat(descriptor), path)
-            wanted = size if stop is None else min(size, stop)
-            check_size(wanted, most, path)
+        with open(path, "rb", buffering=0) as file:
             return file.read(wanted), size
     except OSError as error:
         raise RecordError(f"no such file: {readable(path)} ({error.strerror or error})") from error
 
 
-def check_file(path: str | Path, most: int = _MOST_BYTES) -> None:
-    """Raises `RecordError` where a file is missing, not a regular one, or larger than `most` bytes."""
+def size_of(path: str | Path) -> int:
+    """The bytes of a regular file, which is not opened: opening waits for ever for a pipe that nobody writes.
+
+    Raises:
+        RecordError: "no such file", "no regular file".
+    """
     try:
-        size = _regular_size(os.stat(path), path)
+        state = os.stat(path)
     except OSError as error:
         raise RecordError(f"no such file: {readable(path)} ({error.strerror or error})") from error
     except ValueError as error:  # a NUL in the name
         raise RecordError(f"no such file: {readable(path)!r} ({error})") from error
-    check_size(size, most, path)
+    if not stat.S_ISREG(state.st_mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(state.st_mode)), "no file")
+        raise RecordError(f"no regular file: {readable(path)} is {kind}")
+    return state.st_size
+
+
+def check_file(path: str | Path, most: int = _MOST_BYTES) -> None:
+    """Raises `RecordError` where a file is missing, not a regular one, or larger than `most` bytes."""
+    _check_size(size_of(path), most, path)
 
 
 def check_numbers(count: int, what: str) -> None:
@@ -64,33 +76,33 @@ def check_numbers(count: int, what: str) -> None:
         )
 
 
-def check_size(size: int, most: int, path: str | Path) -> None:
-    """Raises `RecordError` where a file is larger than `most` bytes."""
+def inside(name: str) -> str:
+    """The name of a file in a recording's own folder or below it, as its header says it.
+
+    Raises:
+        RecordError: "path outside the folder", for an absolute one or one with ``..``, in Windows' way of writing too.
+    """
+    parts = re.split(r"[/\\]", name)
+    if ".." in parts or parts[0] == "" or re.match(r"[A-Za-z]:|\w+://", name):
+        raise RecordError(
+            f"path outside the folder: '{readable(name)}'; a file may name others in its own folder or below"
+        )
+    return name
+
+
+def _check_size(size: int, most: int, path: str | Path) -> None:
     if size > most:
         raise RecordError(f"too large: {readable(path)} has {size / 1e9:.3g} GB; up to {most / 1e9:.3g} GB are read")
 
 
-def _regular_size(state: os.stat_result, path: str | Path) -> int:
-    if not stat.S_ISREG(state.st_mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(state.st_mode)), "no file")
-        raise RecordError(f"no regular file: {readable(path)} is {kind}")
-    return state.st_size
-
-
 def decoded(data: bytes) -> str:
-    """The text of a file: UTF-8 or UTF-16 by its byte-order mark, UTF-8 without one, else Latin-1 (a µ of Windows)."""
+    """The text of a file: UTF-8 or UTF-16 by its byte-order mark, UTF-8 without one, else Windows' (a µ or an ü)."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.removeprefix(codecs.BOM_UTF8).decode("cp1252", errors="replace")
-
-
-def readable(path: str | Path) -> str:
-    r"""A path as text that can be written anywhere: bytes of its name that are not UTF-8 as ``\xe9``."""
-    text = os.fspath(path)
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def any_case(path: str | Path) -> str:

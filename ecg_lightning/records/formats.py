@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg_lightning.records.files import read_bytes, readable
-from ecg_lightning.records.record import RecordError
+from ecg_lightning.records.files import read_bytes
+from ecg_lightning.records.record import RecordError, readable
 
 _HEAD = 2048  # bytes that tell a format
 _READ = "WFDB (.hea with .dat), .mat, .h5, .npz, .npy or .csv"
