@@ -16,3 +16,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder}; set ECG_TEST_DATA to a folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def archive_headers(shared_data: Path) -> list[Path]:
+    """The WFDB headers of the public archives, without the odd ones that test readers of other formats."""
+    return sorted(path for path in shared_data.rglob("*.hea") if "hospital_formats" not in path.parts)

@@ -1,23 +1,31 @@
-"""A checkpoint that was read: the network's tensors, and the card that says what it is."""
+"""A checkpoint that was read: the network's tensors, and the card that says what it is.
+
+The file may come from anybody. So it is read without pickle, its card is compared with the card's type, it may name none
+but the package's own networks, and the sizes that it asks for are compared with its tensors before memory is taken.
+"""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.places import filesystem_of, locate, read_bytes
-from ecg_lightning.config.schema import build
 from ecg_lightning.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ecg_lightning.models.network import Network
     from ecg_lightning.modules.base import ECGModule
 
 CARD_KEY = "ecg_lightning"
 """The key of the card in a safetensors header."""
+HASH_KEY = "sha256"
+"""The key there of `content_hash`."""
 LONGEST_HEADER = 100_000_000
 """Bytes; the library refuses longer ones."""
 PREFIX = "network."
@@ -31,48 +39,86 @@ class Checkpoint:
     Attributes:
         name: its published name, or its path.
         state: the network's tensors.
-        card: what it says of itself: model, terms, input, thresholds, calibration, metrics, data, parent, versions.
-        seen: (records, …) content descriptors of the recordings that trained it, its ancestors' too; may be empty.
+        card: what it says of itself.
+        seen: (recordings, bytes) fingerprints of the recordings that trained it, its ancestors' too; None where unknown.
         sha256: hash of the file.
     """
 
     name: str
     state: "dict[str, Tensor]"
-    card: dict[str, Any]
+    card: Card
     seen: "Tensor | None"
     sha256: str
 
     @property
     def terms(self) -> list[str]:
         """The ordered terms that it predicts."""
-        return list(self.card["terms"])
+        return list(self.card.terms)
 
     @property
     def title(self) -> str:
         """Its published name, or its run's and the beginning of its hash: a name that tells nothing of this machine."""
-        if "name" in self.card:
-            return str(self.card["name"])
+        if self.card.name is not None:
+            return self.card.name
         path = Path(self.name).absolute()
         run = path.parents[1].name if path.parent.name == "checkpoints" else path.stem
         return f"{run} ({self.sha256[:8]})"
 
-    def module(self) -> "ECGModule":
-        """The network that it was trained with, with its weights, thresholds and calibration, ready to predict."""
-        from ecg_lightning.checkpoints.weights import take_weights
+    def network(self, trusted: str | None = None) -> "Network":
+        """The plain torch network with its weights, in evaluation mode.
 
-        module: ECGModule = build(
-            "model", self.card["model"], terms=self.terms, leads=len(self.card["input"]["preprocess"]["leads"])
-        )
-        take_weights(module.network, self.terms, self.state, self.terms)
-        module.take_card(self.card)
-        return module.eval()
+        Args:
+            trusted: a class outside of ecg_lightning that the user named, ``my_package.my_module.MyModule``; a card
+                that names another one is refused.
+
+        Raises:
+            UserError: where the card names another class, or the tensors do not fit the network that it describes.
+        """
+        import torch
+
+        from ecg_lightning.checkpoints.weights import check_fits
+        from ecg_lightning.config.schema import build
+
+        self._check_class(trusted)
+        try:
+            with torch.device("meta"):  # no memory is taken before the sizes are known to be those of the tensors
+                network: Network = build(
+                    "model", self.card.model, leads=len(self.card.input.leads), outputs=len(self.terms)
+                )
+        except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
+            raise UserError(f"The network that {self.name} describes cannot be built: {_line(error)}") from error
+        check_fits(network, self.state, self.name)
+        network.load_state_dict({name: tensor.clone() for name, tensor in self.state.items()}, assign=True)
+        return network.eval()
+
+    def module(self, trusted: str | None = None) -> "ECGModule":
+        """The network in its LightningModule, with thresholds and calibration; arguments and errors as of `network`."""
+        from ecg_lightning.config.schema import module_class
+
+        network = self.network(trusted)
+        return module_class(self.card.model)(network, self.terms, card=self.card, seen=self.seen)
+
+    def _check_class(self, trusted: str | None) -> None:
+        """Refuses a network class that neither the package exports nor the user named: a file may not choose code."""
+        from ecg_lightning.config.schema import module_class, networks
+
+        name = self.card.model["name"]
+        if name in networks():
+            return
+        if name == trusted:
+            module_class(self.card.model)
+        else:
+            raise UserError(
+                f"{self.name} names the class '{name}', which is not one of ecg_lightning's networks, and a checkpoint may "
+                f"not choose code. If you know this class and trust it, name it yourself: model.name={name}."
+            )
 
 
 def read(name: str, folder: str | None = None) -> Checkpoint:
     """Reads a checkpoint: a ``.ckpt`` or ``.safetensors`` file, a URL, or a published name.
 
     Raises:
-        UserError: where there is none, or it is not one of ecg_lightning's.
+        UserError: where there is none, it is not one of ecg_lightning's, or it was damaged.
     """
     url = locate(name, folder)
     content = read_bytes(url)
@@ -80,35 +126,54 @@ def read(name: str, folder: str | None = None) -> Checkpoint:
     return Checkpoint(name, tensors, card, seen, sha256_of(content))
 
 
-def parse(content: bytes, url: str) -> "tuple[dict[str, Any], dict[str, Tensor], Tensor | None]":
-    """Card, the network's tensors, and what trained it, of a file's whole content."""
+def parse(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor], Tensor | None]":
+    """Card, the network's tensors, and what trained it, of a file's whole content.
+
+    Raises:
+        UserError: where it is not a checkpoint of ecg_lightning, or was damaged.
+    """
     if url.endswith(".ckpt"):
         return parse_lightning(content, url)
     from safetensors.torch import load
 
-    card = _card(_header(content, url), url)
+    metadata = _metadata(content, url)
+    card = _card(metadata, url)
     try:
         tensors = load(content)
     except Exception as error:  # the library has exceptions of its own for each way of being broken
         raise UserError(f"{url} is not a readable safetensors file ({error}).") from error
+    if HASH_KEY not in metadata and json.loads(metadata[CARD_KEY])["format"] > 1:  # format 1 had none
+        raise UserError(f"{url} has no hash of its content: it was not written by `publish`, or was damaged since.")
+    if HASH_KEY in metadata and metadata[HASH_KEY] != content_hash(metadata[CARD_KEY], tensors):
+        raise UserError(
+            f"{url} was damaged: its content does not have the hash that it says. Fetch or publish it again."
+        )
     return card, {k: v for k, v in tensors.items() if k != "seen"}, tensors.get("seen")
 
 
-def parse_lightning(content: bytes, url: str) -> "tuple[dict[str, Any], dict[str, Tensor], Tensor | None]":
-    """As `parse`, of a Lightning ``.ckpt``."""
+def parse_lightning(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor], Tensor | None]":
+    """As `parse`, of a run's ``.ckpt``."""
     import torch
 
     try:
-        found = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-        card, state = dict(found["card"]), dict(found["state_dict"])
+        values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+        card, state, seen = values.get("card"), dict(values["state_dict"]), values.get("seen")
     except Exception as error:  # a file that is cut off or is something else may fail in any way
         raise UserError(
             f"{url} is not a checkpoint of ecg_lightning, or was cut off ({type(error).__name__})."
         ) from error
-    return card, {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}, found.get("seen")
+    if card is None:
+        raise UserError(
+            f"{url} has no card of ecg_lightning, as if a plain Trainer had written it: it does not say what the network "
+            "is. Train with `fit`, or give the module its card."
+        )
+    network = {k.removeprefix(PREFIX): v for k, v in state.items() if isinstance(k, str) and k.startswith(PREFIX)}
+    if not all(isinstance(tensor, torch.Tensor) for tensor in [*network.values(), *([] if seen is None else [seen])]):
+        raise UserError(f"{url} is not a checkpoint of ecg_lightning: its state has more than tensors.")
+    return Card.from_dict(card, url), network, seen
 
 
-def card_of(name: str, folder: str | None = None) -> dict[str, Any]:
+def card_of(name: str, folder: str | None = None) -> Card:
     """The card alone; of a large published file only the header is read."""
     url = locate(name, folder)
     if url.endswith(".ckpt"):
@@ -120,28 +185,75 @@ def card_of(name: str, folder: str | None = None) -> dict[str, Any]:
             start += file.read(min(int.from_bytes(start, "little"), LONGEST_HEADER))
     except Exception as error:  # every protocol has its own
         raise UserError(f"The checkpoint {url} cannot be read: {error}") from error
-    return _card(_header(start, url), url)
+    return _card(_metadata(start, url), url)
 
 
-def _header(content: bytes, url: str) -> dict[str, Any]:
-    length = int.from_bytes(content[:8], "little")
-    try:
-        header: dict[str, Any] = json.loads(content[8 : 8 + length])
-        return header
-    except ValueError as error:
-        raise UserError(f"{url} is not a readable safetensors file ({error}).") from error
+def content_hash(card: str, tensors: "Mapping[str, Tensor]") -> str:
+    """SHA-256 of a card's text and of name, type, shape and bytes of every tensor."""
+    import torch
 
-
-def _card(header: dict[str, Any], url: str) -> dict[str, Any]:
-    text = header.get("__metadata__", {}).get(CARD_KEY) if isinstance(header, dict) else None
-    if text is None:
-        raise UserError(
-            f"{url} has no card of ecg_lightning: it does not say what the network is. Publish it with `publish`."
-        )
-    card: dict[str, Any] = json.loads(text)
-    return card
+    digest = hashlib.sha256(card.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()
 
 
 def sha256_of(content: bytes) -> str:
     """The hexadecimal SHA-256 of a file's content."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _metadata(content: bytes, url: str) -> dict[str, Any]:
+    """The metadata of a safetensors header."""
+    length = int.from_bytes(content[:8], "little")
+    try:
+        header = json.loads(content[8 : 8 + length])
+    except (ValueError, RecursionError) as error:
+        hint = _other_kind(content)
+        raise UserError(
+            f"{url} is {hint}." if hint else f"{url} is not a readable safetensors file ({error})."
+        ) from error
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _card(metadata: Mapping[str, Any], url: str) -> Card:
+    text = metadata.get(CARD_KEY)
+    if not isinstance(text, str):
+        raise UserError(
+            f"{url} has no card of ecg_lightning: it does not say what the network is. Publish it with `publish`."
+        )
+    return Card.from_json(text, url)
+
+
+def _other_kind(content: bytes) -> str:
+    """What a file without a safetensors header is, where its beginning or its keys tell; "" where nothing does."""
+    if not content.startswith((b"PK\x03\x04", b"\x80\x02")):
+        return ""
+    import torch
+
+    try:
+        values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - a pickle of objects is never loaded
+        return "a pickle of PyTorch, which could run code when it is loaded and is not read"
+    state = values.get("state_dict", values) if isinstance(values, dict) else {}
+    known = "" if not isinstance(state, dict) else _family(state)
+    return f"a state of PyTorch without a card of ecg_lightning{known}: it does not say which network and which terms it has"
+
+
+def _family(state: Mapping[Any, Any]) -> str:
+    """The public family whose names of tensors these are, in brackets."""
+    keys = " ".join(map(str, list(state)[:2000]))
+    for mark, family in (
+        ("first_conv.conv", "ECGFounder's Net1D"), ("resnet.conv1", "MERL's ResNet"), ("s4_layers", "an S4 network"),
+        ("layer1.0.conv1", "a residual network"), ("denseblock1", "a DenseNet"), ("blocks.0.attn", "a transformer"),
+    ):  # fmt: skip
+        if mark in keys:
+            return f" (by its names of tensors {family})"
+    return ""
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -6,10 +6,12 @@ A published name is never overwritten.
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ecg_lightning.checkpoints.checkpoint import CARD_KEY, parse, parse_lightning, sha256_of
+from ecg_lightning.checkpoints.card import Card
+from ecg_lightning.checkpoints.checkpoint import CARD_KEY, HASH_KEY, content_hash, parse, parse_lightning, sha256_of
 from ecg_lightning.checkpoints.places import SUFFIX, locate, place, read_bytes, write_new
 from ecg_lightning.errors import UserError
 
@@ -37,27 +39,31 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
 
     content = path.read_bytes()
     card, state, seen = parse_lightning(content, str(path))
-    card |= {"name": name} | _test_of(sha256_of(content), path.absolute().parents[1])
+    card = _with_test(replace(card, name=name), sha256_of(content), path.absolute().parents[1])
     tensors = {key: value.contiguous() for key, value in state.items()}
     if seen is not None:
         tensors["seen"] = seen
-    content = save(tensors, metadata={CARD_KEY: json.dumps(card, ensure_ascii=False)})
+    text = card.to_json()
+    content = save(tensors, metadata={CARD_KEY: text, HASH_KEY: content_hash(text, tensors)})
     url = f"{place(folder)}/{name}{SUFFIX}"
     write_new(url, content)
     return url
 
 
-def _test_of(sha256: str, run_dir: Path) -> dict[str, Any]:
-    """The card's ``test``: the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
+def _with_test(card: Card, sha256: str, run_dir: Path) -> Card:
+    """The card with the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
     reports = [file for folder in ("", "on_small") if (file := run_dir / folder / "test.json").is_file()]
     for file in reports:
-        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if report.get("checkpoint_sha256") == sha256:
-            return {"test": {key: value for key, value in report.items() if key != "checkpoint"}}
+        try:
+            report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{file} is not readable JSON ({error}). Run `test` again.") from error
+        if isinstance(report, dict) and report.get("checkpoint_sha256") == sha256:
+            return card.with_test(report, str(file))
     if reports:
         others = " and ".join(map(str, reports))
         print(f"{others} is of another checkpoint and was not attached; run `test` first.", file=sys.stderr)
-    return {}
+    return card
 
 
 def fetch(name: str, target: Path, folder: str | None = None) -> Path:

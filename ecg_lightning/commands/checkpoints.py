@@ -14,9 +14,10 @@ def checkpoints(arguments: Sequence[str]) -> int:
     words, folder = split_words(arguments, "checkpoints [NAME]", 0, 1)
     if words:
         card = published.card_of(words[0], folder)
-        print(json.dumps(card, indent=2, ensure_ascii=False))
+        print(json.dumps(card.to_dict(), indent=2, ensure_ascii=False))
         return 0
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     names = published.published(folder)
@@ -30,15 +31,16 @@ def checkpoints(arguments: Sequence[str]) -> int:
         except UserError as error:
             print(error, file=sys.stderr)
             continue
-        spec, test = card["input"], card.get("test", {}).get("metrics", {}).get("auroc")
-        score = card["metrics"].get("val/auroc")
-        shown.add_row(
-            name, _network(card["model"]), str(len(card["terms"])),
-            f"{card['data']['source']} ({card['data']['records']['train']})",
-            f"{spec['sampling_rate']} Hz {spec['seconds']:g} s",
-            "" if score is None else f"{score:.3f}", "" if test is None else f"{test:.3f}",
-            (card.get("parent") or {}).get("name", ""),
+        test = card.test.metrics.get("auroc") if card.test else None
+        score = card.metrics.get("val/auroc")
+        cells = (
+            name, _network(card.model), str(len(card.terms)),
+            f"{card.data.source} ({card.data.records.get('train', 0)})",
+            f"{card.input.sampling_rate} Hz {card.input.seconds:g} s",
+            "" if score is None else f"{score:.3f}", f"{test:.3f}" if isinstance(test, float) else "",
+            card.parent.name if card.parent else "",
         )  # fmt: skip
+        shown.add_row(*map(escape, cells))
     Console(width=None if sys.stdout.isatty() else 130).print(shown)
     return 0
 

@@ -42,6 +42,7 @@ USAGE = {
   --unit UNIT         V, mV, uV or steps a millivolt, for files that do not say it
   --leads NAMES       lead names of the rows of files that do not say them, joined by commas
   --batch-size N      recordings at once (32)
+  --model CLASS       a network class of your own, my_package.my_module.MyModule, that the checkpoint may name
   --calibrated        probabilities calibrated on the validation folds (thresholds do not change their meaning)
 """,
     "publish": """usage: publish RUN NAME [checkpoints_dir=URL]

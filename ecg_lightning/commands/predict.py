@@ -63,7 +63,7 @@ def predict(arguments: Sequence[str]) -> int:
         raise UserError(f"predict: --batch-size {options.batch_size} must be at least 1.")
     output.parent.mkdir(parents=True, exist_ok=True)
     files = list(dict.fromkeys(find_records(options.paths)))
-    predictor = Predictor(options.checkpoint)
+    predictor = Predictor(options.checkpoint, trusted=options.model)
     errors = output.with_suffix(".errors.csv")
     leads = options.leads.split(",") if options.leads else None
     partial = output.with_name(output.name + ".part")
@@ -116,4 +116,5 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--leads")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--calibrated", action="store_true")
+    parser.add_argument("--model")
     return parser.parse_args(list(arguments))

@@ -11,5 +11,5 @@ def publish(arguments: Sequence[str]) -> int:
     (run, name), folder = split_words(arguments, "publish RUN NAME", 2, 2)
     url = checkpoints.publish(run, name, folder)
     card = checkpoints.card_of(url)
-    print(f"Published {name}: {card['model']['name']}, {len(card['terms'])} terms, {url}")
+    print(f"Published {name}: {card.model['name']}, {len(card.terms)} terms, {url}")
     return 0

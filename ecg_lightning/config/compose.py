@@ -173,13 +173,42 @@ def as_dict(config: DictConfig) -> dict[str, Any]:
 
 
 def with_run_config(arguments: Sequence[str]) -> list[str]:
-    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given."""
+    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given.
+
+    The folder may be a colleague's: its configuration may name no class outside of the package that the arguments do not
+    name, too.
+
+    Raises:
+        UserError: where it does.
+    """
     pairs = split_arguments(arguments)
     run_dir = dict(pairs).get("run_dir")
-    own = Path(run_dir or ".") / "config.yaml"
-    if run_dir is None or any(key == "config" for key, _ in pairs) or not own.is_file():
+    path = Path(run_dir or ".") / "config.yaml"
+    if run_dir is None or any(key == "config" for key, _ in pairs) or not path.is_file():
         return list(arguments)
-    return ["--config", str(own), "checkpoint_path=null", *arguments]
+    config = load(path)
+    named = {value for key, value in pairs if key.endswith("name")}
+    for group in NAMED:
+        for name in _class_names(OmegaConf.select(config, group)):
+            if "." in name and name not in named:
+                raise UserError(
+                    f"{path} names the class '{name}', which is not one of ecg_lightning's. If you know this class and trust "
+                    f"it, name it yourself: {group}.name={name}."
+                )
+    return ["--config", str(path), "checkpoint_path=null", *arguments]
+
+
+def _class_names(node: Any) -> list[str]:
+    """Every ``name`` in a group of a configuration, those of the parts of a mix too."""
+    if isinstance(node, ListConfig):
+        return [name for each in node for name in _class_names(each)]
+    if not isinstance(node, DictConfig):
+        return []
+    return [
+        name
+        for key, value in node.items_ex(resolve=False)
+        for name in ([str(value)] if key == "name" else _class_names(value))
+    ]
 
 
 def experiment_name(arguments: Sequence[str]) -> str:

@@ -1,5 +1,8 @@
 """What a configuration may hold: it is checked against the constructors' signatures, and objects are built from it.
 
+A class outside of the package is imported only where the configuration names it, and called only where it is of the kind
+that its group builds.
+
 ``check`` compares every key and type with the signatures, without importing the constructors. ``build`` makes one object.
 """
 
@@ -8,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, make_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,6 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from ecg_lightning.config.compose import NAMED
 from ecg_lightning.config.signatures import REQUIRED, Signature, exports, signature_of
 from ecg_lightning.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from ecg_lightning.modules.base import ECGModule
 
 FIXED = {
     "optim": ("ecg_lightning.modules.optim", "Optim"),
@@ -28,7 +34,7 @@ SCALARS = {"seed": int, "run_dir": str, "checkpoint_path": str}
 KEYS = ("seed", "data", "model", "optim", "finetune", "trainer", "logger", "run_dir", "checkpoint_path")
 SUPPLIED = {
     "data": {"seed"},
-    "model": {"terms", "leads"},  # the label space and the leads of the data
+    "model": {"leads", "outputs"},  # the leads of the data and the number of terms of the label space
     "trainer": {"callbacks", "logger", "default_root_dir", "plugins", "use_distributed_sampler"},
 }
 """Arguments that the framework passes itself."""
@@ -141,13 +147,59 @@ def build(group: str, values: Mapping[str, Any], **supplied: Any) -> Any:
 
     Values are plain containers, never a DictConfig, so that a checkpoint's hyper-parameters stay loadable.
     """
-    signature = signature_for(group, values)
-    constructor = getattr(import_module(signature.module), signature.name)
     arguments = arguments_for(group, values, supplied)
+    constructor = _constructor(group, values)
     try:
         return constructor(**arguments, **supplied)
     except ValueError as error:  # a value that only the constructor knows to be wrong
         raise UserError(f"{group}: {error}") from error
+
+
+def networks() -> list[str]:
+    """The names that ``model.name`` may have without being a class of the user's own."""
+    return list(exports(NAMED["model"]))
+
+
+def module_class(values: Mapping[str, Any]) -> "type[ECGModule]":
+    """The LightningModule that the group ``model`` names.
+
+    Raises:
+        UserError: where a class of the user's own is not an ECGModule.
+    """
+    signature = signature_for("model", values)
+    cls: type[ECGModule] = _class(signature.module, signature.name)
+    if values["name"] not in networks():
+        from ecg_lightning.modules import base
+
+        if not (isinstance(cls, type) and issubclass(cls, base.ECGModule) and signature.architecture is not None):
+            raise UserError(
+                f"model.name: {values['name']} is not a subclass of ecg_lightning.modules.base.ECGModule with an "
+                "`architecture`."
+            )
+    return cls
+
+
+def _constructor(group: str, values: Mapping[str, Any]) -> Any:
+    """The class that makes the object of a group: of a model, the network, which needs no Lightning."""
+    signature = signature_for(group, values)
+    if group == "model":
+        if values["name"] not in networks():
+            return module_class(values).architecture
+        assert signature.architecture is not None
+        return _class(*signature.architecture)
+    cls = _class(signature.module, signature.name)
+    if group == "data" and values["name"] not in exports(NAMED["data"]):
+        from ecg_lightning.datamodules.base import ECGDataModule
+
+        if not (isinstance(cls, type) and issubclass(cls, ECGDataModule)):
+            raise UserError(
+                f"data.name: {values['name']} is not a subclass of ecg_lightning.datamodules.base.ECGDataModule."
+            )
+    return cls
+
+
+def _class(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
 
 
 def check_paths(config: DictConfig) -> None:

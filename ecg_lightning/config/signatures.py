@@ -33,12 +33,22 @@ class Argument:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a class takes: ``module`` and ``name`` say where it is, ``summary`` is the first line of its docstring."""
+    """What a class takes.
+
+    Attributes:
+        module: where the class is.
+        name: the class's.
+        summary: the first line of its docstring.
+        arguments: by name, in order.
+        architecture: module and name of the class that it binds (``architecture = ResNet1d``) and whose arguments these
+            are; None where it takes its own.
+    """
 
     module: str
     name: str
     summary: str
     arguments: dict[str, Argument]
+    architecture: tuple[str, str] | None = None
 
 
 def source_of(module: str) -> Path:
@@ -169,9 +179,19 @@ def _parameters(node: ast.FunctionDef) -> Iterator[tuple[str, str, Any]]:
         yield argument.arg, ast.unparse(argument.annotation) if argument.annotation else "Any", _default(default)
 
 
+def _architecture(lineage: list[tuple[str, ast.ClassDef]]) -> tuple[str, str] | None:
+    """Module and name of the class that ``architecture = Name`` in a class's body binds."""
+    for module, node in lineage:
+        for line in node.body:
+            if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "architecture":
+                name = ast.unparse(line.value)
+                return _imports(module).get(name, module), name
+    return None
+
+
 @cache
 def signature_of(module: str, name: str) -> Signature:
-    """What the constructor of ``module.name`` takes.
+    """What the constructor of ``module.name`` takes, or that of the architecture that the class binds.
 
     Raises:
         UserError: where the module or the class is not there.
@@ -183,6 +203,9 @@ def signature_of(module: str, name: str) -> Signature:
     for _, node in reversed(lineage):
         docs |= _documented(ast.get_docstring(node))
     home, own = lineage[0]
+    if (bound := _architecture(lineage)) is not None:
+        network = signature_of(*bound)
+        return Signature(home, own.name, network.summary, network.arguments, (network.module, network.name))
     found: Iterator[tuple[str, str, Any]] = iter(())
     if _is_dataclass(own):
         found = _fields(lineage)

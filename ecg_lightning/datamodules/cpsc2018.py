@@ -8,7 +8,7 @@ from typing import ClassVar
 import pandas as pd
 
 from ecg_lightning.datamodules.base import Statements
-from ecg_lightning.datamodules.cinc import CinCDataModule, files_below
+from ecg_lightning.datamodules.cinc import CinCDataModule, files_below, table_of
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table, without_refused
 from ecg_lightning.labels import translate
 from ecg_lightning.records import Record, read_record
@@ -43,11 +43,8 @@ class CPSC2018DataModule(CinCDataModule):
         codes: dict[str, dict[str, None]] = {}  # a recording may have several rows
         for name, labels in zip(table["Recording"], table[list(LABELS)].apply(ids).to_numpy().tolist(), strict=True):
             codes.setdefault(name, {}).update(dict.fromkeys(filter(None, labels)))
-        files = files_below(self.folder, ".mat")
-        names = [Path(file).stem for file in files]
-        return pd.DataFrame(
-            {"record_id": names, "file": files, "codes": ["|".join(codes.get(name, ())) for name in names]}
-        )
+        files = table_of(files_below(self.folder, ".mat"))
+        return files.assign(codes=["|".join(codes.get(name, ())) for name in files["record_id"]])
 
     def reader(self) -> Reader:
         """Reads WFDB, or MATLAB structs."""

@@ -16,8 +16,13 @@ _strip = lru_cache(1 << 16)(str.strip)  # a million rows share their texts
 
 def first_row(path: Path, delimiter: str | None = None) -> list[str]:
     """The names of a table's columns, without white space around them."""
+    return next(all_rows(path, delimiter), [])
+
+
+def all_rows(path: Path, delimiter: str | None = None) -> Iterator[list[str]]:
+    """The cells of every row that is not empty, as they come."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(_rows(file, delimiter or _delimiter(path)), (0, 0, []))[2]
+        yield from (row for _, _, row in _rows(file, delimiter or _delimiter(path)))
 
 
 def read_csv(path: Path, names: Sequence[str], delimiter: str | None = None) -> pd.DataFrame:
@@ -40,8 +45,9 @@ def read_csv(path: Path, names: Sequence[str], delimiter: str | None = None) -> 
         csv.Error: where the file is no CSV.
     """
     wanted = list(dict.fromkeys(names))
+    delimiter = delimiter or _delimiter(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = _rows(file, delimiter or _delimiter(path))
+        rows = _rows(file, delimiter)
         _, _, columns = next(rows, (0, 0, []))
         for name in wanted:
             if columns.count(name) > 1:
@@ -51,25 +57,36 @@ def read_csv(path: Path, names: Sequence[str], delimiter: str | None = None) -> 
         cells: list[tuple[str, ...]] = []
         refused = 0
         for first, last, row in rows:
-            if len(row) == len(columns) or (len(row) > len(columns) and not any(row[len(columns) :])):
+            reason = _refusal(row, len(columns), last - first, delimiter)
+            if not reason:
                 cells.append((*pick(row), ""))
-            else:
-                refused += 1
-                cells += [
-                    (*[""] * len(wanted), _reason(line, last, path, len(row), len(columns)))
-                    for line in range(first, last + 1)
-                ]
+                continue
+            refused += 1
+            for line in range(first, last + 1):
+                cells.append((*[""] * len(wanted), f"bad row: line {line} of {path.name} {reason}"))
     if refused and 2 * refused > len(cells):
-        raise UserError(
-            f"{next(row[-1] for row in cells if row[-1]).partition(': ')[2]}, and most rows are like that. A cell that "
-            "holds the separator of cells must stand in quotes."
-        )
+        first_reason = next(row[-1] for row in cells if row[-1])
+        raise UserError(f"{path}: {first_reason.partition(': ')[2]}, and most rows are like that.")
     return pd.DataFrame(cells, columns=[*wanted, REFUSED], dtype=object)
 
 
-def _reason(line: int, last: int, path: Path, count: int, expected: int) -> str:
-    quote = f" (a quote opened before line {last} is closed there)" if line < last else ""
-    return f"bad row: line {line} of {path.name} has {count} cells and the first line {expected}{quote}"
+def _refusal(row: list[str], expected: int, more_lines: int, delimiter: str) -> str:
+    """Why a row cannot be used; "" where it can."""
+    count = len(row)
+    if count < expected or any(row[expected:]):
+        reason = f"has {count} cells and the first line {expected}"
+        if more_lines:
+            return f"is one of several lines whose row {reason}; a quote is opened and not closed where it should be"
+        return reason + "; a cell that holds the separator of cells must stand in quotes" * (count > expected)
+    if more_lines and any(_swallows(cell, place, expected, delimiter) for place, cell in enumerate(row)):
+        return "is in quotes with other rows"
+    return "holds a NUL" if "\0" in "".join(row) else ""
+
+
+def _swallows(cell: str, place: int, expected: int, delimiter: str) -> bool:
+    """Whether a cell of several lines is the end of one row and the beginning of another, by a quote that is not closed."""
+    first, *_, last = (line.count(delimiter) + 1 for line in (cell if "\n" in cell else "\n").split("\n"))
+    return expected > 1 and place + first == expected and last == place + 1
 
 
 def _rows(file: Iterator[str], delimiter: str) -> Iterator[tuple[int, int, list[str]]]:

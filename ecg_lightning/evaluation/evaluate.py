@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from omegaconf import OmegaConf
 from scipy.special import expit
 
 from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints.card import Input
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import build, check
 from ecg_lightning.datamodules.base import ECGDataModule
@@ -33,11 +36,11 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     checkpoint = checkpoints.read(path)
     quiet()
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
-    check_fits(checkpoint.terms, checkpoint.card["label_space"], checkpoint.card["input"], data)
+    check_fits(checkpoint.terms, checkpoint.card.label_space, checkpoint.card.input, data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.before(data, (split,), checkpoint), data)
-    module = checkpoint.module()
+    module = checkpoint.module(trusted=OmegaConf.select(config, "model.name"))
     folder = run_dir or run_dir_of(config, arguments)
     trainer = trainer_of(config, folder, [], False, False)
     with stoppable(trainer):
@@ -52,7 +55,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def check_fits(terms: Sequence[str], label_space: object, expected: Mapping[str, Any], data: ECGDataModule) -> None:
+def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: ECGDataModule) -> None:
     """Refuses to measure a network that predicts these terms from this input on data of other terms or another input.
 
     Raises:
@@ -63,10 +66,10 @@ def check_fits(terms: Sequence[str], label_space: object, expected: Mapping[str,
             f"The network predicts {', '.join(terms)}; data.label_space={data.label_space} has "
             f"{', '.join(data.terms)}. Set data.label_space={label_space}."
         )
-    given = data.input_spec()
-    for key, value in expected.items():
-        if given[key] != value:
-            raise UserError(f"The network expects {key}={value}, the data has {given[key]}. Set data accordingly.")
+    given = Input.of(data.input_spec())
+    for key, value in asdict(expected).items():
+        if (here := getattr(given, key)) != value:
+            raise UserError(f"The network expects {key}={value}, the data has {here}. Set data accordingly.")
 
 
 def _report(

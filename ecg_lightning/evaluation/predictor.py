@@ -9,7 +9,6 @@ from scipy.special import expit
 
 from ecg_lightning import checkpoints
 from ecg_lightning.datamodules.batches import windows_of
-from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.records import Record
 from ecg_lightning.store.pack import to_steps
 from ecg_lightning.transforms import Preprocess
@@ -21,22 +20,23 @@ class Predictor:
     Args:
         checkpoint: a published name, a file, or a URL.
         device: where the network runs; a GPU where there is one.
+        trusted: a class outside of ecg_lightning that the checkpoint may name, see ``Checkpoint.network``.
 
     Attributes:
         terms: the ordered terms.
         thresholds: (terms,) probabilities at and above which a term is positive; chosen on validation.
     """
 
-    def __init__(self, checkpoint: str, device: str | None = None) -> None:
+    def __init__(self, checkpoint: str, device: str | None = None, trusted: str | None = None) -> None:
         found = checkpoints.read(checkpoint)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.module: ECGModule = found.module().to(self.device)
+        self.network = found.network(trusted).to(self.device)
         self.terms = found.terms
-        self.thresholds: NDArray[np.float64] = self.module.thresholds
-        spec = found.card["input"]
-        self.sampling_rate = int(spec["sampling_rate"])
-        self.window = round(spec["seconds"] * self.sampling_rate)
-        self.preprocess = Preprocess.from_dict(spec["preprocess"])
+        self.thresholds, self.calibration = found.card.decision_thresholds, found.card.scaling
+        spec = found.card.input
+        self.sampling_rate = spec.sampling_rate
+        self.window = round(spec.seconds * spec.sampling_rate)
+        self.preprocess = Preprocess.from_dict(spec.preprocess)
 
     def logits(self, records: Sequence[Record]) -> NDArray[np.float64]:
         """(records, terms) logits, averaged over the windows of recordings longer than the network's input."""
@@ -55,13 +55,13 @@ class Predictor:
             signals = torch.from_numpy(np.stack(pieces[cut])).to(self.device)
             x = self.preprocess(signals, torch.tensor(valid[cut], device=self.device), self.sampling_rate)
             with torch.inference_mode():
-                np.add.at(sums, owner[cut], self.module(x).double().cpu().numpy())
+                np.add.at(sums, owner[cut], self.network(x).double().cpu().numpy())
         return sums / counts
 
     def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
         """(records, terms) probabilities; ``calibrated`` by the scaling that validation chose."""
         logits = self.logits(records)
-        return self.module.calibration.apply(logits) if calibrated else np.asarray(expit(logits), np.float64)
+        return self.calibration.apply(logits) if calibrated else np.asarray(expit(logits), np.float64)
 
     def positive(self, probabilities: NDArray[np.float64]) -> list[str]:
         """The terms of one recording whose (uncalibrated) probability reaches the threshold."""

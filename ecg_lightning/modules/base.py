@@ -1,15 +1,18 @@
 """ECGModule: a network in training — masked loss, metrics, thresholds, and what its checkpoint says of itself."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ecg_lightning.checkpoints.card import Card, Scaling
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration, choose_thresholds, fit_calibration, summarise
 from ecg_lightning.metrics.epoch import EpochOutputs, Outputs
@@ -23,39 +26,58 @@ SEEN = "seen"
 
 
 class ECGModule(pl.LightningModule):
-    """A network that predicts an ordered list of terms; a subclass only builds its network.
+    """A network that predicts an ordered list of terms, in training; a subclass only names its ``architecture``.
 
     Args:
         network: maps (batch, leads, samples) to (batch, terms) logits.
         terms: the ordered terms.
+        optim: how the network is trained; the defaults where None.
+        rates: a factor on the learning rate for each layer group; 1 where none is given.
+        positive_weight: (terms,) weight of a positive in the loss; 1 where None.
+        monitor: the validation metric by which epochs are compared.
+        seed: of dropout and augmentation in every epoch.
+        card: what its checkpoints say of it; None leaves them without a card, so that they cannot be published.
+        seen: (recordings, bytes) fingerprints of the recordings that train it, and trained what it starts from.
 
     Attributes:
-        optim: how the network is trained.
-        rates: a factor on the learning rate for each layer group.
-        monitor: the validation metric by which epochs are compared.
-        card: what a checkpoint says of itself: model, terms, input, data, versions; plain values.
-        seen: (recordings, 64) content of the recordings that train it, and trained what it starts from.
         thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation.
         calibration: from logits to probabilities, from the last validation.
-        seed: of dropout and augmentation in every epoch.
+        last: logits and targets of the last evaluation.
     """
 
-    def __init__(self, network: Network, terms: Sequence[str]) -> None:
+    architecture: ClassVar[Callable[..., Network]]
+    """The class of the network; its arguments are those of the group ``model`` of a configuration."""
+
+    def __init__(
+        self,
+        network: Network,
+        terms: Sequence[str],
+        *,
+        optim: Optim | None = None,
+        rates: Mapping[str, float] | None = None,
+        positive_weight: ArrayLike | None = None,
+        monitor: str = "val/auroc",
+        seed: int = 0,
+        card: Card | None = None,
+        seen: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.terms = tuple(terms)
-        self.optim = Optim()
-        self.rates: dict[str, float] = {}
-        self.monitor = "val/auroc"
-        self.card: dict[str, Any] = {}
-        self.seen: Tensor | None = None
-        self.seed = 0
-        self.thresholds = np.full(len(self.terms), 0.5)
-        self.calibration = Calibration(np.ones(len(self.terms)), np.zeros(len(self.terms)))
+        self.optim = optim or Optim()
+        self.rates = dict(rates or {})
+        self.monitor = monitor
+        self.seed = seed
+        self.card = card
+        self.seen = seen
+        size = len(self.terms)
+        self.thresholds = np.full(size, 0.5) if card is None else card.decision_thresholds
+        self.calibration = Calibration(np.ones(size), np.zeros(size)) if card is None else card.scaling
         self.outputs = EpochOutputs()
         self.last: Outputs | None = None
+        weight = np.ones(size) if positive_weight is None else positive_weight
         self.positive_weight: Tensor
-        self.register_buffer("positive_weight", torch.ones(len(self.terms)), persistent=False)
+        self.register_buffer("positive_weight", torch.tensor(weight, dtype=torch.float32), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, leads, samples) → (batch, terms) logits."""
@@ -143,23 +165,26 @@ class ECGModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the card, with thresholds and calibration: plain values, so that any torch version loads it safely."""
-        metrics = {k: v.item() for k, v in self.trainer.callback_metrics.items() if k.startswith("val/")}
-        checkpoint[CARD] = self.card | {
-            "terms": list(self.terms),
-            "thresholds": self.thresholds.tolist(),
-            "calibration": {"slope": self.calibration.slope.tolist(), "intercept": self.calibration.intercept.tolist()},
-            "metrics": metrics,
-            "epoch": self.current_epoch,
-        }
-
+        if self.card is not None:
+            scaling = Scaling(self.calibration.slope.tolist(), self.calibration.intercept.tolist())
+            metrics: dict[str, float | None] = {
+                k: float(v) for k, v in self.trainer.callback_metrics.items() if k.startswith("val/")
+            }
+            card = replace(
+                self.card,
+                thresholds=self.thresholds.tolist(),
+                calibration=scaling,
+                metrics=metrics,
+                epoch=self.current_epoch,
+            )
+            checkpoint[CARD] = card.to_dict()
         if self.seen is not None:
             checkpoint[SEEN] = self.seen
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes thresholds and calibration from the card."""
-        self.take_card(checkpoint[CARD])
-
-    def take_card(self, card: dict[str, Any]) -> None:
-        """Takes thresholds and calibration from a checkpoint's card."""
-        self.thresholds = np.array(card["thresholds"])
-        self.calibration = Calibration(**{key: np.array(value) for key, value in card["calibration"].items()})
+        if CARD in checkpoint:
+            card = Card.from_dict(checkpoint[CARD], "The checkpoint")
+            terms = len(self.terms)
+        self.thresholds = np.full(terms, 0.5) if card is None else card.decision_thresholds
+        self.calibration = Calibration(np.ones(terms), np.zeros(terms)) if card is None else card.scaling

@@ -1,23 +1,26 @@
 """One run: a configuration becomes data, network and Trainer; its folder holds everything that came of it."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
-import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from numpy.typing import NDArray
 from omegaconf import DictConfig
+from torch import Tensor
 
-from ecg_lightning import __version__, checkpoints
+from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.card import Card, Data, Input, Parent, Provenance
 from ecg_lightning.checkpoints.weights import take_weights
 from ecg_lightning.config.compose import as_dict, compose
-from ecg_lightning.config.schema import build, check
+from ecg_lightning.config.schema import build, check, module_class
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.models.network import Network
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training import leak, resume
@@ -77,9 +80,9 @@ def _fit(config: DictConfig, run_dir: Path) -> int:
     best = run_dir / "checkpoints" / "best.ckpt"
     if trainer.is_global_zero and best.exists():
         card = checkpoints.card_of(str(best))
-        score = card["metrics"].get(model.monitor, float("nan"))
+        score = card.metrics.get(model.monitor)
         print(
-            f"Best epoch {card['epoch']}: {model.monitor} {score:.4f}. Checkpoints, metrics.csv and config.yaml are in {run_dir}"
+            f"Best epoch {card.epoch}: {model.monitor} {'not defined' if score is None else f'{score:.4f}'}. Checkpoints, metrics.csv and config.yaml are in {run_dir}"
         )
     return 0
 
@@ -95,70 +98,78 @@ def _say_rejected(data: ECGDataModule) -> None:
 def _model(
     config: DictConfig, data: ECGDataModule, seed: int, resumed: Checkpoint | None
 ) -> tuple[ECGModule, FineTune]:
-    """The network in training, with the weights it starts from and a card that says what it is."""
+    """The module that is trained, whole: with the weights it starts from and a card that says what it is."""
     finetune: FineTune = build("finetune", config.get("finetune") or {})
-    given = as_dict(config.model)
-    model: ECGModule = build("model", given, terms=list(data.terms), leads=len(data.preprocess.leads))
     optim: Optim = build("optim", config.get("optim") or {})
-    groups = list(model.layer_groups())
+    values, terms = as_dict(config.model), list(data.terms)
+    network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
+    groups = list(network.layer_groups())
     finetune.check(groups)
-    model.optim, model.rates, model.seed = optim, finetune.rates_of(groups), seed
-    rows = data.rows("train")
-    model.positive_weight.copy_(torch.from_numpy(positive_weights(data.targets[rows], optim, data.draws(rows))))
-    if not _has_both_classes(data.targets[data.rows("val")]):
-        model.monitor = "val/loss"
-        print(
-            "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
-            file=sys.stderr,
-        )
-    model.card = {
-        "format": 1,
-        "model": given,
-        "label_space": data.label_space,
-        "terms": list(data.terms),
-        "input": data.input_spec(),
-        "data": data.describe(),
-        "allow_leak": data.allow_leak,
-        "parent": None,
-        "version": __version__,
-    } | {"provenance": provenance()}
+    card = Card(
+        model=values,
+        label_space=data.label_space,
+        terms=terms,
+        input=Input.of(data.input_spec()),
+        data=Data.of(data.describe()),
+        provenance=Provenance(**provenance()),
+        allow_leak=data.allow_leak,
+    )
     if resumed is not None:
-        _go_on(model, data, finetune, resumed)
+        card, seen = _continued(card, data, finetune, resumed)
     else:
-        _begin(model, data, finetune)
-    assert model.seen is not None
-    model.card["seen"] = len(model.seen)
-    return model, finetune
+        card, seen = _begun(card, network, data, finetune)
+    rows = data.rows("train")
+    module = module_class(values)(
+        network,
+        terms,
+        optim=optim,
+        rates=finetune.rates_of(groups),
+        positive_weight=positive_weights(data.targets[rows], optim, data.draws(rows)),
+        monitor=_monitor(data),
+        seed=seed,
+        card=replace(card, seen=len(seen)),
+        seen=seen,
+    )
+    return module, finetune
 
 
-def _begin(model: ECGModule, data: ECGDataModule, finetune: FineTune) -> None:
-    """Checks for leaks, and takes the parent's weights where there is one."""
+def _monitor(data: ECGDataModule) -> str:
+    """The validation metric by which epochs are compared."""
+    if _has_both_classes(data.targets[data.rows("val")]):
+        return "val/auroc"
+    print(
+        "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
+        file=sys.stderr,
+    )
+    return "val/loss"
+
+
+def _begun(card: Card, network: Network, data: ECGDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
+    """Checks for leaks, and takes the parent's weights where there is one; the card, and the fingerprints of the past."""
     parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
     leak.check_training(data, parent)
-    model.seen = leak.seen(data, parent)
+    seen = leak.seen(data, parent)
     if parent is None:
-        return
-    taken = take_weights(model.network, model.terms, parent.state, parent.terms, finetune.reset_head)
+        return card, seen
+    taken = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
     print(f"From {parent.name}: {taken}", flush=True)
-    _warn_of_other_input(parent.card["input"], data.input_spec())
-    model.card["allow_leak"] |= parent.card.get("allow_leak", False)
-    model.card["parent"] = {
-        "name": parent.title, "sha256": parent.sha256, "data": parent.card["data"], "parent": parent.card.get("parent"),
-    }  # fmt: skip
+    _warn_of_other_input(parent.card.input, card.input)
+    origin = Parent(parent.title, parent.sha256, parent.card.data, parent.card.parent)
+    return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
 
 
-def _go_on(model: ECGModule, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> None:
+def _continued(card: Card, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
     """Makes sure that it is the same run, and takes over what it knows of its past; Lightning takes the weights."""
-    resume.check_same(resumed, model.card)
-    if (finetune.checkpoint is None) != (resumed.card["parent"] is None):
-        began = "from scratch" if resumed.card["parent"] is None else f"from {resumed.card['parent']['name']}"
+    resume.check_same(resumed, card)
+    origin = resumed.card.parent
+    if (finetune.checkpoint is None) != (origin is None):
+        began = "from scratch" if origin is None else f"from {origin.name}"
         raise resume.another(resumed, f"it began {began}, and finetune.checkpoint is {finetune.checkpoint} here")
-    model.seen = leak.seen(data, resumed)
-    if resumed.seen is not None and len(model.seen) > len(resumed.seen):
+    seen = leak.seen(data, resumed)
+    if resumed.seen is not None and len(seen) > len(resumed.seen):
         raise resume.another(resumed, "other recordings trained it")
-    leak.check_training(data, leak.ancestors(data, resumed) if resumed.card["parent"] else None)
-    model.card["allow_leak"] |= resumed.card["allow_leak"]
-    model.card["parent"] = resumed.card["parent"]
+    leak.check_training(data, leak.ancestors(data, resumed) if origin else None)
+    return replace(card, allow_leak=card.allow_leak or resumed.card.allow_leak, parent=origin), seen
 
 
 def positive_weights(
@@ -207,7 +218,7 @@ def _checkpoint(run_dir: Path, name: str, **which: Any) -> Callback:
     )
 
 
-def _warn_of_other_input(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    for key, value in before.items():
-        if now[key] != value:
-            print(f"Note: the checkpoint was trained with {key}={value}, this run has {now[key]}.", file=sys.stderr)
+def _warn_of_other_input(before: Input, now: Input) -> None:
+    for key, value in asdict(before).items():
+        if (here := getattr(now, key)) != value:
+            print(f"Note: the checkpoint was trained with {key}={value}, this run has {here}.", file=sys.stderr)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
 
 LOCK = "fit.lock"
@@ -98,14 +99,15 @@ def _moved(path: str, folder: Path) -> str:
     return str(folder / Path(path).name) if path else path
 
 
-def check_same(found: Checkpoint, card: Mapping[str, Any]) -> None:
+def check_same(found: Checkpoint, card: Card) -> None:
     """Compares a checkpoint's card with that of the run that is to go on from it: network, terms, input, data, parent.
 
     Raises:
         UserError: naming the first difference.
     """
+    then_card, now_card = found.card.to_dict(), card.to_dict()
     for key in ("model", "terms", "input", "data"):
-        before, now = _flat(found.card[key], key), _flat(card[key], key)
+        before, now = _flat(then_card[key], key), _flat(now_card[key], key)
         for name in dict.fromkeys([*now, *before]):
             if key == "data" and name not in before:  # of a version that did not say it yet
                 continue

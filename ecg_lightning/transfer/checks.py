@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.card import Card, Data, Input
 from ecg_lightning.checkpoints.places import SUFFIX
 from ecg_lightning.checkpoints.weights import take_weights
 from ecg_lightning.config.compose import as_dict, compose, find_config
@@ -19,7 +20,7 @@ from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.evaluate import check_fits
-from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.models.network import Network
 from ecg_lightning.training import leak
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.transfer.study import ALL, Study, Training
@@ -41,12 +42,12 @@ def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
     archives = {name: _data(compose(study.configured(name))) for name in names}
     mix = {"both": _data(configs["both"])} if study.both else {}
     of_arm = {**archives, **mix, "tuned": archives["small"]}
-    models = {arm: _model(config, of_arm[arm]) for arm, config in configs.items()}
-    large = _large(study, configs.get("large"), archives.get("large"), models.get("large"))
-    check_fits(large.terms, large.card["label_space"], large.card["input"], archives["small"])
+    networks = {arm: _network(config, of_arm[arm]) for arm, config in configs.items()}
+    large = _large(study, configs.get("large"), archives.get("large"), networks.get("large"))
+    check_fits(large.terms, large.card.label_space, large.card.input, archives["small"])
     reset_head = _finetune(configs["tuned"]).reset_head
     try:
-        take_weights(models["tuned"].network, models["tuned"].terms, large.state, large.terms, reset_head)
+        take_weights(networks["tuned"], archives["small"].terms, large.state, large.terms, reset_head, large.name)
     except UserError as error:
         raise UserError(f"The network of {study.small} cannot start from that of {study.large}. {error}") from error
     for data in archives.values():
@@ -89,11 +90,10 @@ def check_finished(study: Study, trainings: Sequence[Training], archives: Archiv
             card = checkpoints.card_of(str(path))
         except UserError as error:
             raise UserError(f"{error} Remove {training.folder}, and it is trained again.") from error
-        data = card["data"]
-        parts = data["parts"].values() if training.arm == "both" else [data]
-        if [part["fingerprint"] for part in parts] != expected[training.arm]:
+        parts = (card.data.parts or {}).values() if training.arm == "both" else [card.data]
+        if [part.fingerprint for part in parts] != expected[training.arm]:
             on_others.append(str(training.folder))
-        if training.arm == "tuned" and card["parent"]["sha256"] != parent:
+        if training.arm == "tuned" and (card.parent is None or card.parent.sha256 != parent):
             of_another.append(str(training.folder))
     for folders, what in (
         (of_another, f"fine-tuned from another network than {study.checkpoint} is now"),
@@ -116,26 +116,31 @@ def _finetune(config: DictConfig) -> FineTune:
     return finetune
 
 
-def _model(config: DictConfig, data: ECGDataModule) -> ECGModule:
+def _network(config: DictConfig, data: ECGDataModule) -> Network:
     values = as_dict(config)
-    model: ECGModule = build("model", values["model"], terms=list(data.terms), leads=len(data.preprocess.leads))
-    _finetune(config).check(list(model.layer_groups()))
+    network: Network = build("model", values["model"], leads=len(data.preprocess.leads), outputs=len(data.terms))
+    _finetune(config).check(list(network.layer_groups()))
     build("optim", values.get("optim") or {})
-    return model
+    return network
 
 
 def _has_large(study: Study) -> bool:
     return not study.trains_large or (study.folder("large") / "done").is_file()
 
 
-def _large(study: Study, config: DictConfig | None, data: ECGDataModule | None, model: ECGModule | None) -> Checkpoint:
+def _large(study: Study, config: DictConfig | None, data: ECGDataModule | None, network: Network | None) -> Checkpoint:
     """The large archive's network; where it is still to be trained, its shape and what it will say of itself."""
-    if _has_large(study) or config is None or data is None or model is None:
+    if _has_large(study) or config is None or data is None or network is None:
         return _given(study)
     if (parent := _parent(config)) is not None:
-        take_weights(model.network, model.terms, parent.state, parent.terms, _finetune(config).reset_head)
-    card = {"terms": list(data.terms), "label_space": data.label_space, "input": data.input_spec()}
-    return Checkpoint(str(study.folder("large")), model.network.state_dict(), card, None, "")
+        take_weights(network, data.terms, parent.state, parent.terms, _finetune(config).reset_head, parent.name)
+    return Checkpoint(str(study.folder("large")), network.state_dict(), _expected_card(config, data), None, "")
+
+
+def _expected_card(config: DictConfig, data: ECGDataModule) -> Card:
+    """What a network that is still to be trained will say of itself, but for its recordings, which are not packed yet."""
+    described = Data(data.source, "", [], list(data.val_folds), list(data.test_folds), {})
+    return Card(as_dict(config)["model"], data.label_space, list(data.terms), Input.of(data.input_spec()), described)
 
 
 def _parent(config: DictConfig) -> Checkpoint | None:
@@ -168,8 +173,9 @@ def _check_small(study: Study, trainings: Sequence[Training], large: Checkpoint)
             raise UserError(f"sizes: {training.size} of {study.small}: {error}") from error
         leak.check_training(data, large if training.arm == "tuned" else None)
         seen.append(leak.seen(data))
+        card = _expected_card(compose(training.words), data)
     descriptors = torch.from_numpy(np.unique(torch.cat(seen), axis=0))
-    return Checkpoint(f"a network of {study.small}", {}, {}, descriptors, "")
+    return Checkpoint(f"a network of {study.small}", {}, replace(card, seen=len(descriptors)), descriptors, "")
 
 
 def _largest(trainings: Sequence[Training]) -> list[Training]:

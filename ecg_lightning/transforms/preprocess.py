@@ -80,4 +80,7 @@ class Preprocess:
                 f"The preprocessing names {', '.join(sorted(unknown))}, which this version of ecg_lightning does not know. "
                 "It was written by a newer one: update."
             )
-        return cls(**{**values, "leads": tuple(values.get("leads", LEADS))})
+        try:
+            return cls(**{**values, "leads": tuple(values.get("leads", LEADS))})
+        except TypeError as error:
+            raise UserError(f"The preprocessing {dict(values)} has a value of a wrong type ({error}).") from error

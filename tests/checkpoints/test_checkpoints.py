@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 import small
 from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
 
 
@@ -36,16 +37,15 @@ def folder(run_dir: Path, tmp_path: Path) -> str:
 
 def test_a_published_file_has_the_weights_and_everything_needed_to_use_them(run_dir: Path, folder: str) -> None:
     with safe_open(f"{folder}/net-v1.safetensors", "pt") as file:
-        card = json.loads(file.metadata()["ecg_lightning"])
-    assert {
-        "model", "label_space", "terms", "input", "data", "parent", "version", "provenance", "thresholds", "calibration",
-        "metrics", "epoch", "name", "test",
-    } <= card.keys()  # fmt: skip
-    assert card["terms"] == ["AFIB", "1AVB", "STACH", "SBRAD", "IRBBB", "CRBBB", "PVC"]
-    assert card["input"]["sampling_rate"] == 100
-    assert card["input"]["preprocess"]["leads"][:4] == ["I", "II", "III", "aVR"]
-    assert card["data"]["records"]["train"] > 0
-    assert len(card["thresholds"]) == 7
+        values = json.loads(file.metadata()["ecg_lightning"])
+    assert values["format"] == 2
+    card = Card.from_dict(values, "net-v1")
+    assert card.to_dict() == values
+    assert card.terms == ["AFIB", "1AVB", "STACH", "SBRAD", "IRBBB", "CRBBB", "PVC"]
+    assert card.input.sampling_rate == 100
+    assert card.input.leads[:4] == ["I", "II", "III", "aVR"]
+    assert card.data.records["train"] > 0
+    assert len(card.thresholds) == 7
     published, trained = (
         checkpoints.read("net-v1", folder),
         checkpoints.read(str(run_dir / "checkpoints" / "best.ckpt")),
@@ -67,14 +67,14 @@ def test_a_test_of_another_checkpoint_is_not_published(
 ) -> None:
     last = run_dir / "checkpoints" / "last.ckpt"
     card = checkpoints.card_of(checkpoints.publish(str(last), "last", str(tmp_path)))
-    assert "test" not in card
+    assert card.test is None
     assert "test.json is of another checkpoint and was not attached" in capsys.readouterr().err
     # The same report, of a study: in a folder of its own.
     shutil.copytree(run_dir, tmp_path / "arm")
     (tmp_path / "arm" / "on_small").mkdir()
     (tmp_path / "arm" / "test.json").rename(tmp_path / "arm" / "on_small" / "test.json")
     card = checkpoints.card_of(checkpoints.publish(str(tmp_path / "arm"), "arm", str(tmp_path)))
-    assert card["test"]["checkpoint_sha256"] == _sha(run_dir / "checkpoints" / "best.ckpt")
+    assert card.test.checkpoint_sha256 == _sha(run_dir / "checkpoints" / "best.ckpt")
     assert capsys.readouterr().err == ""
 
 
@@ -96,8 +96,8 @@ def test_a_published_card_tells_nothing_of_this_machine_or_of_patients(run_dir: 
     assert small.run("test", words) == 0
     url = checkpoints.publish(str(child), "child", str(tmp_path / "published"))
     card = checkpoints.card_of(url)
-    assert card["test"]["records"] == card["data"]["records"]["test"]
-    assert card["parent"]["name"] == f"run ({_sha(best)[:8]})"
+    assert card.test.records == card.data.records["test"]
+    assert card.parent.name == f"run ({_sha(best)[:8]})"
     content = Path(url).read_bytes()
     for word in (str(run_dir.parent), str(tmp_path), "secret", "7700", "patient"):
         assert word.encode() not in content, word
@@ -155,7 +155,7 @@ def test_what_cannot_be_read_is_explained(folder: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a readable safetensors file"):
         checkpoints.read(str(tmp_path / "cut.safetensors"))
     torch.save({"state_dict": {}}, tmp_path / "foreign.ckpt")
-    with pytest.raises(UserError, match="is not a checkpoint of ecg_lightning"):
+    with pytest.raises(UserError, match=r"foreign.ckpt has no card of ecg_lightning, as if a plain Trainer"):
         checkpoints.read(str(tmp_path / "foreign.ckpt"))
 
 

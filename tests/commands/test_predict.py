@@ -41,7 +41,7 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
     assert [Path(row["record"]).name for row in found] == [f"E0000{n}.hea" for n in (1, 2, 4, 5)]
     assert [Path(row["record"]).name for row in failed] == ["E00003.hea"]
     assert failed[0]["reason"]
-    thresholds = dict(zip(terms, checkpoints.card_of(network)["thresholds"], strict=True))
+    thresholds = dict(zip(terms, checkpoints.card_of(network).thresholds, strict=True))
     for row in found:
         assert (
             row["positive"].split("|") == [t for t in terms if float(row[t]) >= thresholds[t]] or row["positive"] == ""

@@ -133,13 +133,16 @@ def test_a_mistake_is_named_with_what_to_do(arguments: list[str], said: str) -> 
 
 def test_a_required_value_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_hospital.py").write_text(
-        'class Own:\n    """Mine.\n\n    Args:\n        table: where the records are listed.\n    """\n\n    def __init__(self, table: str, n: int = 3) -> None:\n        self.n = n\n'
+        'from ecg_lightning.datamodules.base import ECGDataModule\n\n\nclass Own(ECGDataModule):\n    """Mine.\n\n    Args:\n        table: where the records are listed.\n    """\n\n    def __init__(self, table: str, n: int = 3) -> None:\n        self.n = n\n'
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UserError, match=r"data.table is required by 'Own': where the records are listed."):
         arguments_for("data", {"name": "own_hospital.Own"})
     assert arguments_for("data", {"name": "own_hospital.Own", "table": "t", "n": 4}) == {"table": "t", "n": 4}
     assert build("data", {"name": "own_hospital.Own", "table": "t"}).n == 3
+    (tmp_path / "other.py").write_text("class Own:\n    def __init__(self) -> None:\n        raise SystemExit(9)\n")
+    with pytest.raises(UserError, match=r"data.name: other.Own is not a subclass of .*ECGDataModule"):
+        build("data", {"name": "other.Own"})
 
 
 def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
 
 def test_a_constructor_that_refuses_a_value_is_a_message() -> None:
     with pytest.raises(UserError, match="model: ResNet1d has no depth 19"):
-        build("model", {"name": "ResNet1dModule", "depth": 19}, terms=["AFIB"], leads=12)
+        build("model", {"name": "ResNet1dModule", "depth": 19}, outputs=1, leads=12)
 
 
 def test_the_experiment_is_named_by_its_last_file() -> None:

@@ -234,6 +234,6 @@ def test_the_experiment_over_all_archives_takes_a_step(tmp_path: Path) -> None:
         "trainer.max_epochs=1", "trainer.limit_train_batches=1", "data.val_folds=[1,2,3,9]", f"run_dir={tmp_path}/run",
     )  # fmt: skip
     assert small.run("fit", given) == 0
-    described = card_of(f"{tmp_path}/run/checkpoints/best.ckpt")["data"]
-    assert len(described["parts"]) == len(parts) == 9
-    assert sum(part["records"]["train"] for part in described["parts"].values()) == described["records"]["train"]
+    described = card_of(f"{tmp_path}/run/checkpoints/best.ckpt").data
+    assert len(described.parts) == len(parts) == 9
+    assert sum(part.records["train"] for part in described.parts.values()) == described.records["train"]

@@ -74,7 +74,7 @@ def test_a_row_with_too_few_or_too_many_cells_is_set_aside(tmp_path: Path) -> No
     ]
     # pandas would take the first cell of such rows for an index, and every other for its neighbour's
     path.write_text("\n".join([lines[0], *(line + ",more" for line in lines[1:])]), encoding="utf-8")
-    with pytest.raises(UserError, match="line 2 of .* cells and the first line .*most rows are like that"):
+    with pytest.raises(UserError, match=r"line 2 of .* cells and the first line .*most rows are like that"):
         data.table()
 
 

@@ -22,10 +22,10 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 @pytest.fixture(scope="module")
-def real(shared_data: Path) -> tuple[list[str], list[np.ndarray], np.ndarray]:
+def real(shared_data: Path, archive_headers: list[Path]) -> tuple[list[str], list[np.ndarray], np.ndarray]:
     """Name without its rate, signal, and fingerprint of every recording of the shared data."""
     names, signals, fingerprints = [], [], []
-    paths = [*shared_data.rglob("*.hea"), *shared_data.rglob("*.h5"), *(shared_data / "cpsc2018_struct").glob("*.mat")]
+    paths = [*archive_headers, *shared_data.rglob("*.h5"), *(shared_data / "cpsc2018_struct").glob("*.mat")]
     for path in sorted(paths):
         record = read_record(path, sampling_rate=500 if path.suffix == ".h5" else None)
         names.append(record.record_id.removesuffix("_lr").removesuffix("_hr"))

@@ -243,7 +243,7 @@ def _start(path: Path, count: int, slow: float) -> "subprocess.Popen[bytes]":
         "from pathlib import Path; import test_pack as t\n"
         "t.pack(Path(sys.argv[2]), t.table_of(int(sys.argv[3]), slow=float(sys.argv[4])), t.read, 100, {'source': 's'}, workers=2)\n"
     )
-    arguments = [sys.executable, "-c", code, str(Path(__file__).parents[1]), str(path), str(count), str(slow)]
+    arguments = [sys.executable, "-c", code, str(Path(__file__).parent), str(path), str(count), str(slow)]
     return subprocess.Popen(arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

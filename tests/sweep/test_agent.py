@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from ecg_lightning.commands.sweep import sweep as run
 from ecg_lightning.errors import UserError
-from ecg_lightning.sweep import agent, run
+from ecg_lightning.sweep import agent
 
 Write = Callable[..., Path]
 

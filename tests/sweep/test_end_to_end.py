@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ecg_lightning.commands.sweep import sweep as run
 from ecg_lightning.config import compose as config
 from ecg_lightning.config import schema
-from ecg_lightning.sweep import run
 from sweep.postgres_server import Postgres
 from sweep.workers import wait_for, worker
 

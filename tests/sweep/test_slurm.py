@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import ecg_lightning
+from ecg_lightning.commands.sweep import sweep as run
 from ecg_lightning.errors import UserError
-from ecg_lightning.sweep import run, slurm
+from ecg_lightning.sweep import slurm
 from sweep.workers import wait_for
 
 submitit = pytest.importorskip("submitit")

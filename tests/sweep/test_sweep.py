@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ecg_lightning.commands.sweep import sweep as run
 from ecg_lightning.errors import UserError
-from ecg_lightning.sweep import run
 from sweep.workers import ended, started, wait_for, worker
 
 Write = Callable[..., Path]

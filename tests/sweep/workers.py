@@ -13,7 +13,7 @@ import ecg_lightning
 
 def worker(file: Path, folder: Path, *more: str) -> "subprocess.Popen[str]":
     """A worker process of its own, as from another terminal or machine."""
-    code = "import sys; from ecg_lightning.sweep import run; sys.exit(run(sys.argv[1:]))"
+    code = "import sys; from ecg_lightning.commands.sweep import sweep; sys.exit(sweep(sys.argv[1:]))"
     words = [sys.executable, "-c", code, str(file), "--dir", str(folder), *more]
     environment = {**os.environ, "PYTHONPATH": str(Path(ecg_lightning.__file__).parents[1])}
     return subprocess.Popen(

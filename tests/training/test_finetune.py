@@ -172,9 +172,9 @@ def test_a_fine_tuned_checkpoint_names_its_parent(root: Path, parent: Path, tmp_
         root, tmp_path / "child", f"finetune.checkpoint={url}", "data.label_space=[AFIB,SR]", "trainer.max_epochs=1"
     )
     card = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt"))
-    assert card["parent"]["name"] == "parent-v1"
-    assert len(card["parent"]["sha256"]) == 64
-    assert card["terms"] == ["AFIB", "SR"]
+    assert card.parent.name == "parent-v1"
+    assert len(card.parent.sha256) == 64
+    assert card.terms == ["AFIB", "SR"]
 
 
 DDP = """

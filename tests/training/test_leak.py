@@ -128,7 +128,7 @@ def test_a_mix_that_tests_on_what_it_trains_on_is_refused(
     assert "data.drop_copies=true leaves such copies out of training" in capsys.readouterr().out
     assert small.run("fit", [*given, "data.allow_leak=true"]) == 0
     assert "Leak allowed: mixed:" in capsys.readouterr().err
-    assert checkpoints.card_of(f"{tmp_path}/run/checkpoints/best.ckpt")["allow_leak"] is True
+    assert checkpoints.card_of(f"{tmp_path}/run/checkpoints/best.ckpt").allow_leak is True
     # What leaked once is refused again when it is measured, by whoever does not know.
     refused("test", [f"run_dir={tmp_path}/run", "data.allow_leak=false"])
 
@@ -211,8 +211,8 @@ def test_a_checkpoint_says_what_it_has_seen(root: Path, parent: Path, tmp_path: 
     for checkpoint in (checkpoints.read(best), checkpoints.read(url)):
         assert checkpoint.seen is not None
         assert checkpoint.seen.dtype == torch.int8
-        assert checkpoint.card["seen"] == len(checkpoint.seen) == len(data.rows("train"))
-        assert checkpoint.card["allow_leak"] is False
+        assert checkpoint.card.seen == len(checkpoint.seen) == len(data.rows("train"))
+        assert checkpoint.card.allow_leak is False
         expected = {row.tobytes() for row in data.store.content[data.rows("train")]}
         assert {row.tobytes() for row in checkpoint.seen.numpy()} == expected
 
@@ -251,18 +251,18 @@ def test_fine_tuning_is_refused_where_an_ancestor_has_seen_the_test(root: Path, 
     assert read.seen is not None
     first = checkpoints.read(str(parent / "checkpoints" / "best.ckpt")).seen
     assert first is not None
-    assert len(read.seen) == len(first) + read.card["data"]["records"]["train"]
+    assert len(read.seen) == len(first) + read.card.data.records["train"]
     given = words(root / "ptbxl", tmp_path / "run", name="PTBXLDataModule")
     given.append(f"finetune.checkpoint={child}/checkpoints/best.ckpt")
     said = refused("fit", given)
     assert "recordings of the validation and test side trained" in said
     assert small.run("fit", [*given, "data.allow_leak=true"]) == 0
     card = checkpoints.card_of(str(tmp_path / "run" / "checkpoints" / "best.ckpt"))
-    assert card["allow_leak"] is True
+    assert card.allow_leak is True
     # A further child of what leaked carries the word on, although it leaks nothing itself.
     last = words(root / "georgia", tmp_path / "last", name="GeorgiaDataModule")
     assert small.run("fit", [*last, f"finetune.checkpoint={tmp_path}/run/checkpoints/best.ckpt"]) == 0
-    assert checkpoints.card_of(str(tmp_path / "last" / "checkpoints" / "best.ckpt"))["allow_leak"] is True
+    assert checkpoints.card_of(str(tmp_path / "last" / "checkpoints" / "best.ckpt")).allow_leak is True
 
 
 def test_a_patient_is_known_again_by_another_recording(root: Path, tmp_path: Path) -> None:
@@ -367,8 +367,8 @@ def test_one_command_trains_on_all_real_archives(shared_data: Path, packed: Path
     )  # fmt: skip
     assert small.run("fit", given) == 0
     card = checkpoints.card_of(str(tmp_path / "run" / "checkpoints" / "best.ckpt"))
-    assert list(card["data"]["parts"]) == [
+    assert list(card.data.parts) == [
         "ptbxl", "georgia", "chapman_ningbo", "cpsc2018", "cpsc_extra", "ptbdb", "ludb", "sph", "code15",
     ]  # fmt: skip
-    assert card["data"]["records"]["train"] == 2264
-    assert card["seen"] == 2264 - 5  # what an archive holds twice counts once
+    assert card.data.records["train"] == 2264
+    assert card.seen == 2264 - 5  # what an archive holds twice counts once

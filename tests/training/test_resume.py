@@ -76,9 +76,9 @@ def test_a_run_goes_on_elsewhere_and_without_its_parent(root: Path, run: Path, t
         root, tmp_path / "moved", *given, f"checkpoint_path={child}/checkpoints/last.ckpt", "data.store_dir=" + str(tmp_path)
     )  # fmt: skip
     after = checkpoints.read(str(tmp_path / "moved" / "checkpoints" / "last.ckpt"))
-    assert after.card["epoch"] == 1
-    assert before.card["parent"]["name"].startswith("parent (")
-    assert after.card["parent"] == before.card["parent"]
+    assert after.card.epoch == 1
+    assert before.card.parent.name.startswith("parent (")
+    assert after.card.parent == before.card.parent
     assert after.seen is not None
     assert before.seen is not None
     assert torch.equal(after.seen, before.seen)
@@ -96,7 +96,7 @@ def test_a_run_whose_folder_was_moved_remembers_its_best_epoch(root: Path, run: 
     state["best_k_models"] = dict.fromkeys(state["best_k_models"], state["best_model_score"])
     torch.save(content, last)
     small.fit(root, moved, "checkpoint_path=auto", "trainer.max_epochs=2")
-    assert checkpoints.card_of(str(last))["epoch"] == 1
+    assert checkpoints.card_of(str(last)).epoch == 1
     assert files(moved)["checkpoints/best.ckpt"] == files(run)["checkpoints/best.ckpt"]
 
 

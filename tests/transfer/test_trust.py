@@ -158,7 +158,7 @@ def test_what_won_is_published_with_its_test(moved: Moved, tmp_path: Path) -> No
     folder, _ = moved
     checkpoints.publish(str(folder / "tuned-20-0"), "ours", str(tmp_path / "place"))
     card = checkpoints.card_of("ours", str(tmp_path / "place"))
-    assert card["test"]["metrics"] == json.loads((folder / "tuned-20-0" / "test.json").read_text())["metrics"]
+    assert card.test.metrics == json.loads((folder / "tuned-20-0" / "test.json").read_text())["metrics"]
 
 
 def test_while_another_process_trains_the_large_network_the_small_ones_are_trained(

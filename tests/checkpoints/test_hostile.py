@@ -1,0 +1,218 @@
+"""A file from a colleague must not be able to do anything: to choose code, to take the memory, to go unnoticed damaged."""
+
+import json
+import os
+import pickle
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from omegaconf import OmegaConf
+from safetensors import safe_open
+
+import small
+from ecg_lightning import checkpoints
+from ecg_lightning.errors import UserError
+
+Change = Callable[[dict[str, Any]], Any]
+
+TOUCH = "import pathlib\npathlib.Path('touched').touch()\n"
+OUTSIDE = [
+    "os.system", "subprocess.Popen", "urllib.request.urlopen", "evil.Evil", "lightning.pytorch.Trainer", "pathlib.Path",
+    "ecg_lightning.training.callbacks.record.RunRecord", "ecg_lightning.main.main", "wandb.sdk.launch.run", "ECGModule",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
+    return small.fit(small.archive(folder), folder / "run", "trainer.max_epochs=1")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that one works in; a module lies there that leaves a trace where it is imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "evil.py").write_text(TOUCH + "class Evil:\n    def __init__(self, *a, **k): raise SystemExit(9)\n")
+    return tmp_path
+
+
+def published(run_dir: Path, folder: Path, change: Change | None = None, hashed: bool = True) -> Path:
+    """The run's network, published; ``change`` is made to its card, with a fresh hash of the content or none."""
+    path = Path(checkpoints.publish(str(run_dir), "net", str(folder)))
+    if change is None:
+        return path
+    with safe_open(path, "pt") as file:
+        card = json.loads(file.metadata()["ecg_lightning"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    change(card)
+    text = json.dumps(card)
+    metadata = {"ecg_lightning": text}
+    if hashed:
+        metadata["sha256"] = checkpoints.checkpoint.content_hash(text, tensors)
+    safetensors.torch.save_file(tensors, path, metadata)
+    return path
+
+
+def record(folder: Path) -> str:
+    return str(min(folder.rglob("*.hea")))
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_card_cannot_choose_code(run_dir: Path, here: Path, name: str) -> None:
+    path = published(run_dir, here, lambda card: card["model"].update(name=name, args="touch touched", mode="w"))
+    words = [str(path), record(run_dir.parent), "--output", "p.csv"]
+    with pytest.raises(UserError, match=rf"names the class '{name}', which is not one of ecg_lightning's networks"):
+        small.run("predict", words)
+    assert not (here / "touched").exists()
+    assert "evil" not in sys.modules
+    assert not (here / "p.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["evil.Evil", "ecg_lightning.training.callbacks.record.RunRecord"])
+def test_the_card_of_a_run_cannot_either(run_dir: Path, here: Path, name: str) -> None:
+    values = torch.load(run_dir / "checkpoints" / "best.ckpt", weights_only=True)
+    values["card"]["model"]["name"] = name
+    torch.save(values, here / "best.ckpt")
+    with pytest.raises(UserError, match=f"names the class '{name}'"):
+        small.run("predict", [str(here / "best.ckpt"), record(run_dir.parent), "--output", "p.csv"])
+    assert "evil" not in sys.modules
+
+
+def test_a_class_that_the_user_trusts_must_be_a_module(run_dir: Path, here: Path) -> None:
+    path = published(run_dir, here, lambda card: card["model"].update(name="mine.Mine"))
+    module = "from ecg_lightning.modules import ResNet1dModule\nclass Mine({}): pass\n"
+    (here / "mine.py").write_text(module.format("ResNet1dModule"))
+    assert checkpoints.read(str(path)).module(trusted="mine.Mine").terms[0] == "AFIB"
+    (here / "theirs.py").write_text("class Mine:\n    def __init__(self, *a, **k): raise SystemExit(9)\n")
+    path.unlink()
+    path = published(run_dir, here, lambda card: card["model"].update(name="theirs.Mine"))
+    with pytest.raises(UserError, match=r"theirs.Mine is not a subclass of"):
+        checkpoints.read(str(path)).network(trusted="theirs.Mine")
+    with pytest.raises(UserError, match=r"names the class 'theirs.Mine'"):
+        checkpoints.read(str(path)).network(trusted="mine.Mine")
+
+
+@pytest.mark.parametrize("group", ["data", "model"])
+def test_the_configuration_of_a_run_folder_cannot_choose_code(run_dir: Path, here: Path, group: str) -> None:
+    shutil.copytree(run_dir, here / "run")
+    config = OmegaConf.load(here / "run" / "config.yaml")
+    config[group].name = "evil.Evil"
+    OmegaConf.save(config, here / "run" / "config.yaml")
+    with pytest.raises(UserError, match=rf"config.yaml names the class 'evil.Evil'.* {group}.name=evil.Evil"):
+        small.run("test", ["run_dir=run"])
+    assert "evil" not in sys.modules
+    parts = {"name": "MixedDataModule", "parts": [{"name": "evil.Evil"}]}
+    OmegaConf.save(OmegaConf.create({"data": parts}), here / "run" / "config.yaml")
+    with pytest.raises(UserError, match=r"config.yaml names the class 'evil.Evil'"):
+        small.run("test", ["run_dir=run"])
+    assert "evil" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"widths": [8192, 8192, 8192, 8192]}, "of another shape"),
+        ({"widths": [10**9] * 4}, "of another shape|cannot be built"),
+        ({"widths": [10**30] * 4}, "of another shape|cannot be built|does not fit"),
+        ({"widths": [4, 4, 8, -8]}, "model|cannot be built"),
+        ({"kernel_size": 10**7 + 1}, "of another shape|cannot be built"),
+        ({"depth": 10**9}, "has no depth"),
+        ({"depth": "a"}, "does not fit the type"),
+        ({"unknown": 1}, "Key 'unknown' not in 'ResNet1dModule'"),
+    ],
+)
+def test_sizes_are_compared_before_memory_is_taken(
+    run_dir: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = published(run_dir, tmp_path, lambda card: card["model"].update(change))
+    read = checkpoints.read(str(path))
+    before = _memory()
+    with pytest.raises(UserError, match=message):
+        read.network()
+    assert _memory() - before < 200e6
+
+
+def _memory() -> int:
+    """Bytes that this process has had at most."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("leads", [["I"] * 100_000, ["I", "II"], ["I", "nonsense"]])
+def test_other_leads_are_refused(run_dir: Path, tmp_path: Path, leads: list[str]) -> None:
+    path = published(run_dir, tmp_path, lambda card: card["input"]["preprocess"].update(leads=leads))
+    with pytest.raises(UserError):
+        small.run("predict", [str(path), record(run_dir.parent), "--output", str(tmp_path / "p.csv")])
+
+
+def test_a_damaged_file_is_told_from_a_whole_one(run_dir: Path, tmp_path: Path) -> None:
+    """Every single changed byte, of card or weights, is found; a hundred places of the file."""
+    path = published(run_dir, tmp_path)
+    whole, read = path.read_bytes(), checkpoints.read(str(path))
+    assert read.terms
+    for position in range(8, len(whole), len(whole) // 100):
+        damaged = bytearray(whole)
+        damaged[position] ^= 4
+        path.write_bytes(damaged)
+        with pytest.raises(UserError):
+            checkpoints.read(str(path))
+        with pytest.raises(UserError):
+            checkpoints.fetch(str(path), tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_file_of_before_the_hash_is_still_read(run_dir: Path, tmp_path: Path) -> None:
+    path = published(run_dir, tmp_path, lambda card: card.update(format=1), hashed=False)
+    assert checkpoints.read(str(path)).network() is not None
+
+
+def test_a_file_that_has_lost_its_hash_is_refused(run_dir: Path, tmp_path: Path) -> None:
+    path = published(run_dir, tmp_path, lambda card: None, hashed=False)
+    with pytest.raises(UserError, match="has no hash of its content"):
+        checkpoints.read(str(path))
+
+
+def test_a_checkpoint_of_a_plain_trainer_is_not_published(run_dir: Path, tmp_path: Path) -> None:
+    values = torch.load(run_dir / "checkpoints" / "best.ckpt", weights_only=True)
+    for card in (None, {}, {"terms": ["AFIB"], "thresholds": [0.5]}):
+        values["card"] = card
+        torch.save(values, tmp_path / "plain.ckpt")
+        with pytest.raises(UserError, match="card"):
+            checkpoints.publish(str(tmp_path / "plain.ckpt"), "net", str(tmp_path / "place"))
+        assert checkpoints.published(str(tmp_path / "place")) == []  # the name is free still
+
+
+class _Touches:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch touched",)
+
+
+@pytest.mark.parametrize("name", ["x.ckpt", "x.safetensors", "x.pth"])
+def test_a_pickle_is_never_executed(here: Path, name: str) -> None:
+    torch.save({"state_dict": {}, "card": _Touches()}, here / name)
+    with pytest.raises(UserError):
+        checkpoints.read(name)
+    (here / name).write_bytes(pickle.dumps(_Touches()))
+    with pytest.raises(UserError):
+        checkpoints.read(name)
+    assert not (here / "touched").exists()
+
+
+def test_a_state_of_pytorch_is_named_with_its_family(here: Path) -> None:
+    torch.save({"state_dict": {"first_conv.conv.weight": torch.zeros(2)}}, here / "12_lead_ECGFounder.pth")
+    with pytest.raises(UserError, match=r"12_lead_ECGFounder.pth is a state of PyTorch without a card .*ECGFounder"):
+        checkpoints.read("12_lead_ECGFounder.pth")
+
+
+def test_markup_in_a_card_is_shown_as_it_is(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    published(run_dir, tmp_path, lambda card: card["data"].update(source="[red]x[/red] [/nothing]"))
+    assert small.run("checkpoints", [f"checkpoints_dir={tmp_path}"]) == 0
+    assert "[red]x" in capsys.readouterr().out
