@@ -96,7 +96,8 @@ class Checkpoint:
         from ecg_lightning.config.schema import module_class
 
         network = self.network(trusted)
-        return module_class(self.card.model)(network, self.terms, card=self.card, seen=self.seen)
+        module: ECGModule = module_class(self.card.model)(network, self.terms, card=self.card, seen=self.seen)
+        return module
 
     def _check_class(self, trusted: str | None) -> None:
         """Refuses a network class that neither the package exports nor the user named: a file may not choose code."""

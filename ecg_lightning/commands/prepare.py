@@ -37,6 +37,7 @@ def prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
+    data.prepare_data()
     status = 0
     for part in data.sources.values():
         try:
