@@ -53,7 +53,8 @@ def size_of(path: str | Path) -> int:
     try:
         state = os.stat(path)
     except OSError as error:
-        raise RecordError(f"no such file: {readable(path)} ({error.strerror or error})") from error
+        detail = "" if isinstance(error, FileNotFoundError) else f" ({error.strerror or error})"
+        raise RecordError(f"no such file: {readable(path)}{detail}") from error
     except ValueError as error:  # a NUL in the name
         raise RecordError(f"no such file: {readable(path)!r} ({error})") from error
     if not stat.S_ISREG(state.st_mode):

@@ -69,6 +69,13 @@ def test_rows_that_fit_in_no_order_are_refused_unless_they_were_named(tmp_path: 
     assert read_record(tmp_path / "a.npy", sampling_rate=250, leads=LEADS).quality == ("suspect:limb_leads_disagree",)
 
 
+def test_a_header_without_names_is_checked_against_those_that_are_told(tmp_path: Path) -> None:
+    fake.write_wfdb(tmp_path / "a.dat", WAVE, 250, leads=[f"ch{number}" for number in range(12)])
+    assert read_record(tmp_path / "a", leads=LEADS).quality == ()
+    with pytest.raises(RecordError, match=r"contradictory lead order: .*--leads I,II,III,aVR,aVL,aVF"):
+        read_record(tmp_path / "a", leads=[*LEADS[6:], *LEADS[:6]])
+
+
 def test_named_leads_that_disagree_are_flagged(tmp_path: Path) -> None:
     fake.write_wfdb(tmp_path / "a.dat", WAVE[[0, 1, 2, 4, 3, *range(5, 12)]], 250)
     assert read_record(tmp_path / "a").quality == ("suspect:limb_leads_disagree",)
