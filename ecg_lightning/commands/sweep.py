@@ -142,15 +142,16 @@ def _search(sweep: Sweep, options: argparse.Namespace, folder: Path, gpus: Gpus,
     return status or int(best is None)
 
 
-def _submit(sweep: Sweep, options: argparse.Namespace, arguments: Sequence[str], folder: Path) -> int:
+def _submit(searched: Sweep, options: argparse.Namespace, arguments: Sequence[str], folder: Path) -> int:
     from ecg_lightning.sweep.slurm import parse_options, submit
     from ecg_lightning.sweep.storage import open_storage, open_study
 
     open_study(
-        sweep, open_storage(options.storage or str(folder / "study.journal"))
+        searched, open_storage(options.storage or str(folder / "study.journal"))
     )  # mistakes are told here, not in a job's log
     kept = _without(arguments, ("--slurm", "--workers"))
     jobs = submit(
+        sweep,
         [*kept, "--workers", "1"],
         parse_options(options.slurm),
         max(1, options.workers),

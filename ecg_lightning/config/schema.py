@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, make_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Optional, Union
+from typing import Any, Literal, Optional, Union
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,9 +20,6 @@ from ecg_lightning.config.compose import NAMED
 from ecg_lightning.config.signatures import REQUIRED, Signature, exports, signature_of
 from ecg_lightning.errors import UserError, suggest
 
-if TYPE_CHECKING:
-    from ecg_lightning.modules.base import ECGModule
-
 FIXED = {
     "optim": ("ecg_lightning.modules.optim", "Optim"),
     "finetune": ("ecg_lightning.training.finetune", "FineTune"),
@@ -30,6 +27,8 @@ FIXED = {
     "logger": ("ecg_lightning.training.logger", "Logging"),
 }
 """Groups that always configure the same class."""
+KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
+"""What a class that a group's ``name`` chooses is a subclass of."""
 SCALARS = {"seed": int, "run_dir": str, "checkpoint_path": str}
 KEYS = ("seed", "data", "model", "optim", "finetune", "trainer", "logger", "run_dir", "checkpoint_path")
 SUPPLIED = {
@@ -160,22 +159,16 @@ def networks() -> list[str]:
     return list(exports(NAMED["model"]))
 
 
-def module_class(values: Mapping[str, Any]) -> "type[ECGModule]":
+def module_class(values: Mapping[str, Any]) -> Any:
     """The LightningModule that the group ``model`` names.
 
     Raises:
         UserError: where a class of the user's own is not an ECGModule.
     """
     signature = signature_for("model", values)
-    cls: type[ECGModule] = _class(signature.module, signature.name)
-    if values["name"] not in networks():
-        from ecg_lightning.modules import base
-
-        if not (isinstance(cls, type) and issubclass(cls, base.ECGModule) and signature.architecture is not None):
-            raise UserError(
-                f"model.name: {values['name']} is not a subclass of ecg_lightning.modules.base.ECGModule with an "
-                "`architecture`."
-            )
+    cls = _offered("model", signature)
+    if signature.architecture is None:
+        raise UserError(f"model.name: {values['name']} has no `architecture`, the class of its network.")
     return cls
 
 
@@ -187,14 +180,16 @@ def _constructor(group: str, values: Mapping[str, Any]) -> Any:
             return module_class(values).architecture
         assert signature.architecture is not None
         return _class(*signature.architecture)
-    cls = _class(signature.module, signature.name)
-    if group == "data" and values["name"] not in exports(NAMED["data"]):
-        from ecg_lightning.datamodules.base import ECGDataModule
+    return _offered(group, signature)
 
-        if not (isinstance(cls, type) and issubclass(cls, ECGDataModule)):
-            raise UserError(
-                f"data.name: {values['name']} is not a subclass of ecg_lightning.datamodules.base.ECGDataModule."
-            )
+
+def _offered(group: str, signature: Signature) -> Any:
+    """The class that a group names, once it is known to be of the kind that the group builds."""
+    cls = _class(signature.module, signature.name)
+    kind = KINDS.get(group)
+    lineage = [f"{base.__module__}.{base.__name__}" for base in getattr(cls, "__mro__", ())]
+    if kind is not None and kind not in lineage:
+        raise UserError(f"{group}.name: {signature.module}.{signature.name} is not a subclass of {kind}.")
     return cls
 
 

@@ -188,8 +188,8 @@ class ECGDataModule(pl.LightningDataModule):
         return {"sampling_rate": self.sampling_rate, "seconds": self.seconds, "preprocess": self.preprocess.to_dict()}
 
     def prepare_data(self) -> None:
-        """Packs the source where its store is missing."""
-        self.pack()
+        """Packs the source where its store is missing; its table is read and its files are looked at once."""
+        _ = self.store
 
     def pack(self) -> Store:
         """The source's store, packed now if it is not there."""
@@ -239,7 +239,7 @@ class ECGDataModule(pl.LightningDataModule):
         """(records of the store,) fold of each recording, 1 … 10."""
         return folds(self.store.index, self.store.twins)
 
-    @property
+    @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """(records of the store,) which recordings take part and have any annotated term."""
         return self.keep(self.store.index) & ~np.isnan(self.targets).all(axis=1)
@@ -249,12 +249,21 @@ class ECGDataModule(pl.LightningDataModule):
 
         A training recording that the source holds a second time on another side, under another id, is left out.
         """
+        if split not in self._rows_of:
+            self._rows_of[split] = self._chosen(split)
+        return self._rows_of[split]
+
+    @cached_property
+    def _rows_of(self) -> dict[str, NDArray[np.int64]]:
+        return {}
+
+    def _chosen(self, split: str) -> NDArray[np.int64]:
         if split == "train":
             rows = self._of_folds(self._train_folds)
             return self.subset(rows if self.allow_leak else np.setdiff1d(rows, self.copies))
         return self._of_folds({"val": self.val_folds, "test": self.test_folds}[split])
 
-    @property
+    @cached_property
     def copies(self) -> NDArray[np.int64]:
         """Rows of the training folds that hold the same recording as a row of the validation or test folds."""
         held_out = self._of_folds([*self.val_folds, *self.test_folds])

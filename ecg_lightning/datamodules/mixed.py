@@ -150,7 +150,7 @@ class MixedDataModule(ECGDataModule):
         """Positions in the joined store of the recordings of ``train``, ``val`` or ``test``."""
         return self._sides[split]
 
-    @property
+    @cached_property
     def copies(self) -> NDArray[np.int64]:
         """Rows left out of training because their source, or with ``drop_copies`` another one, holds them out too."""
         own = self._joined([part.copies for part in self.sources.values()])

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from ecg_lightning.models.layers import Conv1d, MeanPool, halve_by_maximum, linear, norm_relu
-from ecg_lightning.models.network import Network
+from ecg_lightning.models.network import StagedNetwork
 
 # Layers in each of the four dense blocks
 STAGES = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
 
 
-class DenseNet1d(Network):
+class DenseNet1d(StagedNetwork):
     """Densely connected network of Huang et al. (2017, arXiv:1608.06993) with one-dimensional convolutions.
 
     The defaults are EcgLib 1.1.1's networks, layer for layer.

@@ -1,4 +1,4 @@
-"""What every network offers: logits, pooled features, a replaceable head and ordered layer groups."""
+"""What every network offers: features, a replaceable head, and ordered layer groups; and the shape of most of them."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,65 @@ from ecg_lightning.models.layers import as_map, linear
 
 
 class Network(nn.Module):
-    """A one-dimensional convolutional classifier: stem → stages → pooling over time → linear head.
+    """A classifier of recordings: features, then dropout, then a linear head with one output a term.
 
-    An architecture builds its parts and passes them on; everything else about a network is here.
+    An architecture says how features are computed (``encode``) and which ordered groups its layers form
+    (``layer_groups``), and sets ``head`` and ``dropout``.
+
+    Args:
+        leads: Leads of an input.
+        shortest: Samples of the shortest input that makes sense.
+    """
+
+    head: nn.Linear
+    dropout: nn.Dropout
+
+    def __init__(self, *, leads: int, shortest: int) -> None:
+        super().__init__()
+        self.leads = leads
+        self.shortest = shortest
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Feature vectors (batch, feature_size) of recordings (batch, leads, samples) that were checked."""
+        raise NotImplementedError
+
+    def layer_groups(self) -> dict[str, nn.Module]:
+        """The layers in order from the input to the ``head``; every parameter and buffer is in exactly one group."""
+        raise NotImplementedError
+
+    @property
+    def feature_size(self) -> int:
+        """Length of one recording's feature vector."""
+        return self.head.in_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, outputs) of recordings (batch, leads, samples)."""
+        logits: Tensor = self.head(self.dropout(self.features(x)))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples).
+
+        Raises:
+            ValueError: Where the input is no batch of recordings, has other leads, or is too short.
+        """
+        name = type(self).__name__
+        if x.ndim != 3:
+            raise ValueError(f"{name} expects (batch, leads, samples), got a tensor of shape {tuple(x.shape)}")
+        if x.shape[1] != self.leads:
+            raise ValueError(f"{name} expects {self.leads} leads, got {x.shape[1]}")
+        if x.shape[2] < self.shortest:
+            raise ValueError(f"{name} expects at least {self.shortest} samples, got {x.shape[2]}")
+        return self.encode(x)
+
+    def reset_head(self, outputs: int) -> None:
+        """Put a fresh head with this many outputs in place of the present one, on the same device."""
+        old = self.head
+        self.head = linear(old.in_features, outputs, bias=old.bias is not None).to(old.weight)
+
+
+class StagedNetwork(Network):
+    """A one-dimensional convolutional classifier: stem → stages → pooling over time → linear head.
 
     Args:
         leads: Leads of an input.
@@ -35,9 +91,7 @@ class Network(nn.Module):
         dropout: float,
         stride: int,
     ) -> None:
-        super().__init__()
-        self.leads = leads
-        self.stride = stride
+        super().__init__(leads=leads, shortest=stride)
         self.stem = stem
         self.stages = nn.Sequential(*stages)
         self.pool = pool
@@ -45,29 +99,8 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = head
 
-    @property
-    def feature_size(self) -> int:
-        """Length of one recording's feature vector."""
-        return self.head.in_features
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, outputs) of recordings (batch, leads, samples)."""
-        logits: Tensor = self.head(self.dropout(self.features(x)))
-        return logits
-
-    def features(self, x: Tensor) -> Tensor:
-        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples).
-
-        Raises:
-            ValueError: Where the input is no batch of recordings, has other leads, or is too short.
-        """
-        name = type(self).__name__
-        if x.ndim != 3:
-            raise ValueError(f"{name} expects (batch, leads, samples), got a tensor of shape {tuple(x.shape)}")
-        if x.shape[1] != self.leads:
-            raise ValueError(f"{name} expects {self.leads} leads, got {x.shape[1]}")
-        if x.shape[2] < self.stride:
-            raise ValueError(f"{name} expects at least {self.stride} samples, got {x.shape[2]}")
+    def encode(self, x: Tensor) -> Tensor:
+        """Feature vectors (batch, feature_size) of recordings (batch, leads, samples)."""
         features: Tensor = self.norm(self.pool(self.stages(self.stem(as_map(x)))))
         return features
 
@@ -75,8 +108,3 @@ class Network(nn.Module):
         """Stem, stages and head in order; every parameter and buffer is in exactly one of them."""
         stages = {f"stage{i}": stage for i, stage in enumerate(self.stages, 1)}
         return {"stem": self.stem, **stages, "head": nn.ModuleList([self.norm, self.head])}
-
-    def reset_head(self, outputs: int) -> None:
-        """Put a fresh head with this many outputs in place of the present one, on the same device."""
-        old = self.head
-        self.head = linear(old.in_features, outputs, bias=old.bias is not None).to(old.weight)

@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from ecg_lightning.models.layers import MaxMeanPool, MeanPool, conv_norm, halve_by_maximum, linear
-from ecg_lightning.models.network import Network
+from ecg_lightning.models.network import StagedNetwork
 
 Block = Literal["bottleneck", "basic"]
 Pooling = Literal["max_mean", "mean"]
@@ -21,7 +21,7 @@ STAGES: dict[tuple[int, Block], tuple[int, ...]] = {
 }
 
 
-class ResNet1d(Network):
+class ResNet1d(StagedNetwork):
     """Residual network of He et al. (2016, arXiv:1512.03385) with one-dimensional convolutions.
 
     The defaults of depths 18, 50 and 101 are EcgLib 1.1.1's networks, layer for layer; 34, which EcgLib lacks, has the

@@ -1,7 +1,7 @@
 """Submits a sweep's workers to SLURM as one array of jobs, through submitit."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,19 @@ from ecg_lightning.errors import UserError
 
 @dataclass(frozen=True)
 class Job:
-    """One worker of a sweep, as a job: the same command, with one trial at a time."""
+    """One worker of a sweep, as a job: the same command, with one trial at a time.
 
+    Attributes:
+        sweep: the verb.
+        arguments: its words.
+    """
+
+    sweep: Callable[[Sequence[str]], int]
     arguments: tuple[str, ...]
 
     def __call__(self) -> int:
         """Runs it; called on the node."""
-        from ecg_lightning.main import main
-
-        return main(["sweep", *self.arguments])
+        return self.sweep(self.arguments)
 
     def checkpoint(self) -> Any:
         """Pre-empted, or out of time: the job is queued again, and takes up the trial that it had to leave."""
@@ -64,12 +68,18 @@ def minutes(time: str) -> int:
 
 
 def submit(
-    arguments: Sequence[str], options: Mapping[str, str], workers: int, gpus: float | None, folder: Path
+    sweep: Callable[[Sequence[str]], int],
+    arguments: Sequence[str],
+    options: Mapping[str, str],
+    workers: int,
+    gpus: float | None,
+    folder: Path,
 ) -> list[str]:
     """Submits ``workers`` jobs that share one study.
 
     Args:
-        arguments: of the sweep, for one worker.
+        sweep: the verb, called on the nodes.
+        arguments: its words, for one worker.
         options: sbatch's; ``cluster=local`` runs the jobs on this machine, to try a setting without SLURM.
         workers: the size of the array.
         gpus: for each job, where the options ask for none.
@@ -98,7 +108,7 @@ def submit(
     try:
         executor.update_parameters(**settings)
         with executor.batch():
-            jobs = [executor.submit(Job(tuple(arguments))) for _ in range(workers)]
+            jobs = [executor.submit(Job(sweep, tuple(arguments))) for _ in range(workers)]
     except (ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
         raise UserError(f"--slurm: the jobs were not accepted: {' '.join(str(error).split())}") from error
     return [str(job.job_id) for job in jobs]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ecg_lightning.transfer.report import Estimate, Results, count
+from ecg_lightning.transfer.results import Estimate, Results, count
 from ecg_lightning.transfer.study import ARMS
 
 if TYPE_CHECKING:

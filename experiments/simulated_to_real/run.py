@@ -14,7 +14,7 @@ import numpy as np
 from ecg_lightning.main import main
 from ecg_lightning.metrics import macro
 from ecg_lightning.transfer.measure import outputs
-from ecg_lightning.transfer.report import areas, estimate
+from ecg_lightning.transfer.results import areas, estimate
 from ecg_lightning.transfer.study import Study, read_study
 
 HERE = Path(__file__).parent

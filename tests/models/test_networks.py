@@ -77,7 +77,7 @@ def test_wrong_inputs_say_what_is_expected(build: Callable[..., Network]) -> Non
 def test_shortest_input(build: Callable[..., Network]) -> None:
     network = build()
     with torch.no_grad():
-        assert network(signal(samples=network.stride)).isfinite().all()
+        assert network(signal(samples=network.shortest)).isfinite().all()
 
 
 def test_layer_groups_partition_parameters_and_buffers(build: Callable[..., Network]) -> None:

@@ -54,7 +54,7 @@ def test_a_pre_empted_job_goes_on_with_its_trial(
     words = (str(sweep_file([3, 4], told=("--sleep=0.5",))), "--dir", str(folder), "--heartbeat", "0.5")
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
     executor.update_parameters(timeout_min=30)
-    job = executor.submit(slurm.Job(words))
+    job = executor.submit(slurm.Job(run, words))
     wait_for(lambda: (folder / "started.txt").exists())
     trial = int((folder / "started.txt").read_text(encoding="utf-8").split()[1])
     job_process = int(Path(f"/proc/{trial}/stat").read_text(encoding="utf-8").split()[3])
@@ -76,7 +76,7 @@ def test_options_become_sbatch_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (tools / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     options = slurm.parse_options("partition=gpu,time=1-04:00:00,cpus-per-task=8,mem=32G,reservation=ecg")
-    assert slurm.submit(["f.yaml"], options, 3, 1, tmp_path / "jobs") == ["4711_0", "4711_1", "4711_2"]
+    assert slurm.submit(run, ["f.yaml"], options, 3, 1, tmp_path / "jobs") == ["4711_0", "4711_1", "4711_2"]
     lines = (tmp_path / "batch.sh").read_text(encoding="utf-8").splitlines()
     asked = {line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH")}
     assert {"partition=gpu", "time=1680", "cpus-per-task=8", "mem=32G", "reservation=ecg", "gpus-per-node=1"} <= asked

@@ -6,8 +6,10 @@ import json
 import shutil
 import signal
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from torch import Tensor
 from wandb.proto import wandb_internal_pb2
 
 import small
-from ecg_lightning import checkpoints
+from ecg_lightning import checkpoints, datamodules
+from ecg_lightning.datamodules import PTBXLDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules import ResNet1dModule
 
@@ -226,3 +229,19 @@ def test_a_validation_without_both_classes_falls_back_to_the_loss(
     folder = small.fit(root, tmp_path / "run", "data.label_space=[WPW]", "trainer.max_epochs=1", "optim.patience=2")
     assert "epochs are compared by val/loss" in capsys.readouterr().err
     assert (folder / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_a_fit_reads_the_table_and_looks_at_the_files_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, counts = small.archive(tmp_path), Counter[str]()
+    for name, owner in (("table", PTBXLDataModule), ("keep", PTBXLDataModule), ("look_at", datamodules.base)):
+        monkeypatch.setattr(owner, name, _counted(getattr(owner, name), name, counts))
+    small.fit(root, tmp_path / "run", "trainer.max_epochs=1")
+    assert counts == {"table": 1, "look_at": 1, "keep": 1}
+
+
+def _counted(function: Callable[..., Any], name: str, counts: Counter[str]) -> Callable[..., Any]:
+    def wrapped(*arguments: Any) -> Any:
+        counts[name] += 1
+        return function(*arguments)
+
+    return wrapped

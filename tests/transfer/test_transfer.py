@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 import small
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import auroc_differences, auroc_intervals
-from ecg_lightning.transfer.report import Results, estimate
+from ecg_lightning.transfer.results import Results, estimate
 from ecg_lightning.transfer.study import Study
 from transfer.studies import ARMS
 

@@ -16,7 +16,8 @@ from ecg_lightning.datamodules import SimulatedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.training import fit as run
 from ecg_lightning.transfer import run as command
-from ecg_lightning.transfer.report import Results, report
+from ecg_lightning.transfer.report import report
+from ecg_lightning.transfer.results import Results
 from ecg_lightning.transfer.study import read_study
 
 Moved = tuple[Path, list[str]]

@@ -1,0 +1,52 @@
+"""The house: imports point downwards, in no circle; files can be read in one sitting."""
+
+import ast
+import graphlib
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "ecg_lightning"
+FLOORS = (
+    "main commands", "sweep transfer", "training evaluation", "checkpoints", "modules datamodules",
+    "checkpoints.card models transforms store metrics", "labels records", "simulator download", "config files", "errors",
+)  # fmt: skip
+"""From the roof down; what a module does not say more precisely goes by its room. The card is what modules write."""
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports() -> set[tuple[str, str]]:
+    """Who imports whom, wherever in a file."""
+    modules = {name_of(path) for path in PACKAGE.rglob("*.py")}
+    edges = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ecg_lightning"):
+                room = (node.module or "").removeprefix("ecg_lightning").removeprefix(".")
+                for alias in node.names:
+                    inner = f"{room}.{alias.name}".removeprefix(".")
+                    edges.add((name_of(path), inner if inner in modules else room))
+    return edges
+
+
+def floor_of(module: str) -> int:
+    floors = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
+    return floors.get(module, floors.get(module.partition(".")[0], len(FLOORS)))
+
+
+def test_imports_point_downwards() -> None:
+    edges = imports()
+    assert len(edges) > 300
+    upwards = [(a, b) for a, b in sorted(edges) if floor_of(a) > floor_of(b) and a != "__main__"]
+    assert not upwards
+    graph: dict[str, set[str]] = {}
+    for a, b in edges:
+        graph.setdefault(a, set()).add(b)
+    graphlib.TopologicalSorter(graph).prepare()  # raises where there is a circle
+
+
+def test_leaves_know_nothing_of_the_rest() -> None:
+    for room, allowed in (("models", {"models", "errors"}), ("simulator", {"simulator", "errors", "records.leads"})):
+        reached = {b for a, b in imports() if a.partition(".")[0] == room}
+        assert {b for b in reached if b.partition(".")[0] not in allowed and b not in allowed} == set()
