@@ -53,7 +53,8 @@ def size_of(path: str | Path) -> int:
     try:
         state = os.stat(path)
     except OSError as error:
-        raise RecordError(f"no such file: {readable(path)} ({error.strerror or error})") from error
+        detail = "" if isinstance(error, FileNotFoundError) else f" ({error.strerror or error})"
+        raise RecordError(f"no such file: {readable(path)}{detail}") from error
     except ValueError as error:  # a NUL in the name
         raise RecordError(f"no such file: {readable(path)!r} ({error})") from error
     if not stat.S_ISREG(state.st_mode):
@@ -97,12 +98,11 @@ def _check_size(size: int, most: int, path: str | Path) -> None:
 
 def decoded(data: bytes) -> str:
     """The text of a file: UTF-8 or UTF-16 by its byte-order mark, UTF-8 without one, else Windows' (a µ or an ü)."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8")
     except UnicodeDecodeError:
-        return data.removeprefix(codecs.BOM_UTF8).decode("cp1252", errors="replace")
+        text = data.removeprefix(codecs.BOM_UTF8).decode("cp1252", errors="replace")
+    return text.lstrip("\ufeff")
 
 
 def any_case(path: str | Path) -> str:

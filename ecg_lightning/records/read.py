@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_lightning.records.arrays import ARRAY_SUFFIXES, Contents, read_arrays
+from ecg_lightning.records.arrays import Contents, read_arrays
+from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.formats import check_format
 from ecg_lightning.records.lead_order import check_order
 from ecg_lightning.records.leads import standard_leads

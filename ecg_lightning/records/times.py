@@ -58,10 +58,10 @@ def rate_of_times(values: NDArray[np.float64], unit: str = "") -> float:
     numbers = np.arange(len(values)) - (len(values) - 1) / 2
     step = float(numbers @ (values - values.mean()) / (numbers @ numbers))
     steps = np.diff(values)
-    rounding = max(_rounding(values), smallest)
+    rounding = max(_rounding(values, smallest), smallest)
     line = values.mean() + step * numbers
     even = bool(np.all(np.abs(steps - np.median(steps)) <= _JITTER * np.median(steps)))
-    even |= bool(np.abs(values - line).max() <= 0.51 * rounding)
+    even |= bool(np.abs(values - line).max() <= 0.51 * rounding + smallest)
     if not step > 0 or not even:
         worst = int(np.argmax(np.abs(steps - np.median(steps))))
         raise RecordError(
@@ -77,10 +77,10 @@ def rate_of_times(values: NDArray[np.float64], unit: str = "") -> float:
     return float(round(rate)) if abs(rate - round(rate)) <= uncertain * rate else rate
 
 
-def _rounding(values: NDArray[np.float64]) -> float:
-    """The last decimal place of the values: 0.001 where all are multiples of it."""
-    for decimals in range(_MOST_DECIMALS):
-        scaled = values * 10.0**decimals
-        if np.all(np.abs(scaled - np.rint(scaled)) <= 1e-6 * np.maximum(1, np.abs(scaled))):
-            return float(10.0**-decimals)
+def _rounding(values: NDArray[np.float64], error: float) -> float:
+    """The last decimal place of values that are right to within an error: 0.001 where all are multiples of it, else 0."""
+    for decimals in range(-_MOST_DECIMALS, _MOST_DECIMALS):
+        place = 10.0**-decimals
+        if np.all(np.abs(values - np.rint(values / place) * place) <= 2 * error):
+            return place
     return 0.0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning.records.files import any_case, check_numbers, decoded, read_bytes
 from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
+from ecg_lightning.records.lead_order import check_order
 from ecg_lightning.records.leads import agreed_leads, lead_name, standard_leads
 from ecg_lightning.records.patient import parse_patient
 from ecg_lightning.records.record import Record, RecordError, naming, readable
@@ -81,6 +82,8 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
         if signal.shape[1] == 0:
             raise RecordError("empty signal")
         standard, flags = standard_leads(signal, names)
+        if not any(lead_name(line.name) for line in header.signals) and not header.segment_names:
+            flags += check_order(signal, rate, names, told=True)
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
     patient = parse_patient(header.comments)

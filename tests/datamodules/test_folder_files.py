@@ -70,7 +70,7 @@ def test_eight_leads_by_name_give_twelve(tmp_path: Path) -> None:
     pd.DataFrame({"path": ["a.npz"], "patient": ["1"], "codes": [""]}).to_csv(tmp_path / "records.csv", index=False)
     names = ["II", "I", "V1", "V2", "V3", "V4", "V5", "V6"]
     data = hospital(tmp_path, file_rate=500, file_leads=names, file_dataset="raw")
-    assert data.store.index["quality"].tolist() == ["limb_leads_derived|no_codes"]
+    assert data.store.index["quality"].tolist() == ["lead_order_assumed|limb_leads_derived|no_codes"]
     np.testing.assert_allclose(data.store.signals[:].T / 1000, signal, atol=6e-4)
 
 
@@ -78,12 +78,13 @@ def test_headers_speak_for_themselves_and_others_are_contradicted(tmp_path: Path
     signal = fake.ecg(5000, 500, 5)
     names = [*LEADS[6:], *LEADS[:6]]
     fake.write_wfdb(tmp_path / "named.dat", signal, 500)
-    fake.write_wfdb(tmp_path / "nameless.dat", signal, 500, leads=[f"ch{number}" for number in range(12)])
+    told = signal[[LEADS.index(name) for name in names]]
+    fake.write_wfdb(tmp_path / "nameless.dat", told, 500, leads=[f"ch{number}" for number in range(12)])
     header = (tmp_path / "named.hea").read_text().replace("named", "rateless").replace("12 500 5000", "12")
     (tmp_path / "rateless.hea").write_text(header)
     (tmp_path / "rateless.dat").write_bytes((tmp_path / "named.dat").read_bytes())
     np.savez(tmp_path / "named.npz", x=signal, leads=np.array(LEADS))
-    np.save(tmp_path / "silent.npy", signal)
+    np.save(tmp_path / "silent.npy", told)
     files = ["named.dat", "nameless.dat", "rateless.dat", "named.npz", "silent.npy"]
     table = pd.DataFrame({"path": files, "patient": "1", "codes": "1.18.2", "record": files})
     table.to_csv(tmp_path / "records.csv", index=False)
@@ -97,8 +98,8 @@ def test_headers_speak_for_themselves_and_others_are_contradicted(tmp_path: Path
         name: data.store.read(np.array([row]), np.array([0]), 1)[0][0, 0] for row, name in enumerate(index.index)
     }
     first = np.rint(1000 * signal[[0, 6], 0])
-    assert [lead_one[f"{name}"][0] for name in ("rateless.dat", "silent.npy")] == [first[0], first[1]]
-    assert abs(lead_one["named.dat"][0] - first[0]) < 20 and abs(lead_one["nameless.dat"][6] - first[0]) < 20
+    assert [lead_one[f"{name}"][0] for name in ("rateless.dat", "silent.npy")] == [first[0], first[0]]
+    assert abs(lead_one["named.dat"][0] - first[0]) < 20 and abs(lead_one["nameless.dat"][6] - first[1]) < 20
     assert data.store.rejected["reason"].str.startswith("contradictory leads: the file says I, II").tolist() == [True]
 
 

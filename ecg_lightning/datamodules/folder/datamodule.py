@@ -24,7 +24,7 @@ from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import read_report, terms_of, translate
 from ecg_lightning.records import RecordError, stated
-from ecg_lightning.records.arrays import ARRAY_SUFFIXES
+from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.files import any_case
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_reader import header_path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecg_lightning.datamodules.folder.labels import NOT_STATED, has_codes
 from ecg_lightning.datamodules.tables import NO_CODES
 from ecg_lightning.records import Record, RecordError, read_record
-from ecg_lightning.records.arrays import ARRAY_SUFFIXES
+from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.read import SUFFIXES
 from ecg_lightning.records.times import check_rate
 from ecg_lightning.records.wfdb_reader import header_path
