@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.records.arrays import ARRAY_SUFFIXES
+from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.formats import format_of
 from ecg_lightning.records.leads import lead_name
 from ecg_lightning.records.read import SUFFIXES

@@ -52,8 +52,7 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
 
 
 def test_what_was_assumed_or_repaired_is_said(network: str, tmp_path: Path) -> None:
-    signal = np.random.default_rng(0).normal(0, 500, (12, 3000)).cumsum(1)
-    np.save(tmp_path / "whole.npy", (signal / signal.std() * 300).astype(np.int16))
+    np.save(tmp_path / "whole.npy", np.rint(fake.ecg(3000, 250, 3) * 1000).astype(np.int16))
     output = tmp_path / "predictions.csv"
     assert small.run("predict", [network, str(tmp_path / "whole.npy"), "--rate", "250", "--output", str(output)]) == 0
     assert "unit_assumed:uV" in rows(output)[0]["quality"].split("|")
