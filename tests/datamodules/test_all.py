@@ -176,5 +176,5 @@ def test_a_table_that_is_no_table_is_a_sentence(case: Case, tmp_path: Path, dama
     }[damage]  # fmt: skip
     path.unlink()
     path.mkdir() if damage == "a folder" else path.write_bytes(content)
-    with pytest.raises(UserError, match=r"data\.root|UTF-8|has no column|cannot be read|no file"):
+    with pytest.raises(UserError, match=r"data\.root|UTF-8|has no column|has no rows|cannot be read|no file"):
         _ = make(case.name, root, tmp_path).rows("train")
