@@ -46,7 +46,6 @@ def _prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    data.prepare_data()
     status = 0
     for part in data.sources.values():
         if verify:

@@ -73,7 +73,10 @@ class Predictor:
 
     def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
         """(records, terms) probabilities; ``calibrated`` by the scaling that validation chose."""
-        logits = self.logits(records)
+        return self.from_logits(self.logits(records), calibrated)
+
+    def from_logits(self, logits: NDArray[np.float64], calibrated: bool = False) -> NDArray[np.float64]:
+        """Probabilities of logits, as `probabilities` has them."""
         return self.calibration.apply(logits) if calibrated else np.asarray(expit(logits), np.float64)
 
     def positive(self, probabilities: NDArray[np.float64]) -> list[str]:
