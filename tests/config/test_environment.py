@@ -83,7 +83,9 @@ def test_no_secret_is_in_the_folder_of_a_run_and_the_run_can_be_repeated(
 ) -> None:
     root = small.archive(tmp_path / "hush", 40)
     monkeypatch.setenv("ECG_SECRET", str(root))
+    monkeypatch.setenv("ECG_SEED", "31337")
     words = ["logger.name=${oc.env:ECG_SECRET}", "data.root=${oc.env:ECG_SECRET}", "trainer.max_epochs=1"]
+    words.append("data.subset_seed=${oc.decode:${oc.env:ECG_SEED}}")
     with patch.object(Logging, "make", autospec=True, return_value=False) as make:
         run = small.fit(root, tmp_path / "run", *words)
         logged = make.call_args.args[2]
@@ -93,6 +95,7 @@ def test_no_secret_is_in_the_folder_of_a_run_and_the_run_can_be_repeated(
     assert logged["logger"]["name"] == logged["data"]["root"] == "${oc.env:ECG_SECRET}"
     files = [path for path in run.rglob("*") if path.is_file()]
     assert files and not [path for path in files if str(root).encode() in path.read_bytes()]
+    assert not [path for path in files if b"31337" in path.read_bytes()]
     repeated = yaml.safe_load((tmp_path / "again" / "config.yaml").read_text())
     assert repeated == yaml.safe_load(saved) | {"run_dir": str(tmp_path / "again")}
     assert (run / "metrics.csv").read_text() == (tmp_path / "again" / "metrics.csv").read_text()
