@@ -36,6 +36,8 @@ def predict(arguments: Sequence[str]) -> int:
     output.parent.mkdir(parents=True, exist_ok=True)
     files = find_records(options.paths)
     predictor = Predictor(options.checkpoint, trusted=options.model)
+    if predictor.not_learnt:
+        print(f"Not learnt, and so not predicted: {', '.join(predictor.not_learnt)}.", file=sys.stderr)
     failed: Failed = []
     partial = output.with_name(output.name + ".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
