@@ -1,8 +1,6 @@
 """One recording taken from the named arrays of a MATLAB, HDF5, NPZ, NPY or CSV file."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
@@ -63,8 +61,8 @@ def read_arrays(
         raise
     except FileNotFoundError as error:
         raise RecordError(f"no such file: {readable(path)}") from error
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordError(f"unreadable file: {readable(str(error))}") from error
+    except Exception as error:  # of a damaged file the libraries raise anything from KeyError to ZeroDivisionError
+        raise RecordError(f"unreadable file: {readable(str(error)) or type(error).__name__}") from error
     said = _texts(arrays, _LEAD_KEYS)
     names = agreed_leads(said, leads) or LEADS
     signal = _leads_first(_pick(arrays, dataset, len(names)), len(names))

@@ -31,7 +31,7 @@ def open_arrays(path: Path, dataset: str | None = None, row: int | None = None) 
 
     Raises:
         RecordError: "too large", "no signal", "path outside the folder".
-        OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error: for a damaged file.
+        Exception: whatever the libraries raise for a damaged file.
     """
     suffix = path.suffix.lower()
     if suffix in _HDF5:

@@ -17,6 +17,7 @@ from ecg_lightning.records.leads import GOLDBERGER, lead_name, listed
 from ecg_lightning.records.record import LEADS, RecordError, Signal
 
 ORDER_ASSUMED, DISAGREE = "lead_order_assumed", "suspect:limb_leads_disagree"
+NO_SAMPLE = 1e9  # mV: beyond a thousand kilovolts is a program's mark of a sample that is not there (1e20, 9.97e36)
 _LIMB = LEADS[:6]
 _PRINTED = ("I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5", "III", "aVF", "V3", "V6")  # three lines of four
 _FLAT = 0.01  # mV peak to peak: ten steps of the store
@@ -71,7 +72,8 @@ def check_order(
     if not set(_LIMB) <= set(taken):
         return (ORDER_ASSUMED,)
     expected = tuple(taken.index(lead) for lead in _LIMB)
-    moving = np.ptp(signal, axis=1) >= _FLAT
+    signal = np.where(np.abs(signal) <= NO_SAMPLE, signal, np.nan)
+    moving = np.fmax.reduce(signal, axis=1) - np.fmin.reduce(signal, axis=1) >= _FLAT
     residuals = _residuals(signal, sampling_rate, moving)
     as_is = max(residuals[(place, *expected[:2], expected[2 + place])] for place in range(len(_RELATIONS)))
     best, residual, next_residual = _best_rows(residuals)

@@ -4,7 +4,7 @@
 |---|---|---|
 | zeros (or nothing) in all leads at both ends | cut, from a tenth of a second on | `padding_removed` |
 | no samples · less than one second · not 30 to 50,000 Hz | refused | `empty signal` · `too short` · `bad sampling rate` |
-| single samples that are not numbers | linear interpolation | `nan_filled:V1` |
+| single samples that are not numbers, or marks like 1e20 | linear interpolation | `nan_filled:V1` |
 | more than half of a lead not numbers | the lead is derived from limb leads, or zero | `limb_leads_derived`, `missing:V3` |
 | more than a tenth of the other leads not numbers | refused | `too many missing samples` |
 | microvolts taken as millivolts | divided by 1000 | `unit_repaired` |
@@ -28,7 +28,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.records.lead_order import DISAGREE, limb_leads_disagree
+from ecg_lightning.records.lead_order import DISAGREE, NO_SAMPLE, limb_leads_disagree
 from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.records.record import LEADS, Record, RecordError, Signal
 from ecg_lightning.records.times import check_plausible_rate
@@ -68,6 +68,9 @@ def repair(record: Record) -> Record:
     if signal.shape[1] < _LEAST_DURATION * record.sampling_rate:
         raise RecordError(f"too short: {signal.shape[1] / record.sampling_rate:.2f} s of signal")
     low, high = signal.min(axis=1), signal.max(axis=1)
+    if not (low.min() >= -NO_SAMPLE and high.max() <= NO_SAMPLE):  # or one of them is NaN
+        signal = np.where(np.abs(signal) > NO_SAMPLE, np.float32(np.nan), signal)
+        low, high = signal.min(axis=1), signal.max(axis=1)
     if not np.isfinite(low + high).all():
         signal, filled = fill_missing(signal)
         flags += filled
