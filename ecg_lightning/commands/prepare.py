@@ -12,7 +12,7 @@ import numpy as np
 
 from ecg_lightning.config.compose import compose, split_arguments
 from ecg_lightning.config.schema import build, check, check_paths
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
+from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
 from ecg_lightning.records import LEADS
@@ -28,6 +28,9 @@ def prepare(arguments: Sequence[str]) -> int:
 
     The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
     and ``base_url`` (another address of the same archive). ``--verify`` compares what is packed with its hashes.
+
+    Returns:
+        1 where every recording of a source was set aside, else 0.
     """
     return stoppable(lambda: _prepare(arguments))
 
@@ -43,17 +46,21 @@ def _prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    data.prepare_data()
+    status = 0
     for part in data.sources.values():
         if verify:
             part.store.verify()
-        report(part)
+        try:
+            report(part)
+        except NothingReadable as error:
+            print(error, file=sys.stderr)
+            status = 1
         if verify:
             print(f"Every file of {part.store.path} is as it was packed.")
-    if len(data.sources) > 1:
+    if len(data.sources) > 1 and not status:
         report(data)
         print(*leak.within(data), sep="\n")
-    return 0
+    return status
 
 
 def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:

@@ -1,5 +1,6 @@
 """What every source shares: packing, label space, split by patient, batches, and their preparation on the device."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
+from ecg_lightning.datamodules.rows import CheckedReader
 from ecg_lightning.datamodules.splits import FOLDS, folds
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, annotated_by, translate
@@ -27,6 +29,10 @@ from ecg_lightning.transforms.filters import check_band
 from ecg_lightning.transforms.signal import Normalisation
 
 SPLITS = ("train", "val", "test")
+
+
+class NothingReadable(UserError):
+    """A source of which every recording was set aside."""
 
 
 class Statements(NamedTuple):
@@ -118,6 +124,10 @@ class ECGDataModule(pl.LightningDataModule):
         """Options of the reader that change what is packed."""
         return {}
 
+    def reads_outside_root(self) -> bool:
+        """Whether the table may name files outside root."""
+        return False
+
     def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
         """The signal files of the table, whose sizes and times are part of the store's key."""
         return [self.folder / file for file in table["file"]]
@@ -188,12 +198,25 @@ class ECGDataModule(pl.LightningDataModule):
         key = key_of(self.source, table, files, options)
         path = store_root(self.store_dir) / f"{self.source}-{self.sampling_rate}hz-{key}"
         facts = {"source": self.source, "options": options}
-        return pack(path, table, self.reader(), self.sampling_rate, facts, self.pack_workers, files)
+        reader = CheckedReader(self.reader(), self.reads_outside_root())
+        return pack(path, table, reader, self.sampling_rate, facts, self.pack_workers, files)
 
     @cached_property
     def store(self) -> Store:
-        """The packed source."""
-        return self.pack()
+        """The packed source.
+
+        Raises:
+            NothingReadable: where every recording was set aside.
+        """
+        store = self.pack()
+        if not len(store):
+            reasons = Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"])
+            listed = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(5))
+            raise NothingReadable(
+                f"{self.source}: none of its {len(store.rejected):,} recordings could be read: {listed}. Are the signal "
+                f"files in data.root '{self.root}'? Each one's reason is in {store.path / 'rejected.csv'}."
+            )
+        return store
 
     @cached_property
     def targets(self) -> NDArray[np.float32]:
