@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 class UserError(Exception):
@@ -19,3 +20,15 @@ def suggest(word: str, choices: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
     return f"Did you mean: {near[0]!r}? " if near else ""
+
+
+def needs(package: str, extra: str, purpose: str) -> None:
+    """Makes sure that an optional package is installed, before anything imports it.
+
+    Raises:
+        UserError: where it is not; the message is how to install it.
+    """
+    if find_spec(package) is None:
+        raise UserError(
+            f"{purpose} needs the package {package}, which is not installed: pip install 'ecg_lightning[{extra}]'."
+        )

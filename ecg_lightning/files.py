@@ -1,22 +1,66 @@
-"""Writing files so that a reader sees the old or the whole new one, never a half."""
+"""Writing files so that a reader sees the old or the whole new one, never a half, even after a power cut."""
 
 import json
+import os
+import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
+
+_STALE = 3600.0
+"""Seconds after which the unfinished file of another writer is one of a writer that was killed: a text takes a moment."""
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text so that a reader sees either the old file or the whole new one, whoever else writes it."""
+    """Writes a text so that a reader sees either the old file or the whole new one, whoever else writes it.
+
+    What cannot stand in UTF-8 (a file's name in another encoding) is escaped as JSON and Python do.
+    """
     partial = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
-        partial.write_text(text, encoding="utf-8")
+        write_durably(partial, text.encode("utf-8", "backslashreplace"))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    _remove_stale(path)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """As `write_whole`, JSON."""
     write_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes a file and waits until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        sync(file)
+
+
+def sync(file: IO[bytes]) -> None:
+    """Waits until what was written to a file is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk, where its file system can say so."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _remove_stale(path: Path) -> None:
+    """Removes what killed writers of this file left behind; what a living one writes is younger."""
+    name = re.compile(re.escape(path.name) + r"\.[0-9a-f]{32}\.part")
+    for file in path.parent.iterdir():
+        with suppress(OSError):  # another process has removed it, or may alone
+            if name.fullmatch(file.name) and time.time() - file.stat().st_mtime > _STALE:
+                file.unlink()

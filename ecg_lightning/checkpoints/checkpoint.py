@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecg_lightning.checkpoints.card import Card
-from ecg_lightning.checkpoints.places import filesystem_of, locate, read_bytes
+from ecg_lightning.checkpoints.places import locate
+from ecg_lightning.checkpoints.storage import name_in, read_bytes, read_header
 from ecg_lightning.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ CARD_KEY = "ecg_lightning"
 """The key of the card in a safetensors header."""
 HASH_KEY = "sha256"
 """The key there of `content_hash`."""
-LONGEST_HEADER = 100_000_000
-"""Bytes; the library refuses longer ones."""
 PREFIX = "network."
 """Where a LightningModule's state has its network."""
 
@@ -88,7 +87,9 @@ class Checkpoint:
         except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
             raise UserError(f"The network that {self.name} describes cannot be built: {_line(error)}") from error
         check_fits(network, self.state, self.name)
-        network.load_state_dict({name: tensor.clone() for name, tensor in self.state.items()}, assign=True)
+        # Whatever precision it was trained in, it predicts in float32.
+        state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
+        network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, assign=True)
         return network.eval()
 
     def module(self, trusted: str | None = None) -> "ECGModule":
@@ -133,7 +134,7 @@ def parse(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor], Tensor | 
     Raises:
         UserError: where it is not a checkpoint of ecg_lightning, or was damaged.
     """
-    if url.endswith(".ckpt"):
+    if name_in(url).endswith(".ckpt"):
         return parse_lightning(content, url)
     from safetensors.torch import load
 
@@ -177,16 +178,9 @@ def parse_lightning(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor],
 def card_of(name: str, folder: str | None = None) -> Card:
     """The card alone; of a large published file only the header is read."""
     url = locate(name, folder)
-    if url.endswith(".ckpt"):
+    if name_in(url).endswith(".ckpt"):
         return read(url).card
-    filesystem, path = filesystem_of(url)
-    try:
-        with filesystem.open(path, "rb") as file:
-            start = file.read(8)
-            start += file.read(min(int.from_bytes(start, "little"), LONGEST_HEADER))
-    except Exception as error:  # every protocol has its own
-        raise UserError(f"The checkpoint {url} cannot be read: {error}") from error
-    return _card(_metadata(start, url), url)
+    return _card(_metadata(read_header(url), url), url)
 
 
 def content_hash(card: str, tensors: "Mapping[str, Tensor]") -> str:

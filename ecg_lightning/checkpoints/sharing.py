@@ -12,7 +12,9 @@ from typing import Any
 
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import CARD_KEY, HASH_KEY, content_hash, parse, parse_lightning, sha256_of
-from ecg_lightning.checkpoints.places import SUFFIX, locate, place, read_bytes, write_new
+from ecg_lightning.checkpoints.exclusive import write_new
+from ecg_lightning.checkpoints.places import address, locate
+from ecg_lightning.checkpoints.storage import name_in, read_bytes, shown
 from ecg_lightning.errors import UserError
 
 
@@ -32,7 +34,8 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
-    path = Path(run) / "checkpoints" / "best.ckpt" if Path(run).is_dir() else Path(run)
+    path = Path(run).expanduser()
+    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
     if not path.is_file():
         raise UserError(f"{run} has no checkpoint: {path} is not there. Give the folder of a run, or a .ckpt file.")
     from safetensors.torch import save
@@ -45,8 +48,13 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
         tensors["seen"] = seen
     text = card.to_json()
     content = save(tensors, metadata={CARD_KEY: text, HASH_KEY: content_hash(text, tensors)})
-    url = f"{place(folder)}/{name}{SUFFIX}"
-    write_new(url, content)
+    url = address(name, folder)
+    try:
+        write_new(url, content)
+    except FileExistsError:
+        raise UserError(
+            f"{shown(url)} exists; what is published is never overwritten. Choose another name, for example with -v2."
+        ) from None
     return url
 
 
@@ -75,9 +83,12 @@ def fetch(name: str, target: Path, folder: str | None = None) -> Path:
     url = locate(name, folder)
     content = read_bytes(url)
     parse(content, url)
-    path = target / Path(url).name
-    if path.exists() and path.read_bytes() == content:
-        return path
-    target.mkdir(parents=True, exist_ok=True)
-    write_new(str(path), content)
+    path = target.expanduser() / name_in(url)
+    try:
+        write_new(str(path), content)
+    except FileExistsError:
+        if not path.is_file() or path.read_bytes() != content:
+            raise UserError(
+                f"{path} exists and is another file, which is left as it is. Move it away, or name another folder."
+            ) from None
     return path

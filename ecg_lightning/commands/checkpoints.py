@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from ecg_lightning import checkpoints as published
+from ecg_lightning.checkpoints.places import address
+from ecg_lightning.checkpoints.storage import shown
 from ecg_lightning.commands.words import split_words
 from ecg_lightning.errors import UserError
 
@@ -22,14 +24,14 @@ def checkpoints(arguments: Sequence[str]) -> int:
 
     names = published.published(folder)
     if not names:
-        print(f"Nothing is published in {published.place(folder)} yet. Publish a run with: publish RUN NAME")
+        print(f"Nothing is published in {shown(published.place(folder))} yet. Publish a run with: publish RUN NAME")
         return 0
-    shown = Table("name", "network", "terms", "trained on", "input", "val auroc", "test auroc", "from")
+    table = Table("name", "network", "terms", "trained on", "input", "val auroc", "test auroc", "from")
     for name in names:
         try:
-            card = published.card_of(name, folder)
+            card = published.card_of(address(name, folder))
         except UserError as error:
-            print(error, file=sys.stderr)
+            print(" ".join(str(error).split()), file=sys.stderr)
             continue
         test = card.test.metrics.get("auroc") if card.test else None
         score = card.metrics.get("val/auroc")
@@ -40,8 +42,8 @@ def checkpoints(arguments: Sequence[str]) -> int:
             "" if score is None else f"{score:.3f}", f"{test:.3f}" if isinstance(test, float) else "",
             card.parent.name if card.parent else "",
         )  # fmt: skip
-        shown.add_row(*map(escape, cells))
-    Console(width=None if sys.stdout.isatty() else 130).print(shown)
+        table.add_row(*map(escape, cells))
+    Console(width=None if sys.stdout.isatty() else 130).print(table)
     return 0
 
 

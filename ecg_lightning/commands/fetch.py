@@ -5,10 +5,14 @@ from pathlib import Path
 
 from ecg_lightning import checkpoints
 from ecg_lightning.commands.words import split_words
+from ecg_lightning.errors import UserError
 
 
 def fetch(arguments: Sequence[str]) -> int:
     """`fetch NAME [FOLDER]`."""
     words, folder = split_words(arguments, "fetch NAME [FOLDER]", 1, 2)
-    print(checkpoints.fetch(words[0], Path(words[1] if len(words) > 1 else "."), folder))
+    target = words[1] if len(words) > 1 else "."
+    if "://" in target:
+        raise UserError(f"fetch copies to a folder of this machine, and {target} is an address. Name a folder.")
+    print(checkpoints.fetch(words[0], Path(target), folder))
     return 0

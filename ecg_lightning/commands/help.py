@@ -31,6 +31,7 @@ DOWNLOAD = """  --download          fetch the archive into data.root first, if i
   --include PATTERNS  with --download: only these files; paths below the root or names of folders, joined by commas
   --exclude PATTERNS  with --download: not these
   --base_url URL      with --download: another address of the same archive
+  --verify            compare every file of the packed store with its hash
 """
 USAGE = {
     "predict": """usage: predict CHECKPOINT FILES_OR_FOLDERS… --output predictions.csv [options]

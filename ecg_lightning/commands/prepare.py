@@ -1,4 +1,7 @@
-"""`prepare`: fetches a source on request, packs it, and says what is in it: records, patients, what was set aside, every term."""
+"""`prepare`: fetches a source on request, packs it, and says what is in it: records, patients, what was set aside, every term.
+
+It may be stopped at any moment; the same command goes on.
+"""
 
 import sys
 from collections import Counter
@@ -11,6 +14,7 @@ from ecg_lightning.config.compose import compose, split_arguments
 from ecg_lightning.config.schema import build, check, check_paths
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
 from ecg_lightning.errors import UserError
+from ecg_lightning.processes import stoppable
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 from ecg_lightning.training import leak
@@ -23,13 +27,18 @@ def prepare(arguments: Sequence[str]) -> int:
     """The verb: ``prepare --config data/ptbxl data.root=…``, with ``--download`` and its options where it is to be fetched.
 
     The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
-    and ``base_url`` (another address of the same archive).
+    and ``base_url`` (another address of the same archive). ``--verify`` compares what is packed with its hashes.
 
     Returns:
         1 where every recording of a source was set aside, else 0.
     """
-    fetch = "--download" in arguments
-    options, words = _download_options(arguments) if fetch else ({}, list(arguments))
+    return stoppable(lambda: _prepare(arguments))
+
+
+def _prepare(arguments: Sequence[str]) -> int:
+    fetch, verify = "--download" in arguments, "--verify" in arguments
+    arguments = [word for word in arguments if word != "--verify"]
+    options, words = _download_options(arguments) if fetch else ({}, arguments)
     config = compose(words)
     check(config, needed=("data",))
     if not fetch:
@@ -37,14 +46,17 @@ def prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    data.prepare_data()
     status = 0
     for part in data.sources.values():
+        if verify:
+            part.store.verify()
         try:
             report(part)
         except NothingReadable as error:
             print(error, file=sys.stderr)
             status = 1
+        if verify:
+            print(f"Every file of {part.store.path} is as it was packed.")
     if len(data.sources) > 1 and not status:
         report(data)
         print(*leak.within(data), sep="\n")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints.storage import shown
 from ecg_lightning.commands.words import split_words
 
 
@@ -11,5 +12,5 @@ def publish(arguments: Sequence[str]) -> int:
     (run, name), folder = split_words(arguments, "publish RUN NAME", 2, 2)
     url = checkpoints.publish(run, name, folder)
     card = checkpoints.card_of(url)
-    print(f"Published {name}: {card.model['name']}, {len(card.terms)} terms, {url}")
+    print(f"Published {name}: {card.model['name']}, {len(card.terms)} terms, {shown(url)}")
     return 0

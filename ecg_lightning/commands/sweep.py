@@ -9,7 +9,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from ecg_lightning.config.compose import find_config
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, needs
 from ecg_lightning.sweep.command import check_parameters
 from ecg_lightning.sweep.definition import Sweep, load_sweep
 from ecg_lightning.sweep.gpus import Gpus, visible_gpus
@@ -79,6 +79,10 @@ def sweep(arguments: Sequence[str]) -> int:
     wrong = [word for word in options.overrides if "=" not in word]
     if wrong:
         raise UserError(f"sweep: '{wrong[0]}' is not key=value.")
+    if not options.wandb:
+        needs("optuna", "sweep", "sweep")
+    if options.slurm is not None:
+        needs("submitit", "slurm", "sweep --slurm")
     sweep = load_sweep(find_config(options.file), options.name, options.overrides)
 
     check_parameters(sweep)
@@ -111,7 +115,7 @@ def _search(sweep: Sweep, options: argparse.Namespace, folder: Path, gpus: Gpus,
     """One worker process, from joining the study to the report."""
     from ecg_lightning.sweep.heartbeat import this_worker
     from ecg_lightning.sweep.launch import Launcher
-    from ecg_lightning.sweep.results import write_results
+    from ecg_lightning.sweep.results import remove_leftovers, write_results
     from ecg_lightning.sweep.runner import Interrupted, Runner
     from ecg_lightning.sweep.storage import open_storage, open_study
     from ecg_lightning.sweep.table import live_table
@@ -122,6 +126,9 @@ def _search(sweep: Sweep, options: argparse.Namespace, folder: Path, gpus: Gpus,
     if options.retry_failed:
         trials.queue(trials.failed())
     experiment = options.best or _experiment_folder(folder) / f"{_safe(sweep.name)}_best.yaml"
+    remove_leftovers(folder, experiment)
+    if strangers := trials.strangers():
+        console.print(f"{strangers} trials of the study are not of this sweep and are left out.", soft_wrap=True)
     status = 0
     with live_table(trials, console) as (say, show):
         runner = Runner(

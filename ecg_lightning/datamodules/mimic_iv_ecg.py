@@ -10,6 +10,7 @@ import pandas as pd
 from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, without_refused
+from ecg_lightning.errors import UserError
 from ecg_lightning.labels import read_report
 
 RECORDS, REPORTS = "record_list.csv", "machine_measurements.csv"
@@ -33,6 +34,8 @@ class MIMICIVECGDataModule(WFDBTableDataModule):
         codes: dict[str, str] = {}
         for study, *lines in zip(ids(reports["study_id"]), *(reports[line] for line in LINES), strict=True):
             codes[study] = "|".join(filter(None, (codes.get(study), *lines)))  # a study may have several rows
+        if not codes:
+            raise UserError(f"{self.folder / REPORTS} has no rows. Download it again.")
         studies = ids(records["study_id"])
         return pd.DataFrame(
             {

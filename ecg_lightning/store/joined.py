@@ -64,6 +64,11 @@ class JoinedStore(Store):
         ]
         return pd.concat(each, ignore_index=True)
 
+    def verify(self) -> None:
+        """Compares the hash of every file of every store with that of what was packed, see ``Store.verify``."""
+        for store in self.stores.values():
+            store.verify()
+
     def copies(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         """(pairs, 2) a row of ``first`` and a row of ``second`` that hold the same recording."""
         pairs = matches(self.content[first], self.content[second])

@@ -1,16 +1,22 @@
-"""A source packed once into memory-mapped arrays, read at memory speed.
+"""A source packed once into plain arrays, read at memory speed.
 
 A store is a folder: ``signals.bin`` (int16, 1 µV a step, time-major, recordings of any length one after another),
 ``index.parquet`` (one row a recording), ``content.npy`` (descriptors that recognise a recording elsewhere),
-``twins.npy`` (pairs of rows that hold the same recording), ``rejected.csv`` and ``meta.json``. It appears under its name
-only when it is complete.
+``twins.npy`` (pairs of rows that hold the same recording), ``rejected.csv``, and ``meta.json`` with the size and hash of
+each. It appears under its name only when it is complete.
+
+Sizes and counts are checked when it is opened, the hash of each file but the signals when that is read, and those of
+the signals by ``verify``. No file of a store names code or another file.
 """
 
-import json
+import hashlib
 import os
+import weakref
+from collections.abc import Callable
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,9 +24,15 @@ from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
+from ecg_lightning.records.fingerprints import SIZE
+from ecg_lightning.store.part import INDEX, SAMPLE, hash_of
+from ecg_lightning.store.sealed import parse, unseal
 
-FORMAT = 4
+FORMAT = 6
 """Version of the layout on disk; it is part of every store's key."""
+FILES = ("signals.bin", "index.parquet", "content.npy", "twins.npy", "rejected.csv")
+
+T = TypeVar("T")
 
 
 def store_root(folder: str | None = None) -> Path:
@@ -35,36 +47,109 @@ class Store:
         path: the store's folder.
         index: one row a recording: record_id, patient_id, age, sex, date, site, codes (joined by ``|``), fold, file,
             offset and length (in samples), original_rate (Hz), quality (flags joined by ``|``).
-        signals: (samples of all recordings, 12) int16, 1 µV a step, memory-mapped.
         sampling_rate: Hz.
         fingerprint: hash of signals and index; equal wherever the same recordings were packed with the same options.
+
+    Raises:
+        UserError: where it is no store, is of another layout, or is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.meta = self._read_meta()
+        for name in FILES:
+            self._check_size(name)
+        self.index = self._load("index.parquet", pd.read_parquet)
+        self._offsets, self._lengths = self._load_places()
+        # Read by number, not mapped: where the file is cut off or its disk fails, that is an error and not a signal that
+        # kills the process; and it is at least as fast.
+        self._file = os.open(self.path / "signals.bin", os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def _read_meta(self) -> dict[str, Any]:
         try:
-            self.meta: dict[str, Any] = json.loads((self.path / "meta.json").read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+            text = (self.path / "meta.json").read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise UserError(
-                f"{self.path} is not a store: it has no meta.json. Pack the source with `prepare`."
+                f"{self.path.absolute()} is not a store: it has no meta.json. If `prepare` made it, it is damaged: remove "
+                "it and run the command again. Otherwise pack the source with `prepare`."
             ) from error
-        self.index = pd.read_parquet(self.path / "index.parquet")
-        self.sampling_rate: int = self.meta["sampling_rate"]
-        self.fingerprint: str = self.meta["fingerprint"]
-        file = self.path / "signals.bin"
-        self.signals: NDArray[np.int16] = (
-            np.memmap(file, np.int16, mode="r").reshape(-1, len(LEADS))
-            if file.stat().st_size
-            else np.empty((0, len(LEADS)), np.int16)
+        try:
+            version = parse(text).get("format")
+            if version != FORMAT:
+                raise UserError(
+                    f"The store {self.path.absolute()} has layout {version}, and this version reads layout {FORMAT}. "
+                    "Pack the source again with `prepare`."
+                )
+            meta = unseal(text)
+            self.sampling_rate, self.fingerprint = int(meta["sampling_rate"]), str(meta["fingerprint"])
+            self._sizes = {name: int(meta["files"][name]["bytes"]) for name in FILES}
+            self._hashes = {name: str(meta["files"][name]["sha256"]) for name in FILES}
+            self._records, meta["rejected"] = int(meta["records"]), int(meta["rejected"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._damaged(f"meta.json cannot be understood ({_line(error)})") from error
+        return meta
+
+    def _check_size(self, name: str) -> None:
+        try:
+            size = os.stat(self.path / name).st_size
+        except FileNotFoundError as error:
+            raise self._damaged(f"{name} is not there") from error
+        if size != self._sizes[name]:
+            raise self._damaged(f"{name} has {size:,} bytes, and {self._sizes[name]:,} were packed")
+
+    def _load(self, name: str, parse: Callable[[BytesIO], T]) -> T:
+        """What a small file holds, after its hash was compared."""
+        content = (self.path / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != self._hashes[name]:
+            raise self._damaged(f"{name} is not as it was packed")
+        try:
+            return parse(BytesIO(content))
+        except Exception as error:
+            raise self._damaged(f"{name} cannot be understood ({_line(error)})") from error
+
+    def _load_array(self, name: str, dtype: type[np.generic], width: int) -> NDArray[Any]:
+        """A (rows, width) array; never an object, which could be of any class."""
+        array: NDArray[Any] = self._load(name, lambda file: np.load(file, allow_pickle=False))
+        if array.dtype != dtype or array.ndim != 2 or array.shape[1] != width:
+            raise self._damaged(f"{name} holds an array of another kind")
+        return array
+
+    def _load_places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First sample and length of each recording, which must lie within the signals."""
+        if absent := [column for column in INDEX if column not in self.index]:
+            raise self._damaged(f"index.parquet has no column {absent[0]}")
+        if len(self.index) != self._records:
+            raise self._damaged(f"index.parquet has {len(self.index):,} recordings, and {self._records:,} were packed")
+        try:
+            offsets, lengths = (self.index[name].to_numpy(np.int64) for name in ("offset", "length"))
+        except (ValueError, TypeError) as error:
+            raise self._damaged(f"index.parquet cannot be understood ({_line(error)})") from error
+        samples = self._sizes["signals.bin"] // SAMPLE
+        if ((offsets < 0) | (lengths < 0) | (offsets > samples - lengths)).any():
+            raise self._damaged("index.parquet names samples that signals.bin does not have")
+        return offsets, lengths
+
+    def _damaged(self, what: str) -> UserError:
+        return UserError(
+            f"The store {self.path.absolute()} is damaged: {what}. Remove that folder and run the command again: the source "
+            "is packed again."
         )
-        self._offsets = self.index["offset"].to_numpy(np.int64)
-        self._lengths = self.index["length"].to_numpy(np.int64)
+
+    def verify(self) -> None:
+        """Compares the hash of every file with that of what was packed.
+
+        Raises:
+            UserError: which files differ.
+        """
+        if differ := [name for name in FILES if hash_of(self.path / name) != self._hashes[name]]:
+            raise self._damaged(f"{', '.join(differ)} {'is' if len(differ) == 1 else 'are'} not as it was packed")
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __reduce__(self) -> tuple[type["Store"], tuple[Any, ...]]:
-        return Store, (self.path,)  # a worker process maps the file itself
+        return Store, (self.path,)  # a worker process opens the file itself
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -72,16 +157,27 @@ class Store:
         return self._lengths
 
     @property
-    def content(self) -> NDArray[Any]:
-        """One descriptor a recording, for finding it again in another archive (see ``records.fingerprints``)."""
-        found: NDArray[Any] = np.load(self.path / "content.npy", mmap_mode="r")
-        return found
+    def signals(self) -> NDArray[np.int16]:
+        """(samples of all recordings, 12) int16, 1 µV a step, memory-mapped: for looking at; batches come from `read`."""
+        if not self._sizes["signals.bin"]:
+            return np.empty((0, len(LEADS)), np.int16)
+        return np.memmap(self.path / "signals.bin", np.int16, mode="r").reshape(-1, len(LEADS))
+
+    @cached_property
+    def content(self) -> NDArray[np.int8]:
+        """(recordings, 64) descriptors, for finding a recording again in another archive (see ``records.fingerprints``)."""
+        content = self._load_array("content.npy", np.int8, SIZE)
+        if len(content) != len(self):
+            raise self._damaged(f"content.npy is of {len(content):,} recordings, and {len(self):,} were packed")
+        return content
 
     @cached_property
     def twins(self) -> NDArray[np.int64]:
         """(pairs, 2) rows of recordings that the source holds twice, under two ids."""
-        found: NDArray[np.int64] = np.load(self.path / "twins.npy")
-        return found
+        twins = self._load_array("twins.npy", np.int64, 2)
+        if ((twins < 0) | (twins >= len(self))).any():
+            raise self._damaged("twins.npy names recordings that are not there")
+        return twins
 
     def copies(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         """(pairs, 2) a row of ``first`` and a row of ``second`` that hold the same recording."""
@@ -91,7 +187,7 @@ class Store:
     @property
     def rejected(self) -> pd.DataFrame:
         """The recordings that were set aside: record_id, file, reason."""
-        return pd.read_csv(self.path / "rejected.csv", dtype=str, keep_default_na=False)
+        return self._load("rejected.csv", lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
 
     def read(
         self, rows: NDArray[np.int64], starts: NDArray[np.int64], length: int
@@ -105,13 +201,16 @@ class Store:
 
         Returns:
             (batch, length, 12) int16, and (batch,) the number of valid samples of each slice.
+
+        Raises:
+            UserError: where the signals were cut off meanwhile.
         """
         first = self._offsets[rows] + starts
         valid = np.minimum(length, self._lengths[rows] - starts)
         batch = np.empty((len(rows), length, len(LEADS)), np.int16)
-        signals = self.signals
         for item, begin, count in zip(batch, first.tolist(), valid.tolist(), strict=True):
-            item[:count] = signals[begin : begin + count]
+            if os.preadv(self._file, [item[:count].data], begin * SAMPLE) != count * SAMPLE:
+                raise self._damaged("signals.bin was cut off while it was open")
             item[count:] = 0
         return batch, valid
 
@@ -125,3 +224,16 @@ def summary(store: Store) -> dict[str, float | int]:
         "hours": round(float(store.lengths.sum()) / store.sampling_rate / 3600, 2),
         "rejected": int(store.meta["rejected"]),
     }
+
+
+def format_of(path: Path) -> int:
+    """The layout of the store in a folder; 0 where there is none that says it."""
+    try:
+        return int(parse((path / "meta.json").read_bytes())["format"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
+
+
+def _line(error: BaseException) -> str:
+    """An error's text in one short line."""
+    return " ".join(str(error).split())[:100] or type(error).__name__

@@ -7,19 +7,18 @@ import sys
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.gpus import Gpus
-from ecg_lightning.training.logger import Logging, has_key
+from ecg_lightning.training.logger import Logging
+from ecg_lightning.training.wandb_server import unreachable
 
 
 def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:
     """Makes the sweep at W&B, as ``wandb sweep`` does, and runs ``workers`` agents, as ``wandb agent`` does.
 
     Raises:
-        UserError: where there is no W&B key.
+        UserError: where there is no W&B key, or its server does not take it.
     """
-    if not has_key():
-        raise UserError(
-            "--wandb needs an account: run `wandb login`, or leave out --wandb and the same file is searched here."
-        )
+    if reason := unreachable():
+        raise UserError(f"--wandb: {reason}. Leave out --wandb and the same file is searched here.")
     import wandb
     import yaml
 
@@ -30,6 +29,7 @@ def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:
         )
     except wandb.errors.Error as error:
         raise UserError(f"W&B did not take {sweep.file}: {error}") from error
+    wandb.teardown()  # else the agents use this process's service, and lose it at its end
     path = "/".join(part for part in (sweep.entity, project, identifier) if part)
     agents = []
     for _ in range(workers):
@@ -43,7 +43,7 @@ def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:
         )
     print(f"{len(agents)} agents of the sweep {path}; on further machines: wandb agent {path}", flush=True)
     try:
-        return max(agent.wait() for agent in agents)
+        return max((agent.wait() for agent in agents), default=0)
     except KeyboardInterrupt:  # the terminal has sent it to the agents too; they end their runs
         for agent in agents:
             agent.wait()

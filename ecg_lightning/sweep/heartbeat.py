@@ -50,6 +50,16 @@ def this_worker(every: float) -> Worker:
     return Worker(gethostname(), _machine(), pid, _start_of(pid), uuid4().hex, every)
 
 
+def is_beat(value: object) -> bool:
+    """Whether an attribute is what `Worker.beat` makes, or there is none."""
+    texts, numbers = ("host", "machine", "started", "key"), ("pid", "every", "count")
+    return value is None or (
+        isinstance(value, dict)
+        and all(isinstance(value.get(name), str) for name in texts)
+        and all(isinstance(value.get(name), int | float) for name in numbers)
+    )
+
+
 class Watch:
     """Finds trials whose worker has ended.
 

@@ -10,7 +10,7 @@ from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.parameters import Value
 from ecg_lightning.sweep.process import TrialProcess
 from ecg_lightning.sweep.trials import Try
-from ecg_lightning.training.logger import has_key
+from ecg_lightning.training.wandb_server import has_key
 
 
 @dataclass(frozen=True)

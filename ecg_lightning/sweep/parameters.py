@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ecg_lightning.errors import UserError
 
@@ -83,6 +83,10 @@ class Choice:
         """The value of a run for a sample."""
         return next(value for value in self.values if as_text(value) == sample)
 
+    def admits(self, sample: object) -> bool:
+        """Whether something is a sample of it."""
+        return sample in self.grid()
+
     def distribution(self) -> "BaseDistribution":
         """What Optuna samples from."""
         from optuna.distributions import CategoricalDistribution
@@ -127,6 +131,10 @@ class Range:
         """The value of a run for a sample."""
         return quantise(float(sample), self.q, self.low, self.high) if not self.whole else int(sample)
 
+    def admits(self, sample: object) -> bool:
+        """Whether something is a sample of it."""
+        return _is_number(sample, whole=self.whole) and self.low <= sample <= self.high
+
     def distribution(self) -> "BaseDistribution":
         """What Optuna samples from."""
         from optuna.distributions import FloatDistribution, IntDistribution
@@ -167,6 +175,10 @@ class Curve:
             return quantise(float(beta.ppf(float(sample), self.first, self.second)), self.q)
         number = NormalDist(self.first, self.second).inv_cdf(float(sample))
         return quantise(math.exp(number) if self.kind == "log_normal" else number, self.q)
+
+    def admits(self, sample: object) -> bool:
+        """Whether something is a sample of it."""
+        return _is_number(sample) and 0 < sample < 1
 
     def distribution(self) -> "BaseDistribution":
         """What Optuna samples from."""
@@ -267,6 +279,10 @@ def _range(name: str, kind: str, low: float, high: float, q: float | None) -> Ra
     if q is not None and math.floor(high / q + 1e-9) < math.ceil(low / q - 1e-9):
         raise UserError(f"parameters.{name}: there is no multiple of q {q} between min {low:g} and max {high:g}.")
     return Range(name, low, high, log="log" in kind, whole=kind == "int_uniform", q=q)
+
+
+def _is_number(sample: object, whole: bool = False) -> TypeGuard[float]:
+    return isinstance(sample, int if whole else (int, float)) and not isinstance(sample, bool)
 
 
 def _number(name: str, key: str, value: object) -> float:

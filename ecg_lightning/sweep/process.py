@@ -9,17 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# The kernel ends a trial whose worker was killed, so that no orphan holds a GPU or writes into a folder that a second
-# try already uses (Linux; elsewhere the prctl is not there). SIGUSR2 announces a pre-emption to the worker alone.
+# A trial ends with its worker, so that no orphan holds a GPU or writes into a folder that a second try already uses.
+# SIGUSR2 announces a pre-emption to the worker alone.
 _START = """
-import ctypes, os, signal, sys
+import os, signal, sys
+from ecg_lightning.processes import end_with_parent
 signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-try:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-except (AttributeError, OSError):
-    pass
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the worker of this trial has ended")
+end_with_parent(int(sys.argv[1]))
 os.execvp(sys.argv[2], sys.argv[2:])
 """
 GRACE = 30.0

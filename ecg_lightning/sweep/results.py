@@ -1,7 +1,10 @@
 """What a sweep leaves behind: the best configuration, the table, and a page that opens offline."""
 
+import glob
 import html
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from ecg_lightning.config import compose as config
+from ecg_lightning.files import write_whole
 from ecg_lightning.sweep.command import ARGUMENT_MACROS, OTHER_MACROS, fit_arguments
 from ecg_lightning.sweep.figures import course, importance_bars, importances, parallel_coordinates
 from ecg_lightning.sweep.parameters import as_text
@@ -16,6 +20,8 @@ from ecg_lightning.sweep.process import duration
 from ecg_lightning.sweep.table import Row, as_csv, rows
 from ecg_lightning.sweep.trials import Trials, index_of
 
+UNFINISHED = 60.0
+"""Seconds after which nobody writes an unfinished file any more."""
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
 svg { max-width: 100%; height: auto; } h2 { margin-top: 2.5rem; }
@@ -134,7 +140,14 @@ def _html_table(trials: Trials, found: list[Row]) -> str:
 def _write(path: Path, text: str) -> Path:
     """Replaces a file at once, since several workers may end together."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, text)
     return path
+
+
+def remove_leftovers(folder: Path, experiment: Path) -> None:
+    """Removes what a kill in the middle of writing has left: unfinished files, and locks that were being given back."""
+    unfinished = [*folder.rglob("*.part"), *folder.glob("*.lock*.rename")]
+    for path in (*unfinished, *experiment.parent.glob(f"{glob.escape(experiment.name)}.*.part")):
+        with suppress(OSError):  # another worker was faster
+            if time.time() - path.lstat().st_mtime > UNFINISHED:
+                path.unlink()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, needs
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,9 @@ def submit(
     Returns:
         The jobs' numbers.
     """
-    try:
-        import submitit
-    except ImportError as error:
-        raise UserError("--slurm needs submitit: pip install 'ecg_lightning[slurm]'.") from error
+    needs("submitit", "slurm", "--slurm")
+    import submitit
+
     given = dict(options)
     cluster = given.pop("cluster", "slurm")
     if cluster == "slurm" and shutil.which("sbatch") is None:

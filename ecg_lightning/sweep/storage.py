@@ -1,22 +1,18 @@
 """Opens a sweep's study: in a journal file, or in a database that many machines share."""
 
 import json
-import os
 import time
 import warnings
 from pathlib import Path
 
+import optuna
+import sqlalchemy
+from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.trial import TrialState
+
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Stopping, Sweep
-
-try:
-    import optuna
-    import sqlalchemy
-    from optuna.storages import BaseStorage, JournalStorage, get_storage
-    from optuna.storages.journal import JournalFileBackend
-    from optuna.trial import TrialState
-except ImportError as error:
-    raise UserError("Sweeps need Optuna: pip install 'ecg_lightning[sweep]'.") from error
+from ecg_lightning.sweep.journal import Journal
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 StorageError = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, OSError)
@@ -48,7 +44,10 @@ def open_storage(place: str) -> BaseStorage:
             database = url.render_as_string(hide_password=False)
             return get_storage(optuna.storages.RDBStorage(database, engine_kwargs={"pool_pre_ping": True}))
         except ImportError as error:
-            raise UserError(f"--storage {url!r}: the driver '{url.drivername}' is not installed ({error}).") from error
+            raise UserError(
+                f"--storage {url!r}: the driver '{url.drivername}' is not installed ({error}). The one for PostgreSQL "
+                "comes with pip install 'ecg_lightning[sweep]'."
+            ) from error
         except sqlalchemy.exc.OperationalError as error:
             reason = " ".join(str(error.orig).split())
             raise UserError(f"--storage {url!r} cannot be reached: {reason}") from error
@@ -63,23 +62,11 @@ def open_storage(place: str) -> BaseStorage:
 def _open_journal(path: Path) -> BaseStorage:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        backend = JournalFileBackend(str(path))
-        _mend(path)
-        return JournalStorage(backend)
+        return JournalStorage(Journal(str(path)))
     except OSError as error:
         raise UserError(f"The journal {path} cannot be opened: {error.strerror}.") from error
     except ValueError as error:
         raise UserError(f"{path} is not a journal of a sweep ({error}).") from error
-
-
-def _mend(path: Path) -> None:
-    """Removes an unfinished last line, left by a machine that went down while it wrote, which nobody could read."""
-    with path.open("rb+") as file:
-        content = file.read()
-        end = content.rfind(b"\n") + 1
-        quiet = time.time() - os.fstat(file.fileno()).st_mtime > 60  # else another worker is writing just now
-        if end < len(content) and quiet:
-            file.truncate(end)
 
 
 def open_study(sweep: Sweep, storage: BaseStorage) -> optuna.Study:
@@ -101,7 +88,7 @@ def open_study(sweep: Sweep, storage: BaseStorage) -> optuna.Study:
         time.sleep(0.1)
     else:
         study.set_user_attr("identity", json.dumps(sweep.identity()))
-    theirs, ours = json.loads(study.user_attrs["identity"]), sweep.identity()
+    theirs, ours = _identity(study), sweep.identity()
     keys = dict.fromkeys((*theirs, *ours))
     different = [
         f"  {key}: {theirs.get(key, '(none)')} → {ours.get(key, '(none)')}"
@@ -119,6 +106,19 @@ def open_study(sweep: Sweep, storage: BaseStorage) -> optuna.Study:
             + "\nGive this sweep a name of its own with --name, or undo the change."
         )
     return study
+
+
+def _identity(study: optuna.Study) -> dict[str, str]:
+    """What a study says that it searches."""
+    try:
+        parts = json.loads(study.user_attrs["identity"])
+    except (TypeError, ValueError):
+        parts = None
+    if not isinstance(parts, dict):
+        raise UserError(
+            f"The study '{study.study_name}' was not made by `sweep`. Give this one a name of its own with --name."
+        )
+    return parts
 
 
 def _pruner(stopping: Stopping | None) -> optuna.pruners.BasePruner:

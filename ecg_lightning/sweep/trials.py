@@ -8,7 +8,7 @@ import math
 import random
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
+from ecg_lightning.sweep.heartbeat import BEAT, is_beat
 from ecg_lightning.sweep.parameters import Sample, Value
 from ecg_lightning.sweep.storage import sampler
 
@@ -59,8 +61,28 @@ class Trials:
         self._study_id = storage.get_study_id_from_name(study.study_name)
 
     def all(self) -> list[FrozenTrial]:
-        """Every try, except those that were queued twice."""
-        return [trial for trial in self.study.get_trials(deepcopy=False) if trial.user_attrs.get("ended") != SURPLUS]
+        """Every try of this sweep, except those that were queued twice."""
+        return [trial for trial in self._of_sweep() if trial.user_attrs.get("ended") != SURPLUS]
+
+    def strangers(self) -> int:
+        """How many trials of the study no worker of this sweep has queued."""
+        return len(self.study.get_trials(deepcopy=False)) - len(self._of_sweep())
+
+    def _of_sweep(self) -> list[FrozenTrial]:
+        """The trials whose entries are such as this sweep makes: whoever can write to the storage chooses no others."""
+        parameters = {p.name: (p, p.distribution()) for p in self.sweep.parameters}
+
+        def of_sweep(trial: FrozenTrial) -> bool:
+            samples = [*_mapping(trial.system_attrs.get("fixed_params", {})).items(), *trial.params.items()]
+            return (
+                _is_count(trial.user_attrs.get("index", trial.number))
+                and _is_count(trial.user_attrs.get("attempt", 0))
+                and is_beat(trial.user_attrs.get(BEAT))
+                and all(name in parameters and parameters[name][0].admits(sample) for name, sample in samples)
+                and all(parameters[name][1] == distribution for name, distribution in trial.distributions.items())
+            )
+
+        return [trial for trial in self.study.get_trials(deepcopy=False) if of_sweep(trial)]
 
     def latest(self) -> dict[int, FrozenTrial]:
         """The last try of each index, by index."""
@@ -140,7 +162,7 @@ class Trials:
         return found
 
     def _take(self) -> Try | None:
-        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        waiting = [trial for trial in self._of_sweep() if trial.state == TrialState.WAITING]
         for trial in sorted(
             waiting, key=lambda trial: (-attempt_of(trial), trial.number)
         ):  # what was begun comes first
@@ -159,10 +181,13 @@ class Trials:
                 study_name=self.study.study_name, storage=self._storage, sampler=sampler(seed), pruner=self.study.pruner
             )
             handle = optuna.Trial(study, identifier)
-            samples = {
-                parameter.name: _suggest(handle, parameter.name, parameter.distribution())
-                for parameter in self.sweep.parameters
-            }
+            try:
+                samples = {p.name: _suggest(handle, p.name, p.distribution()) for p in self.sweep.parameters}
+            except ValueError as error:
+                raise UserError(
+                    f"The study '{self.study.study_name}' has trials that search something else ({error}). "
+                    "Give this sweep a name of its own with --name."
+                ) from error
             return Try(index_of(trial), attempt_of(trial), self.sweep.values(samples), handle)
         return None
 
@@ -240,6 +265,14 @@ def index_of(trial: FrozenTrial) -> int:
 def attempt_of(trial: FrozenTrial) -> int:
     """The number of tries of the same index before it."""
     return int(trial.user_attrs.get("attempt", 0))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {"": value}  # which no parameter is called
 
 
 def _lost(trial: FrozenTrial) -> bool:

@@ -1,15 +1,23 @@
-"""Weights & Biases is the logger, and never in the way: no key means offline, and it never asks."""
+"""Weights & Biases is the logger, and never in the way: what it cannot send is logged offline, and it never asks."""
 
-import netrc
 import os
 import sys
-import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from ecg_lightning.training.wandb_server import how_to_send, say, unless_it_fails, unreachable
 
 if TYPE_CHECKING:
-    from lightning.pytorch.loggers import WandbLogger
+    from wandb import Run
+
+    from ecg_lightning.training.wandb_run import RunLogger
+
+START = 12.0
+"""Seconds that W&B's server has for taking a run, once it has taken the key."""
+END = 30.0
+"""Seconds that W&B's server has for the rest of a run's log at its end."""
 
 
 @dataclass
@@ -23,7 +31,7 @@ class Logging:
         name: the run's name; the run folder's by default.
         group: joins the runs of one study.
         tags: words to find the run by.
-        offline: keep the log in the run folder for `wandb sync`; by default where there is no key.
+        offline: keep the log in the run folder for `wandb sync`; by default where W&B cannot be reached with a key.
     """
 
     wandb: bool = True
@@ -34,49 +42,81 @@ class Logging:
     tags: list[str] = field(default_factory=list)
     offline: bool | None = None
 
-    def make(self, run_dir: Path, config: dict[str, Any]) -> "WandbLogger | bool":
-        """The logger, started; False where none is wanted."""
+    def make(self, run_dir: Path, config: dict[str, Any], resumed: bool = False) -> "RunLogger | bool":
+        """The logger, started; False where none is wanted, or W&B fails altogether. A run of before is ended.
+
+        Args:
+            run_dir: the run's folder, which also keeps the run's id at W&B.
+            config: what W&B shows as the run's configuration.
+            resumed: whether the run goes on, at W&B too.
+        """
         if not self.wandb or os.environ.get("WANDB_MODE") == "disabled":
             return False
-        offline = self.offline
-        if offline is None:
-            offline = os.environ.get("WANDB_MODE") == "offline" or not has_key()
-        try:
-            return self._start(run_dir, config, offline)
-        except Exception as error:  # an account or a network that fails must not cost a training
-            if offline:
-                raise
-            warnings.warn(f"W&B cannot be reached ({error}); logging offline to {run_dir / 'wandb'}.", stacklevel=2)
-            return self._start(run_dir, config, offline=True)
+        self.finish()
+        from lightning.pytorch.utilities import rank_zero_only
+
+        from ecg_lightning.training.wandb_run import RunLogger, RunRecord
+
+        if getattr(rank_zero_only, "rank", 0):  # the first process alone logs
+            return RunLogger(None, run_dir)
+        record, run, reasons = RunRecord(run_dir), None, list[str]()
+        known = record.id if resumed else None
+        asked = self.offline if self.offline is not None else os.environ.get("WANDB_MODE") in ("offline", "dryrun")
+        if not asked:
+            with unless_it_fails(reasons.append):
+                if reason := unreachable():
+                    reasons.append(reason)
+                else:
+                    run = self._start(run_dir, config, known, "online")
+        with unless_it_fails(reasons.append):
+            run = run or self._start(run_dir, config, known, "offline")
+            record.write(run.id)
+            if resumed:
+                run.summary.update(record.best())
+        if run is None:
+            say(f"it cannot be started ({'; '.join(reasons)}). The run is logged in {run_dir / 'metrics.csv'} alone.")
+            return False
+        reason = f"{reasons[0]}, so " if reasons else ""
+        if run.offline:
+            say(f"{reason}this run is logged offline. {how_to_send(run_dir)}")
+        else:
+            say(str(run.url))
+        return RunLogger(run, run_dir)
 
     def finish(self) -> None:
         """Ends the run at W&B, so that the next one of this process is not logged into it."""
-        if self.wandb and "wandb" in sys.modules:
-            sys.modules["wandb"].finish()
-
-    def _start(self, run_dir: Path, config: dict[str, Any], offline: bool) -> "WandbLogger":
-        if offline:  # online, it prints where the run can be watched
-            os.environ.setdefault("WANDB_SILENT", "true")
+        if not self.wandb or "wandb" not in sys.modules:
+            return
         import wandb
-        from lightning.pytorch.loggers import WandbLogger
+
+        run = wandb.run
+        if run is None:
+            return
+        folder = Path(run.settings.wandb_dir).parent
+
+        def failed(reason: str) -> None:
+            say(f"the log was not sent to its end ({reason}). {how_to_send(folder, run.offline)}")
+            with suppress(Exception):  # else it fails once more at the program's end, with a traceback
+                wandb.teardown()
+
+        with unless_it_fails(failed):
+            run.finish()
+
+    def _start(
+        self, run_dir: Path, config: dict[str, Any], identifier: str | None, mode: Literal["online", "offline"]
+    ) -> "Run":
+        import wandb
 
         run_dir.mkdir(parents=True, exist_ok=True)
-        logger = WandbLogger(
-            project=os.environ.get("WANDB_PROJECT", self.project), entity=self.entity, name=self.name or run_dir.name,
-            group=self.group, tags=self.tags, save_dir=run_dir, offline=offline, config=config,
-            settings=wandb.Settings(init_timeout=30),
+        run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", self.project), entity=self.entity, group=self.group, tags=self.tags,
+            name=self.name or os.environ.get("WANDB_NAME") or run_dir.name, dir=run_dir, config=config, id=identifier,
+            resume="allow", mode=mode,
+            settings=wandb.Settings(silent=True, init_timeout=START, finish_timeout=END, finish_timeout_raises=True),
         )  # fmt: skip
-        logger._wandb_init.pop("anonymous", None)  # Lightning passes it, and wandb warns that it has no effect
-        assert logger.experiment is not None
-        return logger
-
-
-def has_key() -> bool:
-    """Whether this user has a W&B key, in the environment or in ``~/.netrc``."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").split("://")[-1].split("/")[0]
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+        run.define_metric("trainer/global_step")
+        run.define_metric("train/*", step_metric="trainer/global_step", step_sync=True)
+        # The summary of validation is that of the best epoch, which is published, not of the last. (Where two patterns
+        # overlap, it is left open which one holds.)
+        run.define_metric("val/*", step_metric="trainer/global_step", step_sync=True, summary="none")
+        return run

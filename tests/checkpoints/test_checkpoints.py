@@ -183,7 +183,7 @@ def test_bad_files_do_not_hide_the_others(folder: str, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("url", ["nothing://there", "s3://team/ecg"])
 def test_a_place_that_cannot_be_opened_is_explained(run_dir: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(given: str) -> None:
+    def unknown(given: str, **_: object) -> None:
         raise (ImportError if given.startswith("s3") else ValueError)(f"no {given[:5]}")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", unknown)  # an extra that may or may not be installed here

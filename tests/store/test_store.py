@@ -1,45 +1,261 @@
-"""Small files that a kill, a full disk or another process leaves whole."""
+"""An opened store: what it reads, and that no damage passes in silence, does anything, or is told as a traceback."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from ecg_lightning.files import write_json
-from ecg_lightning.training.callbacks import RunRecord
+from ecg_lightning.errors import UserError
+from ecg_lightning.store import Store, store_root
+from ecg_lightning.store.joined import JoinedStore
+from ecg_lightning.store.pack import pack
+from ecg_lightning.store.sealed import seal
+from ecg_lightning.store.store import FORMAT
+from store.recordings import check, read, signal_of, table_of
 
 
-def test_many_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
-    path = tmp_path / "test.json"
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda k: write_json(path, {"k": [k] * 1000}), range(200)))
-    assert len({*json.loads(path.read_text())["k"]}) == 1
-    assert list(tmp_path.iterdir()) == [path]
+def test_a_batch_is_slices_with_zeros_where_a_recording_ends(tmp_path: Path) -> None:
+    store = pack(tmp_path / "s", table_of(3), read, 100, {}, workers=1)
+    batch, valid = store.read(np.array([0, 2]), np.array([250, 0]), 100)
+    assert valid.tolist() == [50, 100]
+    np.testing.assert_array_equal(batch[0, :50], np.rint(signal_of(0, 300).T[250:] * 1000))
+    assert not batch[0, 50:].any()
+    np.testing.assert_array_equal(batch[1], np.rint(signal_of(2, 302).T[:100] * 1000))
 
 
-def test_a_configuration_is_not_cut_off_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = tmp_path / "config.yaml"
-    before.write_text("seed: 1\n")
-    write = Path.write_text
-
-    def full(path: Path, text: str, **options: str) -> int:
-        write(path, text[:3], **options)
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    record, trainer = RunRecord(tmp_path, {"seed": 2}, {"torch": "2"}), SimpleNamespace(is_global_zero=True)
-    with pytest.raises(OSError, match="No space"):
-        record.setup(trainer, None, "fit")
-    assert before.read_text() == "seed: 1\n"
-    assert list(tmp_path.iterdir()) == [before]
-    monkeypatch.undo()
-    record.setup(trainer, None, "fit")
-    assert before.read_text() == "# torch: 2\nseed: 2\n"
+def test_the_place_of_stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("ECG_STORE", raising=False)
+    assert store_root() == tmp_path / ".cache" / "ecg_lightning"
+    monkeypatch.setenv("ECG_STORE", "/elsewhere")
+    assert store_root() == Path("/elsewhere")
+    assert store_root("/given") == Path("/given")
 
 
-def test_json_has_no_nan(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "a.json", {"auroc": float("nan")})
-    assert list(tmp_path.iterdir()) == []
+def test_meta_says_what_was_packed(tmp_path: Path) -> None:
+    store = pack(tmp_path / "s", table_of(10), read, 100, {"source": "mine", "options": {"x": 1}}, workers=1)
+    meta = json.loads((store.path / "meta.json").read_text())
+    assert (meta["source"], meta["options"], meta["records"], meta["rejected"]) == ("mine", {"x": 1}, 8, 2)
+
+
+# Damage ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The folder of a sound store of 24 recordings, two of which are the same."""
+    return pack(tmp_path / "s", table_of(30), read, 100, {"source": "mine"}, workers=1).path
+
+
+def use(path: Path) -> None:
+    """Opens a store and reads all that there is in it."""
+    store = Store(path)
+    assert store.content.shape == (len(store), 64)
+    assert store.twins.shape[1] == 2
+    assert len(store.rejected) == store.meta["rejected"]
+    for row in range(len(store)):
+        store.read(np.array([row]), np.array([0]), 400)
+
+
+def change(file: Path, how: Callable[[bytearray], bytes | bytearray]) -> None:
+    file.write_bytes(how(bytearray(file.read_bytes())))
+
+
+def _flip(content: bytearray) -> bytearray:
+    content[len(content) // 2] ^= 1
+    return content
+
+
+SIZES: Mapping[str, Callable[[bytearray], bytes | bytearray]] = {
+    "half": lambda content: content[: len(content) // 2],
+    "nothing": lambda content: b"",
+    "longer": lambda content: content + bytes(24),
+}
+BITS: Mapping[str, Callable[[bytearray], bytes | bytearray]] = {
+    "zeros": lambda content: bytes(len(content)),
+    "one bit": _flip,
+}
+NAMES = ("signals.bin", "index.parquet", "content.npy", "twins.npy", "rejected.csv")
+
+
+@pytest.mark.parametrize("damage", SIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_another_size_is_found_when_the_store_is_opened(path: Path, name: str, damage: str) -> None:
+    size = (path / name).stat().st_size
+    change(path / name, SIZES[damage])
+    now = (path / name).stat().st_size
+    with pytest.raises(UserError) as error:
+        Store(path)
+    assert str(error.value) == (
+        f"The store {path} is damaged: {name} has {now:,} bytes, and {size:,} were packed. Remove that folder and run the "
+        "command again: the source is packed again."
+    )
+    with pytest.raises(UserError, match="is damaged"):  # nor does packing take it for whole
+        pack(path, table_of(30), read, 100, {"source": "mine"}, workers=1)
+
+
+@pytest.mark.parametrize("damage", BITS)
+@pytest.mark.parametrize("name", NAMES)
+def test_other_bytes_are_found_when_they_are_read_or_verified(path: Path, name: str, damage: str) -> None:
+    Store(path).verify()
+    change(path / name, BITS[damage])
+    if name != "signals.bin":
+        with pytest.raises(UserError, match=f"{path} is damaged: {name} is not as it was packed. Remove that folder"):
+            use(path)
+    if name != "index.parquet":
+        with pytest.raises(UserError, match=f"{path} is damaged: {name} is not as it was packed. Remove that folder"):
+            Store(path).verify()
+
+
+@pytest.mark.parametrize("damage", [*SIZES.values(), *BITS.values()])
+def test_a_changed_meta_is_found(path: Path, damage: Callable[[bytearray], bytes | bytearray]) -> None:
+    change(path / "meta.json", damage)
+    with pytest.raises(UserError, match=r"meta\.json cannot be understood .* Remove that folder"):
+        Store(path)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "meta.json"])
+def test_a_file_that_is_gone_is_named(path: Path, name: str) -> None:
+    (path / name).unlink()
+    with pytest.raises(UserError, match=f"{name}.* remove|{name} is not there. Remove"):
+        Store(path)
+
+
+def test_a_changed_number_in_meta_is_found(path: Path) -> None:
+    change(path / "meta.json", lambda content: content.replace(b'"rejected": 6', b'"rejected": 5'))
+    with pytest.raises(UserError, match="it is not as it was written"):
+        Store(path)
+
+
+def test_another_layout_is_said(path: Path) -> None:
+    change(path / "meta.json", lambda content: content.replace(b'"format": %d' % FORMAT, b'"format": 4'))
+    with pytest.raises(UserError, match=f"has layout 4, and this version reads layout {FORMAT}. Pack the source again"):
+        Store(path)
+
+
+def test_signals_that_are_cut_off_while_they_are_read_are_an_error_and_no_crash(path: Path) -> None:
+    store = Store(path)
+    os.truncate(path / "signals.bin", 100 * 24)
+    assert store.read(np.array([0]), np.array([0]), 100)[1].tolist() == [100]
+    with pytest.raises(UserError, match=r"is damaged: signals\.bin was cut off while it was open\. Remove"):
+        store.read(np.array([0]), np.array([1]), 100)
+
+
+def test_a_complete_store_is_opened_where_nothing_can_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path.parent / "s.lock").unlink(missing_ok=True)
+    before = sorted(file.name for file in path.parent.iterdir())
+    monkeypatch.setattr(Path, "mkdir", pytest.fail)  # the tests may run as root, whom no permission stops
+    monkeypatch.setattr("ecg_lightning.store.pack.FileLock", pytest.fail)
+    check(pack(path, table_of(30), read, 100, {}), 30)
+    assert sorted(file.name for file in path.parent.iterdir()) == before
+
+
+def test_a_mix_verifies_every_store(path: Path, tmp_path: Path) -> None:
+    other = pack(tmp_path / "t", table_of(20), read, 100, {"source": "other"}, workers=1)
+    mix = JoinedStore({"mine": Store(path), "other": other})
+    mix.verify()
+    change(other.path / "signals.bin", _flip)
+    with pytest.raises(UserError, match=f"{other.path} is damaged"):
+        mix.verify()
+
+
+# A store from somebody else, whose hashes are right -----------------------------------------------------------------------
+
+
+def forge(path: Path, name: str, content: bytes, **facts: object) -> None:
+    """Writes a file into a store, and what its meta says of it."""
+    (path / name).write_bytes(content)
+    meta = json.loads((path / "meta.json").read_text())
+    meta.pop("seal")
+    meta["files"][name] = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
+    (path / "meta.json").write_text(json.dumps(seal(meta | facts)))
+
+
+def npy(array: object) -> bytes:
+    content = BytesIO()
+    np.save(content, array, allow_pickle=True)
+    return content.getvalue()
+
+
+class Evil:
+    """An object whose unpickling writes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("name", ["content.npy", "twins.npy"])
+def test_no_file_of_a_store_can_run_code(path: Path, tmp_path: Path, name: str) -> None:
+    mark = tmp_path / "mark"
+    for content in (npy(np.array([[Evil(mark)]], object)), pickle.dumps(Evil(mark))):
+        forge(path, name, content)
+        with pytest.raises(UserError, match=f"is damaged: {name} cannot be understood"):
+            use(path)
+        Store(path).verify()
+    assert not mark.exists()
+
+
+def _index(path: Path, **columns: object) -> bytes:
+    content = BytesIO()
+    pd.read_parquet(path / "index.parquet").assign(**columns).to_parquet(content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [
+        ({"offset": -1}, "names samples that signals.bin does not have"),
+        ({"length": 10**9}, "names samples that signals.bin does not have"),
+        ({"length": 2**63 - 1}, "names samples that signals.bin does not have"),
+        ({"offset": "0; rm"}, "index.parquet cannot be understood"),
+    ],
+)
+def test_an_index_that_names_other_samples_than_there_are_is_refused(
+    path: Path, columns: dict[str, object], what: str
+) -> None:
+    forge(path, "index.parquet", _index(path, **columns))
+    with pytest.raises(UserError, match=what):
+        Store(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("content.npy", npy(np.zeros((5, 64), np.int8)), "content.npy is of 5 recordings, and 24 were packed"),
+        ("content.npy", npy(np.zeros((24, 64))), "content.npy holds an array of another kind"),
+        ("content.npy", npy(np.zeros(24 * 64, np.int8)), "content.npy holds an array of another kind"),
+        ("twins.npy", npy(np.array([[0, 24]])), "twins.npy names recordings that are not there"),
+        ("twins.npy", npy(np.zeros((1, 3), np.int64)), "twins.npy holds an array of another kind"),
+        ("index.parquet", b"PAR1 and no more", "index.parquet cannot be understood"),
+        ("rejected.csv", b"\xff\xfe", "rejected.csv cannot be understood"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, content: bytes, what: str) -> None:
+    forge(path, name, content)
+    with pytest.raises(UserError, match=what):
+        use(path)
+
+
+@pytest.mark.parametrize("facts", [{"files": {}}, {"files": None}, {"sampling_rate": "x"}, {"records": None}])
+def test_a_meta_without_what_it_must_say_is_refused(path: Path, facts: dict[str, object]) -> None:
+    forge(path, "rejected.csv", (path / "rejected.csv").read_bytes(), **facts)
+    with pytest.raises(UserError, match=r"meta\.json cannot be understood"):
+        Store(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "null", "\udcff"])
+def test_a_meta_that_is_no_object_is_refused(path: Path, text: str) -> None:
+    (path / "meta.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UserError, match=r"meta\.json cannot be understood"):
+        Store(path)

@@ -13,7 +13,8 @@ Write = Callable[..., Path]
 def test_without_a_key_it_says_what_to_do(sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    with pytest.raises(UserError, match=r"wandb login.*leave out --wandb"):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"wandb login.*Leave out --wandb"):
         run([str(sweep_file()), "--wandb"])
 
 
@@ -24,6 +25,7 @@ def test_the_sweep_is_made_and_agents_run_it(
     made: list[tuple[object, object, object]] = []
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    monkeypatch.setattr(agent, "unreachable", lambda: "")
     monkeypatch.setattr(
         wandb, "sweep", lambda content, entity, project: made.append((content, entity, project)) or "abc123"
     )

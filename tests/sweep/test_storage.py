@@ -1,5 +1,3 @@
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,14 +55,3 @@ def test_another_file_is_no_journal(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello\nworld\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"notes\.txt is not a journal of a sweep"):
         open_storage(str(tmp_path / "notes.txt"))
-
-
-def test_a_journal_cut_off_by_a_power_failure_is_read_on(sweep_file: Write, tmp_path: Path) -> None:
-    sweep, journal = load_sweep(sweep_file()), tmp_path / "study.journal"
-    open_study(sweep, open_storage(str(journal))).set_user_attr("kept", 1)
-    with journal.open("ab") as file:
-        file.write(b'{"op_code":2,"worker_id":"x","study_')
-    os.utime(journal, (time.time() - 3600,) * 2)
-    study = open_study(sweep, open_storage(str(journal)))
-    study.set_user_attr("added", 2)
-    assert {"kept": 1, "added": 2}.items() <= open_study(sweep, open_storage(str(journal))).user_attrs.items()

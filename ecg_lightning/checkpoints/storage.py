@@ -1,0 +1,190 @@
+"""File systems behind a path or any fsspec URL: how they are opened and read, and their errors as one sentence each."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ecg_lightning.errors import UserError
+
+EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gcs", "gcs": "gcs"}
+"""The extra of this package that a protocol needs."""
+S3 = ("s3", "s3a")
+SFTP = ("sftp", "ssh")
+FIRST_BYTES = 65_536
+"""What is read of a file first: most networks' whole header, so that one request is enough."""
+LONGEST_HEADER = 100_000_000
+"""Bytes of a safetensors header; the library refuses longer ones."""
+
+REFUSED = {
+    "PermissionError", "AuthenticationException", "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound",
+    "CredentialRetrievalError", "SSOError", "DefaultCredentialsError", "RefreshError",
+}  # fmt: skip
+UNREACHABLE = {
+    "ConnectionError", "ConnectTimeoutError", "HTTPClientError", "TimeoutError", "gaierror", "NoValidConnectionsError",
+    "ClientConnectionError", "EOFError", "SSHException",
+}  # fmt: skip
+"""Classes of errors by name, since each protocol's package has its own and may not be installed."""
+CREDENTIALS = {
+    "s3": "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or your profile in ~/.aws.",
+    "sftp": "Check the user's name, and that `ssh` to this server works without a password (a key, or ssh-agent).",
+    "gcs": "Log in with `gcloud auth application-default login`.",
+}
+
+
+def filesystem_of(url: str) -> tuple[Any, str]:
+    """The file system of a path or URL, and the path there.
+
+    Raises:
+        UserError: where the protocol is unknown or lacks its package, or the server cannot be reached or refuses.
+    """
+    import fsspec
+
+    protocol = protocol_of(url)
+    with explained(url):
+        try:
+            if protocol in SFTP:
+                from ecg_lightning.checkpoints.sftp import connect
+
+                return connect(url)
+            filesystem, path = fsspec.core.url_to_fs(url, **_options(protocol))
+            if protocol in S3:
+                filesystem.retries = 1  # of s3fs, each of which repeats botocore's
+        except (ImportError, ValueError) as error:  # a protocol that needs a package of its own, or is unknown
+            extra = EXTRAS.get(protocol)
+            remedy = f" Install it with: pip install 'ecg_lightning[{extra}]'" if extra else ""
+            raise UserError(f"'{shown(url)}' cannot be opened: {_reason(error, url)}.{remedy}") from error
+    return filesystem, path
+
+
+def _options(protocol: str) -> dict[str, Any]:
+    """Arguments of a file system: nothing is read ahead, a folder is listed anew, and a dead server is given up soon."""
+    import fsspec
+
+    if protocol not in S3:
+        return {}
+    mine: Mapping[str, Any] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+    retries = {"retries": {"total_max_attempts": 3, "mode": "standard"}}
+    return {"use_listings_cache": False, "default_cache_type": "none", "config_kwargs": {**retries, **mine}}
+
+
+def protocol_of(url: str) -> str:
+    """A URL's protocol; ``file`` for a path."""
+    return url.partition("://")[0].lower() if "://" in url else "file"
+
+
+def name_in(url: str) -> str:
+    """The file's name in a path or URL, without the query that a signed web address has.
+
+    >>> name_in("https://host/team/net-v1.safetensors?signature=a/b")
+    'net-v1.safetensors'
+    """
+    web = protocol_of(url) in ("http", "https")
+    return PurePosixPath(unquote(urlsplit(url).path) if web else url).name
+
+
+def shown(url: str) -> str:
+    """A URL as it may be printed: without a password, or what signs a web address.
+
+    >>> shown("sftp://ann:secret@host/team")
+    'sftp://ann:***@host/team'
+    """
+    url = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
+    return re.sub(r"\?.*", "?***", url, flags=re.DOTALL) if protocol_of(url) in ("http", "https") else url
+
+
+def exists(filesystem: Any, path: str) -> bool:
+    """Whether there is a file; other than fsspec's, which answers no where the server does not answer."""
+    try:
+        filesystem.info(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def read_bytes(url: str) -> bytes:
+    """A file's whole content.
+
+    Raises:
+        UserError: where it cannot be read.
+    """
+    filesystem, path = filesystem_of(url)
+    with _of_a_checkpoint(url):
+        return bytes(filesystem.cat_file(path))
+
+
+def read_header(url: str) -> bytes:
+    """The beginning of a safetensors file, to the end of its header at least; the tensors are not read.
+
+    Raises:
+        UserError: where it cannot be read, or the file has not the length that the header tells.
+    """
+    filesystem, path = filesystem_of(url)
+    with _of_a_checkpoint(url):
+        size = filesystem.size(path)  # None where a web server does not say
+        end = FIRST_BYTES if size is None else min(size, FIRST_BYTES)
+        start = bytes(filesystem.cat_file(path, start=0, end=end) if end else b"")
+        length = 8 + int.from_bytes(start[:8], "little")
+        # A server that does not know ranges has sent everything.
+        if len(start) < length <= LONGEST_HEADER and size is not None and length <= size:
+            start += filesystem.cat_file(path, start=len(start), end=length)
+    _check_length(start, size, url)
+    return start
+
+
+def _check_length(start: bytes, size: int | None, url: str) -> None:
+    """Compares a file's length with what its header says of its tensors; a header that is none is the reader's matter."""
+    import json
+
+    length = 8 + int.from_bytes(start[:8], "little")
+    try:
+        header = json.loads(start[8:length])
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        expected = length + max(map(int, ends), default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return
+    if size is not None and size != expected:
+        raise UserError(
+            f"{shown(url)} is not whole: it has {size:,} of {expected:,} bytes. Remove it, and publish it again."
+        )
+
+
+@contextmanager
+def _of_a_checkpoint(url: str) -> Iterator[None]:
+    try:
+        with explained(url):
+            yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise UserError(f"The checkpoint {shown(url)} cannot be read: there is no such file.") from error
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Makes one sentence of what a file system raises; that a file is there, or is not, stays Python's own error."""
+    try:
+        yield
+    except (UserError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError):
+        raise
+    except Exception as error:  # every protocol has its own
+        raise UserError(_sentence(error, url)) from error
+
+
+def _sentence(error: Exception, url: str) -> str:
+    names = {cls.__name__ for cls in type(error).__mro__}
+    where, reason, protocol = shown(url), _reason(error, url), protocol_of(url)
+    if names & REFUSED:
+        hint = CREDENTIALS.get(EXTRAS.get(protocol, ""), "Check that you may use this place.")
+        return f"{where} cannot be used, access is refused: {reason}. {hint}"
+    if names & UNREACHABLE:
+        return f"{where} cannot be reached: {reason}. Check the address and the network, and that the server is on."
+    if isinstance(error, NotImplementedError):
+        return f"{where} cannot be used: in {protocol}:// addresses files can only be read, not listed or written."
+    return f"{where} cannot be used: {reason}."
+
+
+def _reason(error: Exception, url: str) -> str:
+    """What an error says, in one line without secrets."""
+    text = re.sub(r"^\[Errno \w+\] ", "", " ".join(str(error).split())).replace(url, shown(url)).rstrip(".")
+    return re.sub(r"\?[^\s'\"]*", "?***", text) or type(error).__name__

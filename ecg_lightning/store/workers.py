@@ -1,0 +1,82 @@
+"""Runs tasks in several processes, none of which outlives this one."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
+from typing import TypeVar
+
+from ecg_lightning.errors import UserError
+from ecg_lightning.processes import end_with_parent
+from ecg_lightning.store.source_files import watch
+
+T = TypeVar("T")
+
+
+def run(tasks: Iterable[Callable[[], T]], workers: int, there: Collection[str], done: Callable[[T], None]) -> None:
+    """Runs the tasks, in any order.
+
+    Args:
+        tasks: picklable; taken as earlier ones end, so that a million rows are not queued at once.
+        workers: processes; 1 runs them here.
+        there: the files of the source that were there, see ``source_files.watch``.
+        done: called here with each result.
+
+    Raises:
+        UserError: where a worker was killed.
+        KeyboardInterrupt: after Ctrl-C, or where the workers were told to end, as a batch system tells all processes.
+    """
+    if workers == 1:
+        watch(there)
+        for task in tasks:
+            done(task())
+        return
+    # Fork, where there is one, starts in milliseconds; the workers use numpy and scipy alone.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(workers, context, _begin, (os.getpid(), there))
+    others, children = set(multiprocessing.active_children()), set[BaseProcess]()
+
+    def submitted() -> "Iterator[Future[T]]":
+        for task in tasks:
+            yield pool.submit(task)
+            children.update(set(multiprocessing.active_children()) - others)
+
+    try:
+        for future in _bounded(submitted(), 2 * workers):
+            done(future.result())
+    except BrokenProcessPool as error:
+        if {child.exitcode for child in children} <= {None, 0, -signal.SIGTERM}:
+            raise KeyboardInterrupt from error
+        raise UserError(
+            "A packing process was killed, most likely for memory. Run the command again: it goes on from here; "
+            "with data.pack_workers=1 it needs least memory."
+        ) from error
+    except KeyboardInterrupt:
+        for child in set(multiprocessing.active_children()) - others:
+            child.kill()  # at once, since what is not finished is not there
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int, there: Collection[str]) -> None:
+    """Begins a worker: Ctrl-C, which the terminal sends to all processes, is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent(parent)
+    watch(there)
+
+
+def _bounded(tasks: "Iterator[Future[T]]", limit: int) -> "Iterator[Future[T]]":
+    """Submits tasks as earlier ones end."""
+    pending: set[Future[T]] = set()
+    for task in tasks:
+        pending.add(task)
+        if len(pending) >= limit:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from done
+    yield from wait(pending).done
