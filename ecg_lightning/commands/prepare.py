@@ -48,13 +48,14 @@ def _prepare(arguments: Sequence[str]) -> int:
         _download(data, options)
     status = 0
     for part in data.sources.values():
-        if verify:
-            part.store.verify()
         try:
+            if verify:
+                part.store.verify()
             report(part)
         except NothingReadable as error:
             print(error, file=sys.stderr)
             status = 1
+            continue
         if verify:
             print(f"Every file of {part.store.path} is as it was packed.")
     if len(data.sources) > 1 and not status:
