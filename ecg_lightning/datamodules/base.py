@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
@@ -15,17 +15,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ecg_lightning.config.relations import check_source
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
 from ecg_lightning.datamodules.rows import CheckedReader
 from ecg_lightning.datamodules.splits import FOLDS, folds
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, annotated_by, translate
+from ecg_lightning.ranges import (
+    Between,
+    Folds,
+    Hertz,
+    Items,
+    Leads,
+    Misfit,
+    Processes,
+    Records,
+    SamplingRate,
+    Seconds,
+    Seed,
+    check_fields,
+)
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.store.pack import Reader, key_of, pack
 from ecg_lightning.store.source_files import look_at
 from ecg_lightning.transforms import Augment, Preprocess
-from ecg_lightning.transforms.filters import check_band
 from ecg_lightning.transforms.signal import Normalisation
 
 SPLITS = ("train", "val", "test")
@@ -75,37 +89,36 @@ class ECGDataModule(pl.LightningDataModule):
 
     root: str | None = None
     label_space: list[str] | str = "paper7"
-    sampling_rate: int = 100
-    seconds: float = 10.0
-    batch_size: int = 32
-    num_workers: int = 0
+    sampling_rate: SamplingRate = 100
+    seconds: Seconds = 10.0
+    batch_size: Annotated[int, Between(1, 65_536)] = 32
+    num_workers: Annotated[int, Between(0, 1024)] = 0
     normalisation: Normalisation = "zscore"
-    band: list[float | None] | None = None
-    leads: list[str] | None = None
-    augment: dict[str, float] = field(default_factory=dict)
-    val_folds: list[int] = field(default_factory=lambda: [9])
-    test_folds: list[int] = field(default_factory=lambda: [10])
-    train_records: int | None = None
-    subset_seed: int = 0
+    band: Annotated[list[Hertz | None], Items(2, 2)] | None = None
+    leads: Leads | None = None
+    augment: dict[str, Annotated[float, Between(0, 3600)]] = field(default_factory=dict)
+    val_folds: Folds = field(default_factory=lambda: [9])
+    test_folds: Folds = field(default_factory=lambda: [10])
+    train_records: Records | None = None
+    subset_seed: Seed = 0
     allow_leak: bool = False
-    seed: int = 0
+    seed: Seed = 0
     store_dir: str | None = None
-    pack_workers: int | None = None
+    pack_workers: Processes | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
+        try:
+            check_fields(self)
+        except Misfit as error:
+            raise UserError(f"data.{error}") from error
         low, high = self.band or (None, None)
-        check_band(low, high, self.sampling_rate)
         self.space = LabelSpace.load(self.label_space)
         self.preprocess = Preprocess(
             normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
         )
         self.augmentation = Augment.from_dict(self.augment)
-        for name in ("val_folds", "test_folds"):
-            if strange := [fold for fold in getattr(self, name) if not 1 <= fold <= FOLDS]:
-                raise UserError(f"data.{name}: there is no fold {strange[0]}; folds are numbered 1 to {FOLDS}.")
-        if overlap := {*self.val_folds} & {*self.test_folds}:
-            raise UserError(f"data.val_folds and data.test_folds share {sorted(overlap)}: a fold is on one side only.")
+        check_source(vars(self), "data")
 
     # What a source defines -------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.splits import FOLDS
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, refuse
-from ecg_lightning.errors import UserError
 from ecg_lightning.labels import translate
+from ecg_lightning.ranges import Between
 from ecg_lightning.records import parse_sex
 
 
@@ -30,8 +30,8 @@ class PTBXLDataModule(WFDBTableDataModule):
     source: ClassVar[str] = "ptbxl"
     system: ClassVar[str] = "scp"
 
-    file_rate: int | None = None
-    minimum_likelihood: float = 0.0
+    file_rate: Literal[100, 500] | None = None
+    minimum_likelihood: Annotated[float, Between(0, 100)] = 0.0
     only_validated: bool = False
 
     def table(self) -> pd.DataFrame:
@@ -63,8 +63,6 @@ class PTBXLDataModule(WFDBTableDataModule):
         )
 
     def _rate(self) -> int:
-        if self.file_rate not in (None, 100, 500):
-            raise UserError(f"data.file_rate={self.file_rate}: PTB-XL has files at 100 and 500 Hz.")
         return self.file_rate or (100 if self.sampling_rate <= 100 else 500)
 
     def options(self) -> dict[str, Any]:

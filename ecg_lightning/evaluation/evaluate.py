@@ -31,7 +31,7 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     """Measures a checkpoint on the ``val`` or ``test`` recordings of a source; writes ``<split>.json`` to the run's folder."""
     config = compose(arguments)
     check(config, needed=("data",))
-    run_dir = Path(config.run_dir) if config.get("run_dir") else None
+    run_dir = Path(config.run_dir).expanduser() if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(_of_run(run_dir)) if run_dir else None)
     if path is None:
         raise UserError("Which network? Give checkpoint_path=… (a file or a published name), or run_dir=… of a run.")

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, pi
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
 
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import Between, Epochs, Misfit, check_fields
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-SCHEDULES = ("cosine", "plateau", "constant")
-POSITIVE_WEIGHTS = ("balanced", "sqrt", "none")
 
 
 @dataclass
@@ -31,24 +30,21 @@ class Optim:
         max_positive_weight: bound of that weight, for terms with very few positives.
     """
 
-    lr: float = 2e-3
-    optimizer: str = "adamw"
-    weight_decay: float = 0.01
-    schedule: str = "cosine"
-    warmup: float = 0.3
-    plateau_patience: int = 3
-    patience: int | None = None
-    positive_weight: str = "sqrt"
-    max_positive_weight: float = 20.0
+    lr: Annotated[float, Between(0, 10, above=True)] = 2e-3
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    weight_decay: Annotated[float, Between(0, 10)] = 0.01
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    warmup: Annotated[float, Between(0, 1, below=True)] = 0.3
+    plateau_patience: Epochs = 3
+    patience: Epochs | None = None
+    positive_weight: Literal["balanced", "sqrt", "none"] = "sqrt"
+    max_positive_weight: Annotated[float, Between(1, 1e6)] = 20.0
 
     def __post_init__(self) -> None:
-        for key, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("positive_weight", POSITIVE_WEIGHTS)):
-            if getattr(self, key) not in choices:
-                raise UserError(f"optim.{key}: there is no '{getattr(self, key)}'. Choices: {', '.join(choices)}.")
-        if self.lr <= 0:
-            raise UserError(f"optim.lr={self.lr} must be above 0.")
-        if not 0 <= self.warmup < 1:
-            raise UserError(f"optim.warmup={self.warmup} is a share of all steps, from 0 to below 1.")
+        try:
+            check_fields(self)
+        except Misfit as error:
+            raise UserError(f"optim.{error}") from error
 
     def depends_on_length(self) -> bool:
         """Whether the rate at a step depends on how many steps the whole run has."""

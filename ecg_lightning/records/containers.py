@@ -1,9 +1,6 @@
 """MATLAB, HDF5, NPZ and NPY files as named arrays; what a file claims to hold is compared with what can be before it is read."""
 
-import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
@@ -14,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning.records.files import check_numbers
 from ecg_lightning.records.leads import listed
+from ecg_lightning.records.matlab import is_matlab5, read_matlab5
 from ecg_lightning.records.record import RecordError
 from ecg_lightning.records.signal_csv import open_csv
 
@@ -23,7 +21,6 @@ _CPSC_STRUCT = "ECG"
 _CPSC_RATE = 500.0  # stated by the challenge; its files do not say it
 _FEW = 64  # members of a group, or numbers of an array, up to which these may describe the signal beside them
 _MOST_LINKS = 16  # that a name may lead over
-_MATLAB_HEAD, _MATLAB_COMPRESSED = 128, 15
 
 
 def open_arrays(path: Path, dataset: str | None = None, row: int | None = None) -> Arrays:
@@ -58,36 +55,18 @@ def _check_claim(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
 
 
 def _open_matlab(path: Path) -> Arrays:
-    from scipy.io import loadmat, matlab
+    if is_matlab5(path):
+        contents = read_matlab5(path)
+    else:
+        from scipy.io import loadmat
 
-    _check_compressed(path)
-    try:
-        contents = loadmat(path)
-    except NotImplementedError:  # version 7.3 is HDF5
-        return _open_hdf5(path)
-    except matlab.MatReadError as error:
-        raise RecordError(f"unreadable file: {error}") from error
-    arrays = {name: np.asarray(value) for name, value in contents.items() if not name.startswith("__")}
-    if _CPSC_STRUCT in arrays and arrays[_CPSC_STRUCT].dtype.names:
-        struct_ = arrays.pop(_CPSC_STRUCT)[0, 0]
-        arrays |= {name: np.asarray(struct_[name]) for name in struct_.dtype.names}
-        arrays["fs"] = np.array(_CPSC_RATE)
-    return arrays
-
-
-def _check_compressed(path: Path) -> None:
-    """Adds up what the compressed variables of a MATLAB file of version 5 say that they are without compression."""
-    claimed = 0
-    with path.open("rb") as file:
-        order = "<" if file.read(_MATLAB_HEAD)[-2:] == b"IM" else ">"
-        while len(tag := file.read(8)) == 8:
-            kind, size = struct.unpack(f"{order}II", tag)
-            if kind == _MATLAB_COMPRESSED:
-                inner = zlib.decompressobj().decompress(file.read(min(size, _FEW)), 8)
-                claimed += struct.unpack(f"{order}II", inner)[1] if len(inner) == 8 else 0
-                size -= min(size, _FEW)
-            file.seek(size, os.SEEK_CUR)
-    check_numbers(claimed // 8, "the file")
+        try:
+            contents = loadmat(path)  # version 4
+        except NotImplementedError:  # version 7.3 is HDF5
+            return _open_hdf5(path)
+    if isinstance(fields := contents.get(_CPSC_STRUCT), dict):
+        contents |= fields | {"fs": np.array(_CPSC_RATE)}
+    return {name: value for name, value in contents.items() if isinstance(value, np.ndarray)}
 
 
 def _open_hdf5(path: Path, dataset: str | None = None, row: int | None = None) -> Arrays:

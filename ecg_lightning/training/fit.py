@@ -20,6 +20,7 @@ from ecg_lightning.checkpoints.card import Card, Data, Input, Parent, Provenance
 from ecg_lightning.checkpoints.weights import take_weights
 from ecg_lightning.config.compose import as_dict, compose
 from ecg_lightning.config.schema import build, check, module_class
+from ecg_lightning.config.written import as_written
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.models.network import Network
@@ -71,7 +72,7 @@ def _fit(config: DictConfig, run_dir: Path) -> int:
     callbacks = _callbacks(run_dir, config, model, finetune, data, recipe)
     stopped = False
     try:
-        log = logger.make(run_dir, as_dict(config), resumed is not None)
+        log = logger.make(run_dir, as_written(config), resumed is not None)
         trainer = trainer_of(config, run_dir, callbacks, log, finetune.freezes())
         with stoppable(trainer):
             trainer.fit(model, datamodule=data, ckpt_path=resumed.name if resumed else None, weights_only=True)
@@ -141,6 +142,11 @@ def _model(
     optim: Optim = build("optim", config.get("optim") or {})
     values, terms = as_dict(config.model), list(data.terms)
     network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
+    if data.window < network.shortest:
+        raise UserError(
+            f"data.seconds={data.seconds:g} at data.sampling_rate={data.sampling_rate} are {data.window} samples, and "
+            f"{values['name']} needs {network.shortest} or more."
+        )
     groups = list(network.layer_groups())
     finetune.check(groups)
     card = Card(
@@ -251,7 +257,7 @@ def _callbacks(
     found: list[Callback] = [
         Freeze(finetune),
         Finite(),
-        RunRecord(run_dir, as_dict(config) | {"run_dir": str(run_dir)}, facts, recipe),
+        RunRecord(run_dir, as_written(config) | {"run_dir": str(run_dir)}, facts, recipe),
         _checkpoint(run_dir, "best", monitor=model.monitor, mode=mode),
         _checkpoint(run_dir, "last"),  # after `best`, so that it knows the best score
     ]

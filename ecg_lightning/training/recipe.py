@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from ecg_lightning.config.compose import NAMED, as_dict
 from ecg_lightning.config.schema import FIXED, SUPPLIED, arguments_for, signature_for
 from ecg_lightning.config.signatures import COMPUTED, REQUIRED, signature_of
+from ecg_lightning.config.written import as_written
 from ecg_lightning.labels import LabelSpace
 
 SILENT = (
@@ -38,7 +39,9 @@ def recipe_of(config: DictConfig) -> dict[str, Any]:
     if "augment" in data:
         signature = signature_of("ecg_lightning.transforms.augment", "Augment")
         data["augment"] = {name: each.default for name, each in signature.arguments.items()} | (data["augment"] or {})
-    return {key: value for key, value in flat(values).items() if not is_silent(key)}
+    # A recipe is kept in checkpoints, and the environment may hold a secret: of it, only the name is kept.
+    named = {key: text for key, text in flat(as_written(config)).items() if "${" in str(text)}
+    return {key: named.get(key, value) for key, value in flat(values).items() if not is_silent(key)}
 
 
 def _with_defaults(group: str, values: Mapping[str, Any]) -> dict[str, Any]:

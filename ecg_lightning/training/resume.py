@@ -1,5 +1,6 @@
 """Going on with a run: from which checkpoint, that it is the same run, and that nobody else is at it."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -71,6 +72,7 @@ def find(config: DictConfig, run_dir: Path) -> Checkpoint | None:
         )
     if path is None:
         return None
+    path = os.path.expanduser(path)
     if not Path(path).is_file():
         raise UserError(f"checkpoint_path: there is no file '{path}'.")
     if not path.endswith(".ckpt"):

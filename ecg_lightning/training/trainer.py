@@ -34,7 +34,7 @@ PROFILERS: dict[str | None, type[Profiler]] = {
 def run_dir_of(config: DictConfig, arguments: Sequence[str]) -> Path:
     """The run's folder: ``run_dir``, or ``runs/<experiment>/<time>``."""
     if config.get("run_dir"):
-        return Path(config.run_dir)
+        return Path(config.run_dir).expanduser()
     return Path("runs") / experiment_name(arguments) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 

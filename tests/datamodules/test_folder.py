@@ -206,7 +206,7 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
         ({"source_name": "a/b"}, "data.source_name"),
         ({"split_by_date": {"val": "2021-13"}}, "data.split_by_date: 'val: 2021-13'; write, for example"),
         ({"split_by_date": {"val": "2021-02-30"}}, "data.split_by_date: 'val: 2021-02-30'"),
-        ({"val_folds": [11]}, "data.val_folds: there is no fold 11; folds are numbered 1 to 10"),
+        ({"val_folds": [11]}, r"data.val_folds\[0\]=11 must be a whole number from 1 to 10"),
         ({"separator": ""}, "data.separator is empty"),
         ({"leave_out": ["latin.txt"]}, "latin.txt is not in UTF-8"),
         ({"columns": {"date": "bad_day"}}, "holds '2021-13-45'.*which is not a date"),

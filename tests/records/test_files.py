@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 import fake
 from ecg_lightning.records import LEADS, RecordError, read_record
@@ -47,6 +48,21 @@ def test_an_array_of_48_gigabytes_is_not_allocated(tmp_path: Path) -> None:
             said = _refusal(tmp_path / name, sampling_rate=500, dataset=dataset)
             assert said.startswith("too large: ") or name == "a.npz", said
             assert said.startswith(("too large: ", "unreadable file: "))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(("place", "value"), [(16, 5), (17, 8), (17, 255)])
+def test_a_damaged_matlab_file_does_not_end_the_process(
+    tmp_path: Path, place: int, value: int, compressed: bool
+) -> None:
+    savemat(tmp_path / "a.mat", {"ecg": WAVE, "fs": 250.0})
+    data = bytearray((tmp_path / "a.mat").read_bytes())
+    data[128 + place] = value
+    if compressed:
+        inner = zlib.compress(data[128:])
+        data[128:] = struct.pack("<II", 15, len(inner)) + inner
+    (tmp_path / "a.mat").write_bytes(data)
+    assert _refusal(tmp_path / "a.mat").startswith("no signal: no array of 12 leads")
 
 
 def test_a_block_of_an_hdf5_file_is_no_larger_than_a_recording(tmp_path: Path) -> None:

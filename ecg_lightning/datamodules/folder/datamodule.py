@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from ecg_lightning.datamodules.folder.table import beside, column_names, find_co
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import read_report, terms_of, translate
+from ecg_lightning.ranges import Between
 from ecg_lightning.records import RecordError, stated
 from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.files import any_case
@@ -75,7 +76,7 @@ class FolderDataModule(ECGDataModule):
     separator: str = "|"
     label_columns: dict[str, str] = field(default_factory=dict)
     annotated_terms: list[str] | None = None
-    file_rate: float | None = None
+    file_rate: Annotated[float, Between(0, 100_000, above=True)] | None = None
     file_unit: str | None = None
     file_leads: list[str] | None = None
     file_dataset: str | None = None
