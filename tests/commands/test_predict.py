@@ -132,14 +132,14 @@ def test_mistakes_are_explained(words: list[str], said: str, tmp_path: Path, mon
 
 
 def test_an_error_of_the_machine_is_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setattr("sys.argv", ["ecg_lightning", "predict", "net", "x", "--output", f"{tmp_path}/file/p.csv"])
     with pytest.raises(SystemExit) as ended:
         program.run()
     assert ended.value.code == 2
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert said.startswith("ecg_lightning: [Errno ")
     assert f"'{tmp_path}/file'. Correct that and run the command again." in said
 
@@ -150,7 +150,7 @@ def test_an_error_of_the_machine_is_a_sentence(
     with pytest.raises(SystemExit) as ended:
         program.run()
     assert ended.value.code == 2
-    assert "The disk is full; free some space and run the command again." in capsys.readouterr().err
+    assert "The disk is full; free some space and run the command again." in capfd.readouterr().err
 
 
 def test_outputs_that_are_not_finite_are_no_predictions(

@@ -16,13 +16,17 @@ from ecg_lightning.store.source_files import look_at
 from store.recordings import check, parts_of, read, signal_of, start, table_of
 
 
+NOISE = "suspect:limb_leads_disagree"
+"""What twelve leads of noise are flagged with."""
+
+
 def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Path) -> None:
     store = pack(tmp_path / "s", table_of(300), read, 100, {"source": "test"}, workers=2)
     check(store, 300)
     reasons = store.rejected.set_index("record_id")["reason"]
     assert reasons["3"] == "truncated signal: 3.dat has 7 bytes"
     assert reasons["7"] == "OSError: broken in a way of its own"
-    assert store.index.loc[0, ["age", "codes", "quality", "original_rate"]].tolist() == [50.0, "A|B", "flat:V1", 100.0]
+    assert store.index.loc[0, ["age", "codes", "quality", "original_rate"]].tolist() == [50.0, "A|B", f"flat:V1|{NOISE}", 100.0]
     assert summary(store) == {"records": 240, "patients": 1, "hours": 0.3, "rejected": 60}
     files = ["content.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin", "twins.npy"]
     assert sorted(path.name for path in store.path.iterdir()) == files
@@ -62,7 +66,7 @@ def test_a_second_record_of_the_same_id_is_set_aside(tmp_path: Path) -> None:
 def test_every_recording_is_repaired_or_set_aside_by_name(tmp_path: Path) -> None:
     store = pack(tmp_path / "s", table_of(4), _damaged, 100, {}, workers=1)
     assert store.index["record_id"].tolist() == ["1", "2"]
-    assert store.index["quality"].tolist() == ["nan_filled:aVR", "flat:V2"]
+    assert store.index["quality"].tolist() == [f"nan_filled:aVR|{NOISE}", f"flat:V2|{NOISE}"]
     reasons = store.rejected["reason"].str.split(":").str[0]
     assert reasons.tolist() == ["too short", "bad sampling rate"]
 
@@ -197,8 +201,8 @@ def test_a_rate_or_a_length_that_would_fill_the_memory_sets_that_recording_aside
 
 def _absurd(row: Row) -> Record:
     number = int(row["record_id"])
-    samples = 25 * 3600 * 49 if number == 1 else 2000
-    return Record(np.resize(signal_of(number), (12, samples)), (0.001, 25.0, 500.0, 500.0)[number], str(number))
+    samples = 30 * 3600 * 49 if number == 1 else 2000
+    return Record(np.resize(signal_of(number), (12, samples)), (0.001, 30.0, 500.0, 500.0)[number], str(number))
 
 
 def test_what_lies_beside_a_new_store_and_is_of_no_use_is_named_and_left_alone(
