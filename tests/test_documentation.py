@@ -5,6 +5,7 @@ first line is ``# NAME.yaml`` is the file of that name for the commands after it
 """
 
 import re
+import runpy
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ SKIPPED = ("make", "pip")
 STEP = (
     "trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "trainer.accelerator=cpu",
     "trainer.enable_progress_bar=false", "logger.wandb=false", "data.batch_size=4", "data.pack_workers=1",
+    "model.widths=[4,4,8,8]",
 )  # fmt: skip
 SMALLER = {
     "fit": (*STEP, "data.allow_leak=true"),  # fake recordings of one number are alike in several archives
@@ -60,17 +62,15 @@ class Block:
         """The words of each command, and the line after it: the beginning of what it prints, or the next command."""
         lines = self.text.replace("\\\n", " ").splitlines()
         for line, after in zip(lines, [*lines[1:], ""], strict=True):
-            if self.language == "bash" or line.startswith("$ "):
-                if words := shlex.split(line.removeprefix("$ "), comments=True):
-                    yield words, after
+            shown = self.language == "bash" or line.startswith("$ ")
+            if shown and (words := shlex.split(line.removeprefix("$ "), comments=True)):
+                yield words, after
 
 
 def blocks(document: Path) -> list[Block]:
     text = document.read_text(encoding="utf-8")
     fences = re.finditer(r"(?:<!-- needs: ([^>]+) -->\n)?^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [
-        Block(text[: fence.start()].count("\n") + 1, fence[2], fence[3], fence[1] or "") for fence in fences
-    ]
+    return [Block(text[: fence.start()].count("\n") + 1, fence[2], fence[3], fence[1] or "") for fence in fences]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,8 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder, prefix in {"georgia": "E", "chapman_ningbo": "JS", "cpsc2018": "A", "ptbdb_cinc": "S"}.items():
         fake.cinc(root / folder, 40, prefix=prefix, seconds=4)
     fake.ludb(root / "ludb", 20)
+    two = [item.record_id for item in fake.folder(root / "two_hospitals", 20)][:2]
+    (root / "two_hospitals" / "artefacts.txt").write_text("\n".join(two), encoding="utf-8")
     (root / "our_hospital").mkdir()
     for number, patient, age, sex, kind in people(40):
         stated = {
@@ -111,7 +113,7 @@ def test_what_is_written_works(document: Path, place: Path, monkeypatch: pytest.
         if block.needs:
             continue
         try:
-            run(block, place / f"block_{number}.yaml")
+            run(block, place / f"block_{number}")
         except Exception as error:
             error.add_note(f"{document.relative_to(ROOT)}, line {block.line}")
             raise
@@ -122,12 +124,14 @@ def run(block: Block, unnamed: Path) -> None:
 
     Args:
         block: it.
-        unnamed: where a YAML block without a name is written.
+        unnamed: where a block without a name is written, without a suffix.
     """
     if block.language == "python":
-        exec(compile(block.text, "<block>", "exec"), {"__name__": "block"})
+        script = unnamed.with_suffix(".py")
+        script.write_text(block.text, encoding="utf-8")
+        runpy.run_path(str(script))
     elif block.language == "yaml":
-        check_yaml(block.text, unnamed)
+        check_yaml(block.text, unnamed.with_suffix(".yaml"))
     else:
         for words, after in block.commands():
             run_command(words, after)
