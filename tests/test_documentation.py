@@ -106,6 +106,7 @@ def place(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:lightning")  # of a Trainer of one's own
 @pytest.mark.parametrize("document", HOUSE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_written_works(document: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = ecg_lightning.compose
