@@ -81,6 +81,15 @@ def test_every_experiment_takes_a_step(name: str, root: Path, tmp_path: Path, mo
     )
 
 
+def test_archives_that_were_fetched_one_by_one_are_found_by_the_experiment_over_all() -> None:
+    roots = {
+        config.data.name: config.data.get("root")
+        for config in (compose(["--config", f"data/{name}"]) for name in names("data"))
+    }
+    everything = compose(["--config", "experiment/all_archives"]).data
+    assert {part.name: f"data/{part.root}" for part in everything.parts}.items() <= roots.items()
+
+
 STUDIES = sorted((Path(__file__).parents[1] / "experiments").glob("*/study*.yaml"))
 ARCHIVES = {"georgia": "E", "chapman_ningbo": "JS", "cpsc2018": "A", "cpsc2018_extra": "Q"}
 
