@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from ecg_lightning.config import compose as config
 from ecg_lightning.files import write_whole
 from ecg_lightning.sweep.command import ARGUMENT_MACROS, OTHER_MACROS, fit_arguments
-from ecg_lightning.sweep.figures import course, importance_bars, importances, parallel_coordinates
+from ecg_lightning.sweep.figures import course, importance_bars, parallel_coordinates
 from ecg_lightning.sweep.parameters import as_text
 from ecg_lightning.sweep.process import duration
 from ecg_lightning.sweep.table import Row, as_csv, rows
@@ -90,11 +90,14 @@ def page(trials: Trials, best: str | None) -> str:
     if best is not None:
         parts += ["<h2>Best configuration</h2>", f"<pre>{html.escape(best)}</pre>"]
     if done:
-        parts += ["<h2>Parallel coordinates</h2>", parallel_coordinates(sweep, found)]
-        shares = importances(trials)
-        parts.append("<h2>Importance</h2>")
-        parts.append(importance_bars(shares) if shares else "<p>It needs four finished trials that differ.</p>")
-        parts += ["<h2>Course of the search</h2>", course(sweep, found)]
+        parts += [
+            "<h2>Parallel coordinates</h2>",
+            parallel_coordinates(trials) or "<p>No parameter was varied.</p>",
+            "<h2>Importance</h2>",
+            importance_bars(trials) or "<p>It needs four finished trials that differ.</p>",
+            "<h2>Course of the search</h2>",
+            course(trials),
+        ]
     parts += ["<h2>Trials</h2>", _html_table(trials, found)]
     title = html.escape(f"Sweep {sweep.name}")
     body = "\n".join(parts)
