@@ -27,41 +27,57 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of the verb."""
-    words = _Parser("python -m ecg_lightning sweep", description="Search for the best experiment.", epilog=EPILOG)
-    words.add_argument(
+    arguments = _Parser("python -m ecg_lightning sweep", description="Search for the best experiment.", epilog=EPILOG)
+    arguments.add_argument(
         "file", metavar="FILE", help="a sweep file, by path or by name under conf/ (sweep/learning_rate)"
     )
-    words.add_argument("overrides", metavar="key=value", nargs="*", help="set for every trial")
-    words.add_argument(
-        "--workers", type=_natural, default=1, metavar="N", help="trials side by side; 0 watches only (default 1)"
+    arguments.add_argument(
+        "overrides", metavar="key=value", nargs="*", help="configuration that is set for every trial"
     )
-    words.add_argument(
+    arguments.add_argument(
+        "--workers",
+        type=_natural,
+        default=1,
+        metavar="N",
+        help="trials that run side by side; 0 only watches (default 1)",
+    )
+    arguments.add_argument(
         "--storage",
         metavar="URL",
         help="postgresql://… shared by machines, or a journal file (default DIR/study.journal)",
     )
-    words.add_argument("--name", help="of the study, its W&B group and its folder (default: the file's name)")
-    words.add_argument(
+    arguments.add_argument("--name", help="name of the study, its W&B group and its folder (default: the file's name)")
+    arguments.add_argument(
         "--dir", type=Path, metavar="DIR", help="where the trials' run folders go (default runs/sweeps/NAME)"
     )
-    words.add_argument(
+    arguments.add_argument(
         "--best", type=Path, metavar="FILE", help="the best configuration (default conf/experiment/NAME_best.yaml)"
     )
-    words.add_argument(
+    arguments.add_argument(
         "--gpus-per-run", type=float, metavar="N", help="1, 2, …, or 0.5 to put two trials on each GPU (default 1)"
     )
-    words.add_argument(
-        "--retries", type=_natural, default=2, metavar="N", help="of a trial whose machine died (default 2)"
+    arguments.add_argument(
+        "--retries",
+        type=_natural,
+        default=2,
+        metavar="N",
+        help="how often a trial is run again whose machine died (default 2)",
     )
-    words.add_argument(
-        "--heartbeat", type=float, default=15.0, metavar="S", help="seconds; after four missed ones a worker is dead"
+    arguments.add_argument(
+        "--heartbeat",
+        type=float,
+        default=15.0,
+        metavar="S",
+        help="seconds between signs of life (default 15); a worker that misses four is dead",
     )
-    words.add_argument("--retry-failed", action="store_true", help="run those again that failed by themselves")
-    words.add_argument("--seed", type=int, default=0, help="of random draws (default 0)")
-    words.add_argument("--dry-run", action="store_true", help="list the trials, time one, estimate the cost")
-    words.add_argument("--wandb", action="store_true", help="let W&B search: wandb sweep and wandb agent")
-    words.add_argument("--slurm", metavar="OPTIONS", help='submit --workers jobs instead: "partition=gpu,time=4:00:00"')
-    return words
+    arguments.add_argument("--retry-failed", action="store_true", help="run the failed trials again")
+    arguments.add_argument("--seed", type=int, default=0, help="seed of the random draws (default 0)")
+    arguments.add_argument("--dry-run", action="store_true", help="list the trials, time one, estimate the cost")
+    arguments.add_argument("--wandb", action="store_true", help="let W&B search: wandb sweep and wandb agent")
+    arguments.add_argument(
+        "--slurm", metavar="OPTIONS", help='submit --workers jobs instead: "partition=gpu,time=4:00:00"'
+    )
+    return arguments
 
 
 def sweep(arguments: Sequence[str]) -> int:
@@ -156,7 +172,7 @@ def _submit(definition: Sweep, options: argparse.Namespace, arguments: Sequence[
     open_study(
         definition, open_storage(options.storage or str(folder / "study.journal"))
     )  # a mistake is reported here, not in a job's log
-    words = _without(arguments, ("--slurm", "--workers"))
+    arguments = _without(arguments, ("--slurm", "--workers"))
     jobs = submit(
         sweep,
         [*words, "--workers", "1"],
