@@ -1,12 +1,12 @@
 """The command line: one verb a task. Heavy imports wait until a verb needs them."""
 
 import errno
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from ecg_lightning import __version__
 from ecg_lightning.errors import UserError
+from ecg_lightning.streams import open_streams
 
 VERBS = {
     "fit": "train a network, from scratch or from another run's weights",
@@ -64,28 +64,35 @@ def _command(verb: str) -> Callable[[Sequence[str]], int]:
 
 def run() -> None:
     """The program: a user's mistake is one message on stderr and status 2."""
+    streams = open_streams()
+    status = _status(sys.argv[1:])
+    sys.stdout.flush()
+    lost = streams[0].lost
+    if lost is not None:
+        print(f"ecg_lightning: what was printed is not complete: {lost.strerror}.", file=sys.stderr)
+    sys.stderr.flush()
+    sys.exit(status or (2 if lost else 0))
+
+
+def _status(arguments: Sequence[str]) -> int:
+    """Runs one verb; what stops it is said on stderr."""
     try:
-        status = main(sys.argv[1:])
-        sys.stdout.flush()
+        return main(arguments)
     except UserError as error:
         print(f"ecg_lightning: {error}", file=sys.stderr)
-        status = 2
+        return 2
     except KeyboardInterrupt:
         print("ecg_lightning: stopped.", file=sys.stderr)
-        status = 130
-    except BrokenPipeError:  # `… | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        return 130
     except OSError as error:
         print(f"ecg_lightning: {_of_the_machine(error)}", file=sys.stderr)
-        status = 2
-    sys.exit(status)
+        return 2
 
 
 def _of_the_machine(error: OSError) -> str:
-    """What a disk, a network or a permission was in the way of, and what to do."""
+    """What a disk, a network or a permission did not allow, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{error}. The disk is full; free some space and run the command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{error}. Choose a place where you may write, or mend its permissions."
-    return f"{error}. Mend that and run the command again."
+        return f"{error}. Choose a place where you may write, or change its permissions."
+    return f"{error}. Correct that and run the command again."

@@ -143,6 +143,7 @@ class Card:
         allow_leak: whether a leak was allowed, here or in an ancestor.
         parent: where the weights came from; None from scratch.
         seen: the number of recordings, the ancestors' too, that its list of fingerprints has.
+        ancestry_unknown: whether that list is not whole: recordings that it does not name trained it or an ancestor.
         thresholds: probabilities at and above which a term is positive; None for a term that was not learnt.
         calibration: from logits to probabilities.
         metrics: of the validation of this epoch; None where a number is not defined.
@@ -160,6 +161,7 @@ class Card:
     allow_leak: bool = False
     parent: Parent | None = None
     seen: int | None = None
+    ancestry_unknown: bool = False
     thresholds: list[float | None] = field(default_factory=list)
     calibration: Scaling = field(default_factory=lambda: Scaling([], []))
     metrics: dict[str, float | None] = field(default_factory=dict)

@@ -87,7 +87,9 @@ class Checkpoint:
         except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
             raise UserError(f"The network that {self.name} describes cannot be built: {_line(error)}") from error
         check_fits(network, self.state, self.name)
-        network.load_state_dict({name: tensor.clone() for name, tensor in self.state.items()}, assign=True)
+        # Whatever precision it was trained in, it predicts in float32.
+        state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
+        network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, assign=True)
         return network.eval()
 
     def module(self, trusted: str | None = None) -> "ECGModule":

@@ -4,14 +4,16 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from ecg_lightning.config.compose import NAMED, as_dict, compose
+from ecg_lightning.config.compose import NAMED, compose
 from ecg_lightning.config.schema import FIXED, SUPPLIED, signature_for
 from ecg_lightning.config.signatures import COMPUTED, REQUIRED, exports
+from ecg_lightning.config.written import as_written
+from ecg_lightning.ranges import Seed, describe
 
 SCALARS_HELP = {
-    "seed": ("int", "of weights, order, cuts and augmentation"),
-    "run_dir": ("str | None", "the run's folder; runs/<experiment>/<time> by default"),
-    "checkpoint_path": ("str | None", "go on with this run from its last.ckpt; `auto` goes on if there is one"),
+    "seed": (describe(Seed), "of weights, order, cuts and augmentation"),
+    "run_dir": ("text, or null", "the run's folder; runs/<experiment>/<time> by default"),
+    "checkpoint_path": ("text, or null", "go on with this run from its last.ckpt; `auto` goes on if there is one"),
 }
 
 
@@ -30,7 +32,7 @@ def show(verb: str, text: str, arguments: Sequence[str]) -> None:
 DOWNLOAD = """  --download          fetch the archive into data.root first, if it is public; goes on where it stopped
   --include PATTERNS  with --download: only these files; paths below the root or names of folders, joined by commas
   --exclude PATTERNS  with --download: not these
-  --base_url URL      with --download: another address of the same archive
+  --base-url URL      with --download: another address of the same archive
   --verify            compare every file of the packed store with its hash
 """
 USAGE = {
@@ -63,13 +65,13 @@ USAGE = {
   --tune FILE           on top of the small one's where training starts from the large archive's network
   --both true           also train on both archives at once
   --sizes LIST          numbers of the small archive's training recordings; `all` for every one
-  --seeds LIST          how many subsets and initialisations: one number, or one a size; as are
-  --epochs LIST           epochs of training from scratch, and
-  --tune_epochs LIST      of fine-tuning
-  --rates LIST            learning rates of training from scratch, and
-  --tune_rates LIST       of fine-tuning
-  --resamples N         of the bootstrap (1000)
-  --run_dir FOLDER      of the study; what is finished there is not done again, and several processes share the trainings
+  --seeds LIST          how many subsets and initialisations: one number for all sizes, or one number for each size
+  --epochs LIST         epochs of training from scratch: one number for all sizes, or one for each
+  --tune-epochs LIST    epochs of fine-tuning, likewise
+  --rates LIST          learning rates of training from scratch, likewise
+  --tune-rates LIST     learning rates of fine-tuning, likewise
+  --resamples N         resamples of the bootstrap (1000)
+  --run-dir FOLDER      folder of the study; what is finished there is not done again, and several processes share the trainings
   key=value             for every training; large.key=value, small.key=value or both.key=value for some
 """,
 }
@@ -77,7 +79,7 @@ USAGE = {
 
 def schema_text(arguments: Sequence[str]) -> str:
     """The keys of the composed configuration, group by group."""
-    values = as_dict(compose(arguments))
+    values = as_written(compose(arguments))
     lines = []
     for key, (kind, text) in SCALARS_HELP.items():
         lines += _entry(key, kind, None, text, values)
@@ -87,11 +89,11 @@ def schema_text(arguments: Sequence[str]) -> str:
         lines += ["", f"{group}: {signature.name} — {signature.summary}"]
         if group in NAMED:
             choices = f"one of {', '.join(exports(NAMED[group]))}, or my_package.my_module.MyClass"
-            lines += _entry("name", "str", REQUIRED, choices, given)
+            lines += _entry("name", "text", REQUIRED, choices, given)
         for argument in signature.arguments.values():
             if argument.name not in SUPPLIED.get(group, ()):
                 doc = argument.doc if group != "trainer" else argument.doc.partition(". ")[0]
-                lines += _entry(argument.name, argument.annotation, argument.default, doc, given)
+                lines += _entry(argument.name, describe(argument.hint), argument.default, doc, given)
     return "\n".join(lines)
 
 
@@ -100,5 +102,5 @@ def _entry(key: str, kind: str, default: Any, text: str, given: dict[str, Any]) 
         value = f"[{given[key]}]"
     else:
         value = {id(REQUIRED): "required", id(COMPUTED): "computed"}.get(id(default), str(default))
-    head = f"  {key}: {kind} = {value}"
+    head = f"  {key} = {value}  ({kind})"
     return [head, *textwrap.wrap(text, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ecg_lightning.commands.words import split_words
 from ecg_lightning.config.compose import NAMED
 from ecg_lightning.config.signatures import exports, signature_of
+from ecg_lightning.ranges import describe
 
 
 def models(arguments: Sequence[str]) -> int:
@@ -15,5 +16,5 @@ def models(arguments: Sequence[str]) -> int:
         print(f"{name}: {signature.summary}")
         for argument in signature.arguments.values():
             if argument.name != "terms":
-                print(f"  {argument.name}: {argument.annotation} = {argument.default}")
+                print(f"  {argument.name} = {argument.default}  ({describe(argument.hint)})")
     return 0

@@ -2,59 +2,31 @@
 
 import argparse
 import csv
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictor import Predictor
-from ecg_lightning.records import RecordError, read_record
-from ecg_lightning.records.leads import lead_name
-from ecg_lightning.records.read import SUFFIXES
+from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.records.find import find_records
+from ecg_lightning.records.record import readable
 
-
-def find_records(paths: Sequence[str]) -> Iterator[Path]:
-    """The recordings that files and folders name; a WFDB record is named once, by its header, and a folder's tables never.
-
-    Raises:
-        UserError: for a path that is not there, or a folder without recordings.
-    """
-    for name in paths:
-        path = Path(name)
-        if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            headed = {file.with_suffix("") for file in files if file.suffix == ".hea"}
-            files = [file for file in files if file.suffix == ".hea" or file.with_suffix("") not in headed]
-            tables = [file for file in files if file.suffix.lower() == ".csv" and _is_table(file)]
-            if tables:
-                print(f"Passed over, since no column is a lead: {', '.join(map(str, tables))}", file=sys.stderr)
-            if len(tables) == len(files):
-                raise UserError(f"There is no recording in the folder '{name}' ({', '.join(SUFFIXES)}).")
-            yield from (file for file in files if file not in tables)
-        elif path.is_file() or path.with_suffix(".hea").is_file():
-            yield path
-        else:
-            raise UserError(f"There is no file or folder '{name}'.")
-
-
-def _is_table(path: Path) -> bool:
-    """Whether a CSV file begins with names of columns of which none is a lead's: a list of recordings, or predictions."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            first = file.readline()
-    except OSError:  # it is read again, and then listed as unreadable
-        return False
-    cells = [cell.strip(' "\r\n') for cell in re.split(r"[,;\t]", first)]
-    leads = (lead_name(re.split(r"\s*[\[(]|[\s_]+[munµμ]V$", cell)[0]) for cell in cells)
-    return not any(re.match(r"[-+.\d]", cell) for cell in cells) and any(cells) and not any(leads)
+Failed = list[tuple[str, str]]
+"""Names of recordings that could not be predicted, with the reasons."""
+NOT_FINITE = "no finite output: the network's numbers are infinite or none"
 
 
 def predict(arguments: Sequence[str]) -> int:
-    """The verb: writes one row a recording, lists what could not be read, and says how many there were of each."""
+    """The verb: writes one row a recording, lists what could not be predicted, and says how many there were of each.
+
+    Returns:
+        1 where a recording could not be predicted, else 0.
+    """
     options = _options(arguments)
     output = Path(options.output)
     if output.is_dir():
@@ -62,44 +34,80 @@ def predict(arguments: Sequence[str]) -> int:
     if options.batch_size < 1:
         raise UserError(f"predict: --batch-size {options.batch_size} must be at least 1.")
     output.parent.mkdir(parents=True, exist_ok=True)
-    files = list(dict.fromkeys(find_records(options.paths)))
+    files = find_records(options.paths)
     predictor = Predictor(options.checkpoint, trusted=options.model)
-    errors = output.with_suffix(".errors.csv")
-    leads = options.leads.split(",") if options.leads else None
+    if predictor.not_learnt:
+        print(f"Not learnt, and so not predicted: {', '.join(predictor.not_learnt)}.", file=sys.stderr)
+    failed: Failed = []
     partial = output.with_name(output.name + ".part")
-    failed: list[tuple[str, str]] = []
     with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["record", *predictor.terms, "positive", "quality"])
-        for paths in _chunks(files, options.batch_size):
-            names, records = [], []
-            for path in paths:
-                try:
-                    records.append(read_record(path, sampling_rate=options.rate, unit=options.unit, leads=leads))
-                    names.append(str(path))
-                except RecordError as error:
-                    failed.append((str(path), str(error)))
-                except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the rest is still predicted
-                    failed.append((str(path), f"{type(error).__name__}: {error}"))
-            plain = predictor.probabilities(records) if records else np.empty((0, len(predictor.terms)))
-            shown = predictor.probabilities(records, calibrated=True) if records and options.calibrated else plain
-            for name, record, values, raw in zip(names, records, shown, plain, strict=True):
-                positive, flags = "|".join(predictor.positive(raw)), "|".join(record.quality)
-                writer.writerow([name, *(f"{value:.6f}" for value in values), positive, flags])
+        for first in range(0, len(files), options.batch_size):
+            records = list(_read(files[first : first + options.batch_size], options, failed))
+            for name, record, values, positive in _predicted(predictor, records, options.calibrated, failed):
+                row = [name, *(f"{value:.6f}" for value in values), "|".join(positive), "|".join(record.quality)]
+                writer.writerow(row)
     partial.replace(output)
-    errors.unlink(missing_ok=True)
+    _list_failed(output.with_suffix(".errors.csv"), failed, options.checkpoint, len(files))
     print(f"{len(files) - len(failed)} of {len(files)} recordings predicted → {output}")
-    if failed:
-        with errors.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("record", "reason"), *failed])
-        print(
-            f"{len(failed)} could not be read, see {errors}; the first: {failed[0][0]}: {failed[0][1]}", file=sys.stderr
-        )
     return 1 if failed else 0
 
 
-def _chunks(files: list[Path], size: int) -> Iterator[list[Path]]:
-    yield from (files[first : first + size] for first in range(0, len(files), size))
+def _read(files: Sequence[Path], options: argparse.Namespace, failed: Failed) -> Iterator[tuple[str, Record]]:
+    """The recordings of some files, each with its name; those that cannot be read join the failed ones."""
+    leads = options.leads.split(",") if options.leads else None
+    for file in files:
+        name = readable(file)
+        try:
+            yield name, read_record(file, sampling_rate=options.rate, unit=options.unit, leads=leads)
+        except RecordError as error:
+            failed.append((name, str(error)))
+        except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the rest is still predicted
+            failed.append((name, f"{type(error).__name__}: {error}"))
+
+
+def _predicted(
+    predictor: Predictor, records: Sequence[tuple[str, Record]], calibrated: bool, failed: Failed
+) -> Iterator[tuple[str, Record, NDArray[np.float64], list[str]]]:
+    """Name, recording, probabilities as shown, and positive terms of each recording that the network answers with numbers."""
+    if not records:
+        return
+    try:
+        logits = predictor.logits([record for _, record in records])
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is one recording's, unless each one has it
+        if len(records) == 1:
+            failed.append((records[0][0], f"{type(error).__name__}: {error}"))
+        else:
+            for each in records:
+                yield from _predicted(predictor, [each], calibrated, failed)
+        return
+    plain = predictor.from_logits(logits)
+    shown = predictor.from_logits(logits, calibrated)
+    for (name, record), numbers, raw, values in zip(records, logits, plain, shown, strict=True):
+        if np.isfinite(numbers).all():
+            yield name, record, values, predictor.positive(raw)
+        else:
+            failed.append((name, NOT_FINITE))
+
+
+def _list_failed(errors: Path, failed: Failed, checkpoint: str, count: int) -> None:
+    """Writes the list of what could not be predicted, or removes that of an earlier call, and says it on stderr."""
+    errors.unlink(missing_ok=True)
+    if not failed:
+        return
+    with errors.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        csv.writer(file).writerows([("record", "reason"), *failed])
+    print(
+        f"{len(failed)} could not be predicted, see {errors}; the first: {failed[0][0]}: {failed[0][1]}",
+        file=sys.stderr,
+    )
+    if sum(reason == NOT_FINITE for _, reason in failed) == count:
+        print(
+            f"The network gives no finite number for any recording: the weights of '{checkpoint}' are damaged. Fetch it "
+            "again, or train and publish it anew.",
+            file=sys.stderr,
+        )
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -12,14 +12,14 @@ import numpy as np
 
 from ecg_lightning.config.compose import compose, split_arguments
 from ecg_lightning.config.schema import build, check, check_paths
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
+from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 from ecg_lightning.training import leak
 
-OPTIONS = ("include", "exclude", "base_url")
+OPTIONS = ("include", "exclude", "base-url")
 """Of ``--download``; the other words are the configuration's."""
 
 
@@ -27,7 +27,10 @@ def prepare(arguments: Sequence[str]) -> int:
     """The verb: ``prepare --config data/ptbxl data.root=…``, with ``--download`` and its options where it is to be fetched.
 
     The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
-    and ``base_url`` (another address of the same archive). ``--verify`` compares what is packed with its hashes.
+    and ``base-url`` (another address of the same archive). ``--verify`` compares what is packed with its hashes.
+
+    Returns:
+        1 where every recording of a source was set aside, else 0.
     """
     return stoppable(lambda: _prepare(arguments))
 
@@ -43,17 +46,22 @@ def _prepare(arguments: Sequence[str]) -> int:
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    data.prepare_data()
+    status = 0
     for part in data.sources.values():
-        if verify:
-            part.store.verify()
-        report(part)
+        try:
+            if verify:
+                part.store.verify()
+            report(part)
+        except NothingReadable as error:
+            print(error, file=sys.stderr)
+            status = 1
+            continue
         if verify:
             print(f"Every file of {part.store.path} is as it was packed.")
-    if len(data.sources) > 1:
+    if len(data.sources) > 1 and not status:
         report(data)
         print(*leak.within(data), sep="\n")
-    return 0
+    return status
 
 
 def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -72,9 +80,9 @@ def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
     parts = list(data.sources.values())
     if len(parts) > 1:  # without a hospital's own, and simulated ones
         parts = [part for part in parts if part.source in catalogue()]
-    if len(parts) > 1 and "base_url" in options:
+    if len(parts) > 1 and "base-url" in options:
         raise UserError(
-            f"base_url: of which of the archives {', '.join(part.source for part in parts)}? Fetch that one by itself first, "
+            f"--base-url: of which of the archives {', '.join(part.source for part in parts)}? Fetch that one by itself first, "
             "with a configuration of its own (conf/data)."
         )
     for part in parts:
@@ -82,7 +90,7 @@ def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
         if part.root is None:
             raise UserError(f"data.root of {part.source} is missing: the folder that --download fills.")
         root = Path(part.root).expanduser()
-        download(part.source, root, base_url=options.get("base_url"), include=include, exclude=exclude)
+        download(part.source, root, base_url=options.get("base-url"), include=include, exclude=exclude)
 
 
 def report(data: ECGDataModule) -> None:

@@ -1,7 +1,7 @@
 """An experiment's configuration: files, each over its own ``defaults:``, and ``key=value`` overrides, merged from left to right."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from ecg_lightning.config.environment import first_line, settle
+from ecg_lightning.config.paths import expanded
+from ecg_lightning.config.yaml_file import read_yaml
 from ecg_lightning.errors import UserError
 
 NAMED = {"data": "ecg_lightning.datamodules", "model": "ecg_lightning.modules"}
@@ -31,13 +34,17 @@ def find_config(name: str) -> Path:
         UserError: naming the nearest shipped files.
     """
     folder = conf_folder()
+    if not name or "\0" in name:
+        raise UserError(f"--config needs the path or the name of a file; it was {name!a}.")
     tried = [
-        Path(name),
+        expanded(name, "--config"),
         *(folder / f"{part}{end}" for part in (name, name.removeprefix("conf/")) for end in ("", ".yaml")),
     ]
     for path in tried:
         if path.is_file():
             return path
+    if tried[0].is_dir():
+        raise UserError(f"--config: '{name}' is a folder. Give the path of a file in it.")
     shipped = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
     near = difflib.get_close_matches(name.removeprefix("conf/").removesuffix(".yaml"), shipped, n=3, cutoff=0.5)
     hint = f"Did you mean: {', '.join(near)}?" if near else f"Shipped with the package: {', '.join(shipped)}."
@@ -69,7 +76,7 @@ def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictCo
 
 
 def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
-    """What is wrong where a list lies over a mapping, or the reverse; "" where that is nowhere so."""
+    """What is wrong where a list lies over a mapping, or the reverse; empty where nothing is."""
     for key in map(str, layer):
         # The nodes themselves: to read a value would resolve an interpolation, which later layers may complete.
         old, new = base._get_node(key), layer._get_node(key)
@@ -84,22 +91,27 @@ def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
     return ""
 
 
-def load(path: Path) -> DictConfig:
+def load(path: Path, above: tuple[Path, ...] = ()) -> DictConfig:
     """One file over the files that its ``defaults:`` lists, each relative to it.
 
+    Args:
+        path: of the file.
+        above: the files whose defaults lead to this one.
+
     Raises:
-        UserError: where the file is not a YAML mapping, or a default is not there.
+        UserError: where the file is not a YAML mapping, a default is not there, or defaults lead back to a file.
     """
-    try:
-        layer = OmegaConf.load(path)
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(layer, DictConfig):
-        raise UserError(f"{path} must be a mapping of keys to values.")
+    if path.resolve() in above:
+        circle = " → ".join(file.name for file in (*above[above.index(path.resolve()) :], path))
+        raise UserError(f"{above[-1]}: its defaults lead back to {path.name}, without end: {circle}.")
+    layer = read_yaml(path)
+    defaults = layer.pop("defaults", ListConfig([]))
+    if not isinstance(defaults, ListConfig) or not all(isinstance(name, str) for name in defaults):
+        raise UserError(f"{path}: defaults must be a list of files, for example [../default.yaml]; it is {defaults}.")
     config = OmegaConf.create()
-    for name in layer.pop("defaults", []):
-        near = path.parent / name
-        config = merge(config, load(near if near.is_file() else find_config(name)))
+    for name in defaults:
+        near = path.parent / expanded(name, f"{path}: defaults")
+        config = merge(config, load(near if near.is_file() else find_config(name), (*above, path.resolve())))
     return merge(config, layer)
 
 
@@ -124,8 +136,9 @@ def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
 def compose(arguments: Iterable[str]) -> DictConfig:
     """The configuration of a command line: ``--config`` files and overrides, from left to right.
 
-    Without any ``--config``, ``conf/default.yaml`` is the start. Interpolations are resolved at the end, so that they
-    see later overrides.
+    Without any ``--config``, ``conf/default.yaml`` is the start. References between keys (``${data.root}``) are resolved
+    at the end, so that they see later overrides. What comes from the environment (``${oc.env:NAME}``) stays as it is
+    written, and is resolved whenever it is read.
 
     Raises:
         UserError: for a missing file, a malformed override or an interpolation that leads nowhere.
@@ -143,10 +156,7 @@ def compose(arguments: Iterable[str]) -> DictConfig:
             for path in {key for key, _ in overrides}.intersection(REPLACED):
                 OmegaConf.update(config, path, None, merge=False)
             config = merge(config, _overrides(overrides), from_file=False)
-    try:
-        OmegaConf.resolve(config)
-    except OmegaConfBaseException as error:
-        raise UserError(f"An interpolation cannot be resolved: {_first_line(error)}") from error
+    settle(config)
     return config
 
 
@@ -156,20 +166,25 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
         try:
             one = OmegaConf.from_dotlist([f"{key}={value}"])
             layer = merge(layer, one, from_file=False)
-        except (YAMLError, OmegaConfBaseException) as error:
-            raise UserError(f"The override '{key}={value}' cannot be read: {_first_line(error)}") from error
+        except (YAMLError, OmegaConfBaseException, ValueError) as error:
+            raise UserError(f"The override '{key}={value}' cannot be read: {first_line(error)}") from error
+        except RecursionError as error:
+            raise UserError(f"The override of '{key}' is nested too deeply.") from error
     return layer
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
-
-
 def as_dict(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain dicts and lists."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    """The configuration as plain dicts and lists, with the values of the environment: for what is built from it."""
+    return {str(key): value for key, value in plain(config).items()}
+
+
+def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Some part of a configuration as plain dicts and lists."""
+    if not isinstance(values, DictConfig):
+        return dict(values)
+    container = OmegaConf.to_container(values, resolve=True)
+    assert isinstance(container, dict)
+    return container
 
 
 def with_run_config(arguments: Sequence[str]) -> list[str]:
@@ -183,7 +198,7 @@ def with_run_config(arguments: Sequence[str]) -> list[str]:
     """
     pairs = split_arguments(arguments)
     run_dir = dict(pairs).get("run_dir")
-    path = Path(run_dir or ".") / "config.yaml"
+    path = expanded(run_dir or ".", "run_dir") / "config.yaml"
     if run_dir is None or any(key == "config" for key, _ in pairs) or not path.is_file():
         return list(arguments)
     config = load(path)

@@ -6,19 +6,21 @@ that its group builds.
 ``check`` compares every key and type with the signatures, without importing the constructors. ``build`` makes one object.
 """
 
-import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import field, make_dataclass
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Literal, Optional, Union
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
-from ecg_lightning.config.compose import NAMED
+from ecg_lightning.config import relations
+from ecg_lightning.config.compose import NAMED, plain
+from ecg_lightning.config.paths import check_paths
 from ecg_lightning.config.signatures import REQUIRED, Signature, exports, signature_of
+from ecg_lightning.config.written import check_written
 from ecg_lightning.errors import UserError, suggest
+from ecg_lightning.ranges import Misfit, Seed, fit
+
+__all__ = ["arguments_for", "build", "check", "check_paths", "signature_for"]
 
 FIXED = {
     "optim": ("ecg_lightning.modules.optim", "Optim"),
@@ -29,7 +31,9 @@ FIXED = {
 """Groups that always configure the same class."""
 KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
 """What a class that a group's ``name`` chooses is a subclass of."""
-SCALARS = {"seed": int, "run_dir": str, "checkpoint_path": str}
+AUGMENT = ("ecg_lightning.transforms.augment", "Augment")
+"""What `data.augment` configures."""
+SCALARS: dict[str, Any] = {"seed": Seed | None, "run_dir": str | None, "checkpoint_path": str | None}
 KEYS = ("seed", "data", "model", "optim", "finetune", "trainer", "logger", "run_dir", "checkpoint_path")
 SUPPLIED = {
     "data": {"seed"},
@@ -37,7 +41,6 @@ SUPPLIED = {
     "trainer": {"callbacks", "logger", "default_root_dir", "plugins", "use_distributed_sampler"},
 }
 """Arguments that the framework passes itself."""
-_TYPES = {"Any": Any, "Optional": Optional, "Union": Union, "Literal": Literal, "Sequence": list, "Path": str}
 
 
 def signature_for(group: str, values: Mapping[str, Any]) -> Signature:
@@ -59,53 +62,48 @@ def signature_for(group: str, values: Mapping[str, Any]) -> Signature:
     raise UserError(f"{group}.name: there is no '{name}'. {suggest(str(name), offered)}{_choices(offered)}")
 
 
-def schema(signature: Signature, supplied: Iterable[str] = ()) -> DictConfig:
-    """A structured config of a constructor: its arguments, their types, their defaults."""
-    fields = []
-    for argument in signature.arguments.values():
-        if argument.name in supplied:
-            continue
-        hint = _hint(argument.annotation)
-        # A default stays with the constructor: only keys that were given are passed on.
-        fields.append((argument.name, hint, field(default="???")))
-    config: DictConfig = OmegaConf.structured(make_dataclass(signature.name, fields))
-    return config
-
-
-def arguments_for(group: str, values: Mapping[str, Any], supplied: Iterable[str] = ()) -> dict[str, Any]:
+def arguments_for(
+    group: str, values: Mapping[str, Any], supplied: Iterable[str] = (), place: str | None = None
+) -> dict[str, Any]:
     """The given values of one group, converted to the constructor's types.
 
+    Args:
+        group: of the configuration; a part of a mix is one of ``data``.
+        values: what is given for it.
+        supplied: arguments that the framework passes itself.
+        place: what a message calls the group, where it is not its name.
+
     Raises:
-        UserError: for an unknown key (with a suggestion), a wrong type, or a required argument that is missing.
+        UserError: for an unknown key (with a suggestion), a value of a wrong type or outside its range, or a required
+            argument that is missing.
     """
-    supplied = {*supplied, *SUPPLIED.get(group, ())}
+    supplied, place = {*supplied, *SUPPLIED.get(group, ())}, place or group
     signature = signature_for(group, values)
-    given = {key: value for key, value in values.items() if not (key == "name" and group in NAMED)}
+    given = {key: value for key, value in plain(values).items() if not (key == "name" and group in NAMED)}
+    fitted = fit_all(signature, given, place, supplied)
+    for argument in signature.arguments.values():
+        if argument.default is REQUIRED and argument.name not in {*given, *supplied}:
+            text = f": {argument.doc}" if argument.doc else ""
+            raise UserError(f"{place}.{argument.name} is required by '{signature.name}'{text}")
+    return fitted
+
+
+def fit_all(signature: Signature, given: Mapping[str, Any], place: str, supplied: Iterable[str] = ()) -> dict[str, Any]:
+    """Each given value as its argument's type has it.
+
+    Raises:
+        UserError: for the first key that is no argument, or value that does not fit.
+    """
     known = [name for name in signature.arguments if name not in supplied]
     for key in given:
         if key not in known:
             raise UserError(
-                f"{group}: Key '{key}' not in '{signature.name}'. {suggest(key, known)}{_choices(known, 'Keys')}"
+                f"{place}: Key '{key}' not in '{signature.name}'. {suggest(str(key), known)}{_choices(known, 'Keys')}"
             )
-    config = schema(signature, supplied)
-    for key, value in given.items():
-        try:
-            with warnings.catch_warnings():
-                # OmegaConf warns of every conversion: 3 for a float is meant, "4" for an int is not.
-                warnings.simplefilter("error" if isinstance(value, str) else "ignore", FutureWarning)
-                config[key] = value
-        except (OmegaConfBaseException, FutureWarning) as error:
-            wanted = signature.arguments[key].annotation
-            raise UserError(
-                f"{group}.{key}: {value!r} does not fit the type '{wanted}' of '{signature.name}'."
-            ) from error
-    for argument in signature.arguments.values():
-        if argument.default is REQUIRED and argument.name in known and argument.name not in given:
-            text = f": {argument.doc}" if argument.doc else ""
-            raise UserError(f"{group}.{argument.name} is required by '{signature.name}'{text}")
-    plain = OmegaConf.to_container(config)
-    assert isinstance(plain, dict)
-    return {str(key): plain[key] for key in given}
+    try:
+        return {key: fit(value, signature.arguments[key].hint, f"{place}.{key}") for key, value in given.items()}
+    except Misfit as error:
+        raise UserError(str(error)) from error
 
 
 def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None:
@@ -123,10 +121,12 @@ def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None
             raise UserError(
                 f"Key '{key}' is not one of the configuration's. {suggest(key, KEYS)}{_choices(KEYS, 'Keys')}"
             )
+    check_written(config)
     for key, kind in SCALARS.items():
-        value = config.get(key)
-        if value is not None and not isinstance(value, kind):
-            raise UserError(f"{key}: {value!r} does not fit the type '{kind.__name__}'.")
+        try:
+            fit(config.get(key), kind, key)
+        except Misfit as error:
+            raise UserError(str(error)) from error
     for group in (*NAMED, *FIXED):
         values = config.get(group)
         if values is None and group not in needed:
@@ -138,7 +138,28 @@ def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None
             )
         if not isinstance(values, DictConfig):
             raise UserError(f"The group '{group}' must be a mapping of keys to values, for example {group}.name=….")
-        arguments_for(group, values)
+        check_related(group, values, arguments_for(group, values))
+
+
+def check_related(group: str, values: Mapping[str, Any], fitted: Mapping[str, Any], place: str | None = None) -> None:
+    """Compares the values of a group with each other, and those that have parts of their own with the parts' types.
+
+    Raises:
+        UserError: for the first thing that is wrong.
+    """
+    place = place or group
+    if group == "finetune":
+        relations.check_schedule(fitted)
+    if group != "data":
+        return
+    signature = signature_for(group, values)
+    defaults = {argument.name: argument.default for argument in signature.arguments.values()}
+    relations.check_source(defaults | dict(fitted), place)
+    if "augment" in fitted and "augment" in defaults:
+        fit_all(signature_of(*AUGMENT), fitted["augment"], f"{place}.augment")
+    for number, part in enumerate(fitted.get("parts", ())):
+        where = f"{place}.parts[{number}]"
+        check_related("data", part, arguments_for("data", part, place=where), where)
 
 
 def build(group: str, values: Mapping[str, Any], **supplied: Any) -> Any:
@@ -150,6 +171,8 @@ def build(group: str, values: Mapping[str, Any], **supplied: Any) -> Any:
     constructor = _constructor(group, values)
     try:
         return constructor(**arguments, **supplied)
+    except Misfit as error:
+        raise UserError(f"{group}.{error}") from error
     except ValueError as error:  # a value that only the constructor knows to be wrong
         raise UserError(f"{group}: {error}") from error
 
@@ -197,29 +220,5 @@ def _class(module: str, name: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def check_paths(config: DictConfig) -> None:
-    """Refuses a data folder that is not there before anything heavy is imported.
-
-    Raises:
-        UserError: naming the folder.
-    """
-    root = OmegaConf.select(config, "data.root")
-    if isinstance(root, str) and not Path(root).expanduser().is_dir():
-        raise UserError(
-            f"data.root: there is no folder '{root}'. It should be the archive's folder as distributed; "
-            "`prepare --download` fetches a public one."
-        )
-
-
 def _choices(names: Iterable[str], what: str = "Choices") -> str:
     return f"{what}: {', '.join(names)}."
-
-
-def _hint(annotation: str) -> Any:
-    """The type of an annotation where OmegaConf can check it, else Any."""
-    try:
-        hint = eval(annotation, dict(_TYPES))  # the source of an installed class, not the user's text
-        OmegaConf.structured(make_dataclass("Probe", [("value", hint, field(default="???"))]))
-    except (NameError, TypeError, AttributeError, OmegaConfBaseException):
-        return Any
-    return hint

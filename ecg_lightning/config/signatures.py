@@ -6,6 +6,7 @@ syntax tree of its file: the arguments of its ``__init__``, or its fields where 
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ecg_lightning.config.annotations import assigned, expand, hint_of
 from ecg_lightning.errors import UserError
 
 REQUIRED = object()
@@ -23,12 +25,17 @@ COMPUTED = object()
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a constructor: its name, annotation as written, default, and line of documentation."""
+    """One argument of a constructor: its name, annotation with aliases expanded, default, and line of documentation."""
 
     name: str
     annotation: str
     default: Any
     doc: str = ""
+
+    @property
+    def hint(self) -> Any:
+        """The type that the annotation says."""
+        return hint_of(self.annotation)
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,20 @@ def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
             yield from _lineage(found[0], base.id)
 
 
+def _alias(module: str, name: str) -> tuple[str, ast.expr] | None:
+    """The module and the expression that define an alias of a type, followed through imports; None for anything else."""
+    if module.partition(".")[0] in sys.stdlib_module_names:  # whose names stand for themselves
+        return None
+    try:
+        expression = assigned(_tree(module).body, name)
+        origin = _imports(module).get(name)
+    except UserError:  # its source is not within reach
+        return None
+    if expression is not None:
+        return module, expression
+    return _alias(origin, name) if origin and origin != module else None
+
+
 def _default(node: ast.expr | None) -> Any:
     if node is None:
         return REQUIRED
@@ -160,15 +181,15 @@ def _is_dataclass(node: ast.ClassDef) -> bool:
 
 
 def _fields(lineage: list[tuple[str, ast.ClassDef]]) -> Iterator[tuple[str, str, Any]]:
-    for _, node in reversed(lineage):
+    for module, node in reversed(lineage):
         for line in node.body if _is_dataclass(node) else []:
-            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-                annotation = ast.unparse(line.annotation)
-                if not annotation.startswith("ClassVar") and "init=False" not in ast.unparse(line):
-                    yield line.target.id, annotation, _default(line.value)
+            if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)):
+                continue
+            if "ClassVar" not in ast.unparse(line.annotation) and "init=False" not in ast.unparse(line):
+                yield line.target.id, expand(line.annotation, module, _alias), _default(line.value)
 
 
-def _parameters(node: ast.FunctionDef) -> Iterator[tuple[str, str, Any]]:
+def _parameters(node: ast.FunctionDef, module: str) -> Iterator[tuple[str, str, Any]]:
     positional = [*node.args.posonlyargs, *node.args.args][1:]
     padding: list[ast.expr | None] = [None] * (len(positional) - len(node.args.defaults))
     pairs = [
@@ -176,7 +197,8 @@ def _parameters(node: ast.FunctionDef) -> Iterator[tuple[str, str, Any]]:
         *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True),
     ]
     for argument, default in pairs:
-        yield argument.arg, ast.unparse(argument.annotation) if argument.annotation else "Any", _default(default)
+        annotation = expand(argument.annotation, module, _alias) if argument.annotation else "Any"
+        yield argument.arg, annotation, _default(default)
 
 
 def _architecture(lineage: list[tuple[str, ast.ClassDef]]) -> tuple[str, str] | None:
@@ -210,11 +232,11 @@ def signature_of(module: str, name: str) -> Signature:
     if _is_dataclass(own):
         found = _fields(lineage)
     else:
-        for _, node in lineage:
+        for origin, node in lineage:
             init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
             if init is not None:
                 docs |= _documented(ast.get_docstring(init))
-                found = _parameters(init)
+                found = _parameters(init, origin)
                 break
     arguments = {key: Argument(key, annotation, value, docs.get(key, "")) for key, annotation, value in found}
     summary = (ast.get_docstring(own) or "").partition("\n")[0]

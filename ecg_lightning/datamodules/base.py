@@ -1,10 +1,11 @@
 """What every source shares: packing, label space, split by patient, batches, and their preparation on the device."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
@@ -14,19 +15,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ecg_lightning.config.relations import check_source
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
+from ecg_lightning.datamodules.rows import CheckedReader
 from ecg_lightning.datamodules.splits import FOLDS, folds
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, annotated_by, translate
+from ecg_lightning.ranges import (
+    Between,
+    Folds,
+    Hertz,
+    Items,
+    Leads,
+    Misfit,
+    Processes,
+    Records,
+    SamplingRate,
+    Seconds,
+    Seed,
+    check_fields,
+)
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.store.pack import Reader, key_of, pack
 from ecg_lightning.store.source_files import look_at
 from ecg_lightning.transforms import Augment, Preprocess
-from ecg_lightning.transforms.filters import check_band
 from ecg_lightning.transforms.signal import Normalisation
 
 SPLITS = ("train", "val", "test")
+
+
+class NothingReadable(UserError):
+    """A source of which every recording was set aside."""
 
 
 class Statements(NamedTuple):
@@ -69,37 +89,36 @@ class ECGDataModule(pl.LightningDataModule):
 
     root: str | None = None
     label_space: list[str] | str = "paper7"
-    sampling_rate: int = 100
-    seconds: float = 10.0
-    batch_size: int = 32
-    num_workers: int = 0
+    sampling_rate: SamplingRate = 100
+    seconds: Seconds = 10.0
+    batch_size: Annotated[int, Between(1, 65_536)] = 32
+    num_workers: Annotated[int, Between(0, 1024)] = 0
     normalisation: Normalisation = "zscore"
-    band: list[float | None] | None = None
-    leads: list[str] | None = None
-    augment: dict[str, float] = field(default_factory=dict)
-    val_folds: list[int] = field(default_factory=lambda: [9])
-    test_folds: list[int] = field(default_factory=lambda: [10])
-    train_records: int | None = None
-    subset_seed: int = 0
+    band: Annotated[list[Hertz | None], Items(2, 2)] | None = None
+    leads: Leads | None = None
+    augment: dict[str, Annotated[float, Between(0, 3600)]] = field(default_factory=dict)
+    val_folds: Folds = field(default_factory=lambda: [9])
+    test_folds: Folds = field(default_factory=lambda: [10])
+    train_records: Records | None = None
+    subset_seed: Seed = 0
     allow_leak: bool = False
-    seed: int = 0
+    seed: Seed = 0
     store_dir: str | None = None
-    pack_workers: int | None = None
+    pack_workers: Processes | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
+        try:
+            check_fields(self)
+        except Misfit as error:
+            raise UserError(f"data.{error}") from error
         low, high = self.band or (None, None)
-        check_band(low, high, self.sampling_rate)
         self.space = LabelSpace.load(self.label_space)
         self.preprocess = Preprocess(
             normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
         )
         self.augmentation = Augment.from_dict(self.augment)
-        for name in ("val_folds", "test_folds"):
-            if strange := [fold for fold in getattr(self, name) if not 1 <= fold <= FOLDS]:
-                raise UserError(f"data.{name}: there is no fold {strange[0]}; folds are numbered 1 to {FOLDS}.")
-        if overlap := {*self.val_folds} & {*self.test_folds}:
-            raise UserError(f"data.val_folds and data.test_folds share {sorted(overlap)}: a fold is on one side only.")
+        check_source(vars(self), "data")
 
     # What a source defines -------------------------------------------------------------------------------------------
 
@@ -117,6 +136,10 @@ class ECGDataModule(pl.LightningDataModule):
     def options(self) -> dict[str, Any]:
         """Options of the reader that change what is packed."""
         return {}
+
+    def reads_outside_root(self) -> bool:
+        """Whether the table may name files outside root."""
+        return False
 
     def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
         """The signal files of the table, whose sizes and times are part of the store's key."""
@@ -188,12 +211,25 @@ class ECGDataModule(pl.LightningDataModule):
         key = key_of(self.source, table, files, options)
         path = store_root(self.store_dir) / f"{self.source}-{self.sampling_rate}hz-{key}"
         facts = {"source": self.source, "options": options}
-        return pack(path, table, self.reader(), self.sampling_rate, facts, self.pack_workers, files)
+        reader = CheckedReader(self.reader(), self.reads_outside_root())
+        return pack(path, table, reader, self.sampling_rate, facts, self.pack_workers, files)
 
     @cached_property
     def store(self) -> Store:
-        """The packed source."""
-        return self.pack()
+        """The packed source.
+
+        Raises:
+            NothingReadable: where every recording was set aside.
+        """
+        store = self.pack()
+        if not len(store):
+            reasons = Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"])
+            listed = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(5))
+            raise NothingReadable(
+                f"{self.source}: none of its {len(store.rejected):,} recordings could be read: {listed}. Are the signal "
+                f"files in data.root '{self.root}'? Each one's reason is in {store.path / 'rejected.csv'}."
+            )
+        return store
 
     @cached_property
     def targets(self) -> NDArray[np.float32]:

@@ -10,13 +10,18 @@ from typing import ClassVar
 import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import checked_codes
 from ecg_lightning.records import Record, read_wfdb
+from ecg_lightning.records.record import readable
+from ecg_lightning.records.segments import parts_of_others
 from ecg_lightning.store.pack import Reader, Row
+
+_ENDS = ((".hea", ".mat"), (".HEA", ".MAT"))
 
 
 def files_below(folder: Path, ending: str) -> list[str]:
-    """The files in a folder and below it whose names end so, relative to it and sorted.
+    """The files in a folder and below it whose names end so, in upper or lower case, relative to it and sorted.
 
     Hidden files and folders are left out: a download keeps its notes in ``.download``.
     """
@@ -24,8 +29,20 @@ def files_below(folder: Path, ending: str) -> list[str]:
     for path, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(path).relative_to(folder)
-        found += [(below / name).as_posix() for name in names if name.endswith(ending) and not name.startswith(".")]
+        found += [
+            (below / name).as_posix()
+            for name in names
+            if name.lower().endswith(ending.lower()) and not name.startswith(".")
+        ]
     return sorted(found)
+
+
+def table_of(files: Iterable[str]) -> pd.DataFrame:
+    """One row a file: ``record_id``, ``file``, and `REFUSED` for a name that is not UTF-8, which no index can hold."""
+    names = [(file, readable(file)) for file in files]
+    refused = ["" if file == name else "bad name: it is not in UTF-8; rename the file" for file, name in names]
+    ids = [Path(name).stem for _, name in names]
+    return pd.DataFrame({"record_id": ids, "file": [name for _, name in names], REFUSED: refused}, dtype=object)
 
 
 def number_of(record_id: str) -> int:
@@ -55,10 +72,10 @@ class CinCDataModule(ECGDataModule):
     def table(self) -> pd.DataFrame:
         """Every header below root, with the patient where the archive's list tells."""
         files = files_below(self.folder, ".hea")
-        names = [Path(file).stem for file in files]
-        table = pd.DataFrame({"record_id": names, "file": files}, dtype=object)
+        segments = parts_of_others(f"{self.folder}/{file}" for file in files)
+        table = table_of(file for file in files if f"{self.folder}/{file}" not in segments)
         if self.recordings_of_patients:
-            table["patient_id"] = self.patients(names)
+            table["patient_id"] = self.patients(table["record_id"])
         return table
 
     def patients(self, record_ids: Iterable[str]) -> list[str]:
@@ -70,7 +87,7 @@ class CinCDataModule(ECGDataModule):
     def files(self, table: pd.DataFrame) -> Iterable[str]:
         """Header and signal file of every recording."""
         folder = self.folder
-        return [f"{folder}/{file.removesuffix('.hea')}{end}" for file in table["file"] for end in (".hea", ".mat")]
+        return [f"{folder}/{file[:-4]}{end}" for file in table["file"] for end in _ENDS[file[-4:].isupper()]]
 
     def reader(self) -> Reader:
         """Reads WFDB headers with ``.mat`` or ``.dat`` signals."""

@@ -18,10 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.rows import REFUSED, is_form, tell
 from ecg_lightning.datamodules.tables import ids, read_table
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import translate
-from ecg_lightning.records import Record, RecordError, parse_age, parse_sex, read_record
+from ecg_lightning.records import LEADS, Record, RecordError, parse_age, parse_sex, read_record
 from ecg_lightning.store.pack import Reader, Row
 
 ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
@@ -59,25 +60,31 @@ def read_tracing(row: Row, folder: Path) -> Record:
 
 def read_matlab(row: Row, folder: Path) -> Record:
     """Reads one exam of the re-issued form, a MATLAB file with ``feats`` (12, samples)."""
-    return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", dataset="feats")
+    return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="feats")
 
 
 def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
     """Each row's columns that are true, joined by ``|``, and with a question mark those that are empty.
+
+    A cell that is neither true nor false counts as empty, and is told.
 
     >>> labels = pd.DataFrame([["True", "0", "0", "0", "", "1"], ["0"] * 6], columns=ABNORMALITIES)
     >>> codes_of(labels, Path("exams.csv"))
     ['1dAVb|ST=?|AF', '']
 
     Raises:
-        UserError: for a cell that is neither true, false nor empty; it names the table.
+        UserError: where a column has too many such cells to be mistakes; it names the table.
     """
     number = np.zeros(len(labels), np.int64)
     for place, column in enumerate(ABNORMALITIES):
         cells = labels[column].str.lower()
         if strange := {*cells.unique()} - {*_SAID}:
-            raise UserError(f"{path}: the column {column} holds '{min(strange)}'; 1, 0, True and False are known.")
-        number += 3**place * cells.map(_SAID).to_numpy(np.int64)
+            wrong = cells.isin(strange)
+            what = f"{path}: the column {column} holds '{min(strange)}'; 1, 0, True and False are known"
+            if is_form(int(wrong.sum()), int((cells != "").sum())):
+                raise UserError(f"{what}.")
+            tell(f"{what}. {int(wrong.sum())} such cells count as empty.")
+        number += 3**place * cells.map(_SAID).fillna(_SAID[""]).to_numpy(np.int64)
     texts = {}
     for key in np.unique(number).tolist():
         said = [(name, key // 3**place % 3) for place, name in enumerate(ABNORMALITIES)]
@@ -146,6 +153,7 @@ class CODE15DataModule(CODEDataModule):
                 "age": exams["age"].map(parse_age),
                 "sex": exams["is_male"].str.lower().map(_SAID).map({1: "M", 0: "F"}).fillna(""),
                 "codes": codes_of(exams, path),
+                REFUSED: exams[REFUSED],
             }
         )
 
@@ -188,6 +196,7 @@ class CODETestDataModule(CODEDataModule):
                 "codes": codes_of(labels, path),
                 "file": f"{inner}ecg_tracings.hdf5",
                 "tracing": np.arange(len(labels)),
+                REFUSED: labels[REFUSED].where(labels[REFUSED] != "", people[REFUSED]),
             }
         )
 

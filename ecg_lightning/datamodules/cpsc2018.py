@@ -8,10 +8,10 @@ from typing import ClassVar
 import pandas as pd
 
 from ecg_lightning.datamodules.base import Statements
-from ecg_lightning.datamodules.cinc import CinCDataModule, files_below
-from ecg_lightning.datamodules.tables import checked_codes, read_table
+from ecg_lightning.datamodules.cinc import CinCDataModule, files_below, table_of
+from ecg_lightning.datamodules.tables import checked_codes, ids, read_table, without_refused
 from ecg_lightning.labels import translate
-from ecg_lightning.records import Record, read_record
+from ecg_lightning.records import LEADS, Record, read_record
 from ecg_lightning.store.pack import Reader, Row
 
 REFERENCE = "REFERENCE.csv"
@@ -20,7 +20,7 @@ LABELS = ("First_label", "Second_label", "Third_label")
 
 def read_struct(row: Row, folder: Path) -> Record:
     """Reads a MATLAB file with the struct ``ECG`` (sex, age, data)."""
-    return checked_codes(read_record(f"{folder}/{row['file']}"), row["codes"])
+    return checked_codes(read_record(f"{folder}/{row['file']}", leads=LEADS), row["codes"])
 
 
 @dataclass(eq=False, repr=False)
@@ -38,12 +38,13 @@ class CPSC2018DataModule(CinCDataModule):
         references = files_below(self.folder, REFERENCE)
         if not references:
             return super().table()
-        table = pd.concat([read_table(self.folder / file, ["Recording", *LABELS]) for file in references])
-        labels = table[list(LABELS)].to_numpy().tolist()
-        codes = dict(zip(table["Recording"], ("|".join(filter(None, row)) for row in labels), strict=True))
-        files = files_below(self.folder, ".mat")
-        names = [Path(file).stem for file in files]
-        return pd.DataFrame({"record_id": names, "file": files, "codes": [codes.get(name, "") for name in names]})
+        paths = [self.folder / file for file in references]
+        table = pd.concat([without_refused(read_table(path, ["Recording", *LABELS]), path) for path in paths])
+        codes: dict[str, dict[str, None]] = {}  # a recording may have several rows
+        for name, labels in zip(table["Recording"], table[list(LABELS)].apply(ids).to_numpy().tolist(), strict=True):
+            codes.setdefault(name, {}).update(dict.fromkeys(filter(None, labels)))
+        files = table_of(files_below(self.folder, ".mat"))
+        return files.assign(codes=["|".join(codes.get(name, ())) for name in files["record_id"]])
 
     def reader(self) -> Reader:
         """Reads WFDB, or MATLAB structs."""

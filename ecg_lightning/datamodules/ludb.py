@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import pandas as pd
 
+from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, read_table
-from ecg_lightning.records import parse_age, parse_sex
+from ecg_lightning.records import parse_age, parse_sex, stated
 
 TEXTS = (
     "Rhythms", "Electric axis of the heart", "Conduction abnormalities", "Extrasystolies", "Hypertrophies",
@@ -24,7 +25,7 @@ class LUDBDataModule(WFDBTableDataModule):
     def table(self) -> pd.DataFrame:
         """The official table; a cell holds several diagnoses, one a line."""
         table = read_table(self.folder / "ludb.csv", ["ID", "Sex", "Age", *TEXTS])
-        lines = [[line.strip() for cell in row for line in cell.split("\n")] for row in table[list(TEXTS)].to_numpy()]
+        lines = [[stated(line) for cell in row for line in cell.split("\n")] for row in table[list(TEXTS)].to_numpy()]
         return pd.DataFrame(
             {
                 "record_id": table["ID"],
@@ -33,5 +34,6 @@ class LUDBDataModule(WFDBTableDataModule):
                 "sex": table["Sex"].map(parse_sex),
                 "codes": ["|".join(dict.fromkeys(filter(None, texts))) for texts in lines],
                 "file": "data/" + table["ID"],
+                REFUSED: table[REFUSED],
             }
         )

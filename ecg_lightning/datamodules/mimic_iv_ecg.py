@@ -8,7 +8,9 @@ from typing import ClassVar
 import pandas as pd
 
 from ecg_lightning.datamodules.base import Statements
-from ecg_lightning.datamodules.tables import WFDBTableDataModule, read_table
+from ecg_lightning.datamodules.rows import REFUSED
+from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, without_refused
+from ecg_lightning.errors import UserError
 from ecg_lightning.labels import read_report
 
 RECORDS, REPORTS = "record_list.csv", "machine_measurements.csv"
@@ -28,16 +30,21 @@ class MIMICIVECGDataModule(WFDBTableDataModule):
     def table(self) -> pd.DataFrame:
         """The list of recordings, each with the lines of its report."""
         records = read_table(self.folder / RECORDS, ["subject_id", "study_id", "ecg_time", "path"])
-        reports = read_table(self.folder / REPORTS, ["study_id", *LINES])
-        lines = zip(*(reports[line] for line in LINES), strict=True)
-        codes = dict(zip(reports["study_id"], ("|".join(filter(None, texts)) for texts in lines), strict=True))
+        reports = without_refused(read_table(self.folder / REPORTS, ["study_id", *LINES]), self.folder / REPORTS)
+        codes: dict[str, str] = {}
+        for study, *lines in zip(ids(reports["study_id"]), *(reports[line] for line in LINES), strict=True):
+            codes[study] = "|".join(filter(None, (codes.get(study), *lines)))  # a study may have several rows
+        if not codes:
+            raise UserError(f"{self.folder / REPORTS} has no rows. Download it again.")
+        studies = ids(records["study_id"])
         return pd.DataFrame(
             {
-                "record_id": records["study_id"],
-                "patient_id": records["subject_id"],
+                "record_id": studies,
+                "patient_id": ids(records["subject_id"]),
                 "date": records["ecg_time"],
-                "codes": records["study_id"].map(codes).fillna(""),
+                "codes": studies.map(codes).fillna(""),
                 "file": records["path"],
+                REFUSED: records[REFUSED],
             }
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
 from ecg_lightning.errors import UserError, suggest
+from ecg_lightning.ranges import Between
 from ecg_lightning.store.joined import JoinedStore
 
 OWN = {"root", "val_folds", "test_folds", "train_records", "subset_seed", "store_dir", "pack_workers"}
@@ -41,8 +42,8 @@ class MixedDataModule(ECGDataModule):
     source: ClassVar[str] = "mixed"
 
     parts: list[dict[str, Any]] = field(default_factory=list)
-    temperature: float = 1.0
-    weights: dict[str, float] = field(default_factory=dict)
+    temperature: Annotated[float, Between(0, 10)] = 1.0
+    weights: dict[str, Annotated[float, Between(0, 1e9)]] = field(default_factory=dict)
     leave_out: str | None = None
     drop_copies: bool = False
 
@@ -68,10 +69,8 @@ class MixedDataModule(ECGDataModule):
                         f"data.{key}: there is no source '{name}'. {hint}Sources: {', '.join(self._sources)}."
                     )
         drawn = [name for name in self._sources if name != self.leave_out]
-        if self.weights and not all(0 <= self.weights.get(name, -1) < np.inf for name in drawn):
+        if self.weights and not all(name in self.weights for name in drawn):
             raise UserError(f"data.weights: give each source a share of 0 or more: {', '.join(drawn)}.")
-        if not 0 <= self.temperature < np.inf:
-            raise UserError(f"data.temperature={self.temperature} must be a number of 0 or more.")
 
     def _part(self, given: Mapping[str, Any]) -> ECGDataModule:
         """The source of one of the parts."""

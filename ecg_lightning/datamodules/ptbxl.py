@@ -2,18 +2,18 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.base import Statements
+from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.splits import FOLDS
-from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table
-from ecg_lightning.errors import UserError
+from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, refuse
 from ecg_lightning.labels import translate
+from ecg_lightning.ranges import Between
 from ecg_lightning.records import parse_sex
 
 
@@ -30,8 +30,8 @@ class PTBXLDataModule(WFDBTableDataModule):
     source: ClassVar[str] = "ptbxl"
     system: ClassVar[str] = "scp"
 
-    file_rate: int | None = None
-    minimum_likelihood: float = 0.0
+    file_rate: Literal[100, 500] | None = None
+    minimum_likelihood: Annotated[float, Between(0, 100)] = 0.0
     only_validated: bool = False
 
     def table(self) -> pd.DataFrame:
@@ -41,29 +41,28 @@ class PTBXLDataModule(WFDBTableDataModule):
         columns += ["validated_by_human", "filename_lr", "filename_hr"]
         table = read_table(path, columns)
         record, fold = (pd.to_numeric(ids(table[name]), errors="coerce") for name in ("ecg_id", "strat_fold"))
-        for name, wrong in (("ecg_id", record.isna()), ("strat_fold", ~fold.isin(range(1, FOLDS + 1)))):
-            if wrong.any():
-                row = int(wrong.argmax())
-                raise UserError(f"{path}: row {row + 1} of the column {name} holds '{table[name].iloc[row]}'.")
+        codes = table["scp_codes"].map(_statements)
+        wrong = {"ecg_id": record.isna(), "strat_fold": ~fold.isin(range(1, FOLDS + 1)), "scp_codes": codes.isna()}
+        for name, cells in wrong.items():
+            table[REFUSED] = refuse(table, cells, name, path)
         age = pd.to_numeric(table["age"], errors="coerce")
         return pd.DataFrame(
             {
-                "record_id": record.astype(int).map("{:05d}".format),
+                "record_id": [f"{number:05.0f}" if number >= 0 else "" for number in record],
                 "patient_id": ids(table["patient_id"]),
                 "age": age.mask(age == 300, 90.0).where(age >= 0),
                 "sex": [{"0": "M", "1": "F"}.get(cell, parse_sex(cell)) for cell in ids(table["sex"])],
                 "date": table["recording_date"],
                 "site": ids(table["site"]),
-                "codes": [_statements(text, path) for text in table["scp_codes"]],
-                "fold": fold.astype(int),
+                "codes": codes.fillna(""),
+                "fold": fold.fillna(0).astype(int),
                 "file": table["filename_lr" if self._rate() == 100 else "filename_hr"],
                 "validated_by_human": table["validated_by_human"].str.lower().isin(("true", "1", "1.0")),
+                REFUSED: table[REFUSED],
             }
         )
 
     def _rate(self) -> int:
-        if self.file_rate not in (None, 100, 500):
-            raise UserError(f"data.file_rate={self.file_rate}: PTB-XL has files at 100 and 500 Hz.")
         return self.file_rate or (100 if self.sampling_rate <= 100 else 500)
 
     def options(self) -> dict[str, Any]:
@@ -88,13 +87,11 @@ class PTBXLDataModule(WFDBTableDataModule):
         return validated if self.only_validated else np.ones(len(index), bool)
 
 
-def _statements(text: str, path: Path) -> str:
-    """A cell of statements as ``NORM=100|SR=0``; "" where it is empty."""
+def _statements(text: str) -> str | None:
+    """A cell of statements as ``NORM=100|SR=0``; "" where it is empty, None where it holds anything else."""
     try:
         # Written as Python's dictionaries of plain words: as JSON they are read ten times as fast.
-        said = json.loads(text.replace("'", '"')) if text else {}
-        return "|".join(f"{code}={value:g}" for code, value in said.items())
-    except (ValueError, AttributeError) as error:  # no JSON, no mapping, no numbers
-        raise UserError(
-            f"{path}: the column scp_codes holds '{text}', not statements like {{'NORM': 100.0}}."
-        ) from error
+        likelihoods = json.loads(text.replace("'", '"')) if text else {}
+        return "|".join(f"{code}={value:g}" for code, value in likelihoods.items())
+    except (ValueError, AttributeError):  # no JSON, no mapping, no numbers
+        return None

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from ecg_lightning import simulator
 from ecg_lightning.datamodules.base import ECGDataModule, Statements
 from ecg_lightning.datamodules.batches import Cut, RawBatch, TrainingBatches
-from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace, ancestors
+from ecg_lightning.ranges import Records, Seed
 from ecg_lightning.records import LEADS, Record
 from ecg_lightning.simulator import Hospital, Simulated, simulate
 from ecg_lightning.store.pack import PART, Reader, Row
@@ -156,14 +156,9 @@ class SimulatedDataModule(ECGDataModule):
     system: ClassVar[str] = "scp"
 
     hospital: list[str] | str = "large"
-    records: int = 2000
-    archive_seed: int = 0
+    records: Records = 2000
+    archive_seed: Seed = 0
     endless: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.records < 1:
-            raise UserError(f"data.records={self.records}: an archive has at least one recording.")
 
     @cached_property
     def archive(self) -> Archive:

@@ -8,8 +8,9 @@ from typing import ClassVar
 import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table
-from ecg_lightning.records import Record, parse_age, parse_sex, read_record
+from ecg_lightning.records import LEADS, Record, parse_age, parse_sex, read_record
 from ecg_lightning.store.pack import Reader, Row
 
 RATE = 500.0  # Hz, stated by the paper; the files do not say it
@@ -17,7 +18,9 @@ RATE = 500.0  # Hz, stated by the paper; the files do not say it
 
 def read_row(row: Row, folder: Path) -> Record:
     """Reads the dataset ``ecg`` (12, samples), millivolts, of the file that a row of the table names."""
-    return checked_codes(read_record(folder / row["file"], sampling_rate=RATE, unit="mV", dataset="ecg"), row["codes"])
+    return checked_codes(
+        read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="ecg"), row["codes"]
+    )
 
 
 @dataclass(eq=False, repr=False)
@@ -47,6 +50,7 @@ class SPHDataModule(ECGDataModule):
                     present.get(name) or present.get(f"SPH{name[1:]}") or f"records/{name}.h5"
                     for name in table["ECG_ID"]
                 ],
+                REFUSED: table[REFUSED],
             }
         )
 

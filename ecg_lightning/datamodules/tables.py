@@ -1,36 +1,84 @@
 """What archives share that list their recordings in a CSV table: reading it, and the WFDB files that it names."""
 
+import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pandas as pd
 
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.csv_file import first_row, read_csv
+from ecg_lightning.datamodules.rows import REFUSED, is_form, tell
 from ecg_lightning.errors import UserError
-from ecg_lightning.records import Record, read_wfdb
+from ecg_lightning.records import Record, read_wfdb, stated, stated_id
 from ecg_lightning.store.pack import Reader, Row
 
 NO_CODES = "no_codes"
-_NO_ID = ("nan", "none", "null")
+_stated = lru_cache(1 << 16)(stated)  # a million rows share their texts
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of an archive's CSV table as text, without white space around it; "" where a cell is empty.
+    """Some columns of an archive's CSV table as text; "" where a cell is empty or has a word for missing.
+
+    Returns:
+        The columns, and `REFUSED` with the reason why a row cannot be used.
 
     Raises:
         UserError: where the table is not there, is no CSV, or lacks a column.
     """
     try:
-        table = pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        names = first_row(path, ",")
+        if missing := [name for name in columns if name not in names]:
+            raise _other_table(path, f"it has no column '{missing[0]}', but {', '.join(names[:20]) or 'none'}")
+        table = read_csv(path, columns, ",")
     except FileNotFoundError as error:
         raise UserError(
             f"data.root: '{path.parent}' has no {path.name}; it should be the folder of the archive as distributed."
         ) from error
-    except ValueError as error:  # a column that is not there, a file that is no table, another encoding
-        raise UserError(f"{path} is not the table that the archive distributes: {error}") from error
-    return pd.DataFrame({name: [*map(str.strip, table[name])] for name in columns}, dtype=object)
+    except UnicodeDecodeError as error:
+        raise _other_table(path, "it is not in UTF-8") from error
+    except csv.Error as error:
+        raise _other_table(path, str(error)) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}. Mend that and run the command again.") from error
+    return table.assign(**{name: table[name].map(_stated) for name in columns})
+
+
+def _other_table(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is not the table that the archive distributes: {reason}. Download it again.")
+
+
+def without_refused(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A table that describes the recordings of another one, without the rows that cannot be used; how many is told."""
+    refused = table.loc[table[REFUSED] != "", REFUSED]
+    if len(refused):
+        tell(f"{path}: {len(refused):,} rows cannot be used and count as absent; the first is a {refused.iloc[0]}.")
+    return table[table[REFUSED] == ""].drop(columns=REFUSED)
+
+
+def refuse(table: pd.DataFrame, wrong: "pd.Series[bool]", column: str, path: Path) -> "pd.Series[str]":
+    """Why each row is refused, where some more are for their cell in a column.
+
+    Args:
+        table: of `read_table`.
+        wrong: which rows have a cell that is not understood.
+        column: the column.
+        path: the table's.
+
+    Raises:
+        UserError: where so many are that the column has another form; it shows the first.
+    """
+    refused: pd.Series[str] = table[REFUSED]
+    wrong = wrong & (refused == "")
+    if wrong.any():
+        row = int(wrong.argmax())
+        if is_form(int(wrong.sum()), int((refused == "").sum())):
+            raise UserError(f"{path}: row {row + 1} of the column {column} holds '{table[column].iloc[row]}'.")
+        reasons = f"bad row: the column {column} of {path.name} holds '" + table[column] + "'"
+        refused = refused.where(~wrong, reasons)
+    return refused
 
 
 def ids(cells: "pd.Series[str]") -> "pd.Series[str]":
@@ -39,8 +87,7 @@ def ids(cells: "pd.Series[str]") -> "pd.Series[str]":
     >>> ids(pd.Series(["7.0", "nan", "007", ""])).tolist()
     ['7', '', '007', '']
     """
-    whole = (cell[:-2] if cell.endswith(".0") and cell[:-2].isdecimal() else cell for cell in cells)
-    return pd.Series(["" if cell.lower() in _NO_ID else cell for cell in whole], cells.index, dtype=object)
+    return pd.Series([*map(stated_id, cells)], cells.index, dtype=object)
 
 
 def checked_codes(record: Record, codes: str | None = None) -> Record:

@@ -113,7 +113,7 @@ def _list(session: requests.Session, archive: Archive, urls: list[str], root: Pa
             reasons.append(f"  {url}: {error}")
     raise UserError(
         f"The list of files of {archive.title} cannot be had:\n" + "\n".join(reasons) + "\nIs this machine online? "
-        "Behind a proxy, set HTTPS_PROXY; with a mirror, give its address as base_url."
+        "Behind a proxy, set HTTPS_PROXY; with a mirror, give its address by --base-url."
     )
 
 

@@ -65,12 +65,12 @@ def list_files(session: requests.Session, archive: Archive, url: str, root: Path
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{address} is not the expected list of files ({error}). A proxy or login page may have answered: "
-                "open the address in a browser, or give another base_url."
+                "open the address in a browser, or give another --base-url."
             ) from error
         finally:
             local.unlink()
     if not files:
-        raise UserError(f"{addresses[0]} lists no file of {archive.title}: is base_url the address of this archive?")
+        raise UserError(f"{addresses[0]} lists no file of {archive.title}: is --base-url the address of this archive?")
     for file in files:
         if not is_safe(file.path):
             raise UserError(f"{addresses[0]} names a file outside the folder: {file.path!r}. Nothing was fetched.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from scipy.special import expit
 
 from ecg_lightning import checkpoints
@@ -22,15 +22,17 @@ from ecg_lightning.metrics import summarise, table
 from ecg_lightning.metrics.epoch import Outputs
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.training import leak
-from ecg_lightning.training.trainer import quiet, run_dir_of, stoppable, trainer_of
+from ecg_lightning.training.arguments import EVALUATION
+from ecg_lightning.training.stop import stoppable
+from ecg_lightning.training.trainer import quiet, run_dir_of, trainer_of
 
 
 def evaluate(split: str, arguments: Sequence[str]) -> int:
     """Measures a checkpoint on the ``val`` or ``test`` recordings of a source; writes ``<split>.json`` to the run's folder."""
     config = compose(arguments)
     check(config, needed=("data",))
-    run_dir = Path(config.run_dir) if config.get("run_dir") else None
-    path = config.get("checkpoint_path") or (str(run_dir / "checkpoints" / "best.ckpt") if run_dir else None)
+    run_dir = Path(config.run_dir).expanduser() if config.get("run_dir") else None
+    path = config.get("checkpoint_path") or (str(_of_run(run_dir)) if run_dir else None)
     if path is None:
         raise UserError("Which network? Give checkpoint_path=… (a file or a published name), or run_dir=… of a run.")
     checkpoint = checkpoints.read(path)
@@ -42,7 +44,8 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     leak.refuse(leak.before(data, (split,), checkpoint), data)
     module = checkpoint.module(trusted=OmegaConf.select(config, "model.name"))
     folder = run_dir or run_dir_of(config, arguments)
-    trainer = trainer_of(config, folder, [], False, False)
+    values = {key: value for key, value in (config.get("trainer") or {}).items() if key in EVALUATION}
+    trainer = trainer_of(DictConfig({"trainer": values}), folder, [], False, False)
     with stoppable(trainer):
         (trainer.test if split == "test" else trainer.validate)(module, datamodule=data, verbose=False)
     if trainer.is_global_zero and module.last is not None:
@@ -53,6 +56,15 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
         _print_report(report, f"{data.source} · {split} folds · {path}")
         print(f"Written to {folder / f'{split}.json'}")
     return 0
+
+
+def _of_run(run_dir: Path) -> Path:
+    """The checkpoint of a run that is measured: its best, or, of a run without validation, its last."""
+    best, last = (run_dir / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    if best.is_file() or not last.is_file():
+        return best
+    print(f"{run_dir} has no best.ckpt, since nothing was validated: last.ckpt is measured.", file=sys.stderr)
+    return last
 
 
 def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: ECGDataModule) -> None:
@@ -143,6 +155,8 @@ def _print_report(report: Mapping[str, Any], title: str) -> None:
     sources = [{"term": f"{values['records']} of {name}"} | values for name, values in report["sources"].items()]
     for row in (*report["terms"], macro, *sources):
         cells = [row.get(column) for column in columns]
+        if row in report["terms"] and row["threshold"] is None:
+            cells[columns.index("threshold")] = "not learnt"
         shown.add_row(
             row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells)
         )

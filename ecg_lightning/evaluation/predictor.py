@@ -9,6 +9,8 @@ from scipy.special import expit
 
 from ecg_lightning import checkpoints
 from ecg_lightning.datamodules.batches import windows_of
+from ecg_lightning.errors import UserError
+from ecg_lightning.metrics import Calibration
 from ecg_lightning.records import Record
 from ecg_lightning.store.steps import to_steps
 from ecg_lightning.transforms import Preprocess
@@ -23,7 +25,8 @@ class Predictor:
         trusted: a class outside of ecg_lightning that the checkpoint may name, see ``Checkpoint.network``.
 
     Attributes:
-        terms: the ordered terms.
+        terms: the ordered terms that it has learnt; outputs for others say nothing, and are left out.
+        not_learnt: the terms that its training recordings could not teach.
         thresholds: (terms,) probabilities at and above which a term is positive; chosen on validation.
     """
 
@@ -31,8 +34,18 @@ class Predictor:
         found = checkpoints.read(checkpoint)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = found.network(trusted).to(self.device)
-        self.terms = found.terms
-        self.thresholds, self.calibration = found.card.decision_thresholds, found.card.scaling
+        self.learnt = ~np.isnan(found.card.decision_thresholds)
+        self.terms, self.not_learnt = (
+            [term for term, learnt in zip(found.terms, self.learnt, strict=True) if learnt == wanted]
+            for wanted in (True, False)
+        )
+        if not self.terms:
+            raise UserError(
+                f"{checkpoint} has learnt none of its terms ({', '.join(found.terms)}): it predicts nothing."
+            )
+        self.thresholds = found.card.decision_thresholds[self.learnt]
+        scaling = found.card.scaling
+        self.calibration = Calibration(scaling.slope[self.learnt], scaling.intercept[self.learnt])
         spec = found.card.input
         self.sampling_rate = spec.sampling_rate
         self.window = round(spec.seconds * spec.sampling_rate)
@@ -48,7 +61,7 @@ class Predictor:
                 pieces.append(np.pad(piece, ((0, self.window - len(piece)), (0, 0))))
                 valid.append(len(piece))
                 owner.append(number)
-        sums = np.zeros((len(records), len(self.terms)))
+        sums = np.zeros((len(records), len(self.learnt)))
         counts = np.bincount(owner, minlength=len(records))[:, None]
         for first in range(0, len(pieces), 64):
             cut = slice(first, first + 64)
@@ -56,11 +69,14 @@ class Predictor:
             x = self.preprocess(signals, torch.tensor(valid[cut], device=self.device), self.sampling_rate)
             with torch.inference_mode():
                 np.add.at(sums, owner[cut], self.network(x).double().cpu().numpy())
-        return sums / counts
+        return (sums / counts)[:, self.learnt]
 
     def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
         """(records, terms) probabilities; ``calibrated`` by the scaling that validation chose."""
-        logits = self.logits(records)
+        return self.from_logits(self.logits(records), calibrated)
+
+    def from_logits(self, logits: NDArray[np.float64], calibrated: bool = False) -> NDArray[np.float64]:
+        """Probabilities of logits, as `probabilities` has them."""
         return self.calibration.apply(logits) if calibrated else np.asarray(expit(logits), np.float64)
 
     def positive(self, probabilities: NDArray[np.float64]) -> list[str]:

@@ -36,6 +36,8 @@ def terms_of(system: str, code: str, source: str = "") -> tuple[str, ...]:
     if override := _overrides().get((source, system, code)):
         return (override,)
     found = _index(system).get(_fold(code), ())
+    if not found and code.endswith(".0"):  # as a table of numbers writes it
+        return terms_of(system, code.removesuffix(".0"), source)
     if not found and system == "aha" and "+" in code:
         return terms_of(system, code.rpartition("+")[0], source)
     return found

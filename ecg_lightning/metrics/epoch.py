@@ -60,7 +60,7 @@ class EpochOutputs(Metric):
                 f"records have the shape {tuple(records.shape)} and windows {tuple(windows.shape)}: "
                 f"both must be {tuple(logits.shape[:1])}, one index a row of the logits"
             )
-        self.logits.append(logits.detach().float())
+        self.logits.append(logits.detach() if logits.dtype == torch.float64 else logits.detach().float())
         self.targets.append(targets.detach().float())
         self.records.append(records.long())
         self.windows.append(windows.long())

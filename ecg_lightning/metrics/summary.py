@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecg_lightning.metrics.calibration import brier, expected_calibration_error
-from ecg_lightning.metrics.pairs import Floats
 from ecg_lightning.metrics.ranking import auroc, average_precision, macro
 from ecg_lightning.metrics.thresholds import confusion, operating_point, rates
 
@@ -24,7 +24,7 @@ def summarise(
         probabilities: (records, terms); logits do as well, given thresholds of their scale.
         targets: 1, 0, or NaN where not annotated, (records, terms).
         terms: the names of the columns.
-        thresholds: (terms,), from validation.
+        thresholds: (terms,), from validation; a term of which it is NaN has none of these values.
 
     Raises:
         ValueError: when the names are not as many as the columns, and as `auroc`.
@@ -49,7 +49,7 @@ def table(
     """
     _check_names(terms, targets)
     targets = np.asarray(targets, np.float64)
-    columns: dict[str, NDArray[np.int64] | Floats] = {
+    columns: dict[str, NDArray[Any]] = {
         "annotated": np.count_nonzero(~np.isnan(targets), axis=0),
         "positive": np.count_nonzero(targets == 1, axis=0),
         "negative": np.count_nonzero(targets == 0, axis=0),
@@ -61,11 +61,18 @@ def table(
     }
     if thresholds is not None:
         counts = confusion(probabilities, targets, thresholds)
-        columns["threshold"] = np.broadcast_to(np.asarray(thresholds, np.float64), len(terms))
-        columns |= counts._asdict() | rates(counts)
+        threshold = np.broadcast_to(np.asarray(thresholds, np.float64), len(terms))
+        outcomes = {name: count.astype(object) for name, count in zip(counts._fields, counts, strict=True)}
+        for outcome in outcomes.values():
+            outcome[np.isnan(threshold)] = None
+        columns |= {"threshold": threshold, **outcomes, **rates(counts)}
     rows = zip(terms, *(column.tolist() for column in columns.values()), strict=True)
     return [
-        {"term": term} | {name: None if math.isnan(value) else value for name, value in zip(columns, row, strict=True)}
+        {"term": term}
+        | {
+            name: None if value is None or math.isnan(value) else value
+            for name, value in zip(columns, row, strict=True)
+        }
         for term, *row in rows
     ]
 

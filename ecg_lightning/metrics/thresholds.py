@@ -26,17 +26,18 @@ def confusion(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> C
     Args:
         scores: probabilities or logits, (records, terms).
         targets: 1, 0, or NaN where not annotated, (records, terms).
-        thresholds: on the scale of the scores, one for all terms or (terms,).
+        thresholds: on the scale of the scores, one for all terms or (terms,); NaN where nothing is decided, and then
+            nothing counted.
 
     Raises:
-        ValueError: on other shapes, and on a threshold that is NaN.
+        ValueError: on other shapes.
     """
     scores, targets = checked(scores, targets)
     thresholds = np.asarray(thresholds, np.float64)
-    if thresholds.shape not in ((), targets.shape[1:]) or np.isnan(thresholds).any():
+    if thresholds.shape not in ((), targets.shape[1:]):
         raise ValueError(f"thresholds are {thresholds}: give one number, or one for each of {targets.shape[1]} terms")
-    called = scores >= thresholds
-    outcomes = called & (targets == 1), called & (targets == 0), ~called & (targets == 0), ~called & (targets == 1)
+    above, below = scores >= thresholds, scores < thresholds
+    outcomes = above & (targets == 1), above & (targets == 0), below & (targets == 0), below & (targets == 1)
     return Confusion(*(np.count_nonzero(outcome, axis=0).astype(np.int64) for outcome in outcomes))
 
 

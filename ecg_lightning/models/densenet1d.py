@@ -1,10 +1,13 @@
 """DenseNet1d: densely connected networks over time with 121 or 201 layers, equal to EcgLib's."""
 
+from typing import Annotated, Literal
+
 import torch
 from torch import Tensor, nn
 
 from ecg_lightning.models.layers import Conv1d, MeanPool, halve_by_maximum, linear, norm_relu
 from ecg_lightning.models.network import StagedNetwork
+from ecg_lightning.ranges import Between, Dropout, Kernel, Width, checked
 
 # Layers in each of the four dense blocks
 STAGES = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
@@ -27,24 +30,22 @@ class DenseNet1d(StagedNetwork):
         dropout: Probability before the head.
 
     Raises:
-        ValueError: For another depth or an even kernel.
+        ValueError: For an argument outside its range, such as another depth or an even kernel.
     """
 
+    @checked
     def __init__(
         self,
-        depth: int = 121,
-        leads: int = 12,
-        outputs: int = 7,
-        growth_rate: int = 32,
-        stem_width: int = 64,
-        bottleneck: int = 4,
-        kernel_size: int = 3,
-        stem_kernel: int = 7,
-        dropout: float = 0.0,
+        depth: Literal[121, 201] = 121,
+        leads: Annotated[int, Between(1, 12)] = 12,
+        outputs: Annotated[int, Between(1, 10_000)] = 7,
+        growth_rate: Annotated[int, Between(1, 1024)] = 32,
+        stem_width: Width = 64,
+        bottleneck: Annotated[int, Between(1, 64)] = 4,
+        kernel_size: Kernel = 3,
+        stem_kernel: Kernel = 7,
+        dropout: Dropout = 0.0,
     ) -> None:
-        if depth not in STAGES:
-            raise ValueError(f"DenseNet1d has no depth {depth}; choose one of: {', '.join(map(str, STAGES))}")
-
         channels = stem_width
         stages = []
         for i, layers in enumerate(STAGES[depth]):

@@ -1,15 +1,17 @@
 """ResNet1d: residual networks over time, 18 to 101 layers, in EcgLib's form or a smaller one."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
 from ecg_lightning.models.layers import MaxMeanPool, MeanPool, conv_norm, halve_by_maximum, linear
 from ecg_lightning.models.network import StagedNetwork
+from ecg_lightning.ranges import Between, Dropout, Items, Kernel, Width, checked
 
 Block = Literal["bottleneck", "basic"]
 Pooling = Literal["max_mean", "mean"]
+Widths = Annotated[Sequence[Width], Items(4, 4)]
 
 # Blocks in each stage. A depth's first row is its default; EcgLib's 18 layers are bottlenecks.
 STAGES: dict[tuple[int, Block], tuple[int, ...]] = {
@@ -40,30 +42,27 @@ class ResNet1d(StagedNetwork):
         dropout: Probability before the head.
 
     Raises:
-        ValueError: For a depth, block, pooling, kernel or list of widths that is none of the above.
+        ValueError: For an argument outside its range, or a block that the depth does not have.
     """
 
+    @checked
     def __init__(
         self,
-        depth: int = 18,
-        leads: int = 12,
-        outputs: int = 7,
-        widths: Sequence[int] = (64, 128, 256, 512),
-        kernel_size: int = 3,
-        stem_kernel: int = 3,
+        depth: Literal[18, 34, 50, 101] = 18,
+        leads: Annotated[int, Between(1, 12)] = 12,
+        outputs: Annotated[int, Between(1, 10_000)] = 7,
+        widths: Widths = (64, 128, 256, 512),
+        kernel_size: Kernel = 3,
+        stem_kernel: Kernel = 3,
         block: Block | None = None,
-        first_stride: int = 2,
+        first_stride: Annotated[int, Between(1, 16)] = 2,
         pooling: Pooling = "max_mean",
-        dropout: float = 0.5,
+        dropout: Dropout = 0.5,
     ) -> None:
         found = [key for key in STAGES if key[0] == depth and block in (None, key[1])]
         if not found:
             choices = ", ".join(f"{d} {b}" for d, b in STAGES)
             raise ValueError(f"ResNet1d has no depth {depth} with block {block}; choose one of: {choices}")
-        if len(widths) != 4:
-            raise ValueError(f"ResNet1d expects 4 widths, one a stage, got {list(widths)}")
-        if pooling not in ("max_mean", "mean"):
-            raise ValueError(f"ResNet1d has no pooling {pooling!r}; choose max_mean or mean")
 
         make = bottleneck if found[0][1] == "bottleneck" else basic
         channels = widths[0]

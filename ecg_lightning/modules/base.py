@@ -40,7 +40,8 @@ class ECGModule(pl.LightningModule):
         seen: (recordings, bytes) fingerprints of the recordings that train it, and trained what it starts from.
 
     Attributes:
-        thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation.
+        thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation; NaN
+            where the training data cannot teach the term, which then is never positive.
         calibration: from logits to probabilities, from the last validation.
         last: logits and targets of the last evaluation.
     """
@@ -80,15 +81,20 @@ class ECGModule(pl.LightningModule):
         self.register_buffer("positive_weight", torch.tensor(weight, dtype=torch.float32), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, leads, samples) → (batch, terms) logits."""
-        logits: Tensor = self.network(x)
-        return logits
+        """(batch, leads, samples) → (batch, terms) logits, in float32 or, where the network computes in it, float64."""
+        logits: Tensor = self.network(x.to(next(self.network.parameters()).dtype))
+        return logits if logits.dtype == torch.float64 else logits.float()
 
     def layer_groups(self) -> dict[str, nn.Module]:
         """The network's layer groups, in order."""
         return self.network.layer_groups()
 
     # Training --------------------------------------------------------------------------------------------------------
+
+    def on_fit_start(self) -> None:
+        """Trains a network that was read to predict: Lightning keeps evaluation mode, dropout and batch norm at rest."""
+        if not (self.training and self.network.training):
+            self.train()
 
     def loss(self, logits: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Binary cross-entropy over the annotated terms (NaN targets count for nothing)."""
@@ -111,9 +117,10 @@ class ECGModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """All parameters, frozen or not, in groups by layer."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        fused = self.trainer.precision != "16-mixed"
-        return self.optim.configure(self.layer_groups(), self.rates, steps, self.monitor, fused)
+        steps = self.trainer.estimated_stepping_batches
+        fused = "mixed" not in self.trainer.precision  # Lightning clips no gradients of a fused optimizer there
+        every = self.trainer.check_val_every_n_epoch or 1
+        return self.optim.configure(self.layer_groups(), self.rates, steps, self.monitor, fused, every)
 
     # Evaluation ------------------------------------------------------------------------------------------------------
 
@@ -129,8 +136,9 @@ class ECGModule(pl.LightningModule):
         """Logs the metrics; in training, also chooses thresholds and calibration from this validation."""
         outputs = self._finish_epoch()
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
+            learnt = ~np.isnan(self.thresholds)
             self.calibration = fit_calibration(outputs.logits, outputs.targets)
-            self.thresholds = choose_thresholds(expit(outputs.logits), outputs.targets)
+            self.thresholds = np.where(learnt, choose_thresholds(expit(outputs.logits), outputs.targets), np.nan)
         self._report("val", outputs)
 
     def on_test_epoch_end(self) -> None:

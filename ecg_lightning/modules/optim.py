@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, pi
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
 
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import Between, Epochs, Misfit, check_fields
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-SCHEDULES = ("cosine", "plateau", "constant")
-POSITIVE_WEIGHTS = ("balanced", "sqrt", "none")
 
 
 @dataclass
@@ -25,34 +24,35 @@ class Optim:
         weight_decay: on weights; never on biases and normalisation.
         schedule: cosine (to zero over all steps), plateau (divided by ten when validation AUROC rests) or constant.
         warmup: share of all steps over which the rate rises from lr/25 to lr.
-        plateau_patience: epochs without a better validation before `plateau` lowers the rate.
-        patience: epochs without a better validation before training stops; null never stops early.
+        plateau_patience: validations without a better one before `plateau` lowers the rate.
+        patience: validations without a better one before training stops; null never stops early.
         positive_weight: balanced (negatives/positives), sqrt (its square root) or none.
         max_positive_weight: bound of that weight, for terms with very few positives.
     """
 
-    lr: float = 2e-3
-    optimizer: str = "adamw"
-    weight_decay: float = 0.01
-    schedule: str = "cosine"
-    warmup: float = 0.3
-    plateau_patience: int = 3
-    patience: int | None = None
-    positive_weight: str = "sqrt"
-    max_positive_weight: float = 20.0
+    lr: Annotated[float, Between(0, 10, above=True)] = 2e-3
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    weight_decay: Annotated[float, Between(0, 10)] = 0.01
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    warmup: Annotated[float, Between(0, 1, below=True)] = 0.3
+    plateau_patience: Epochs = 3
+    patience: Epochs | None = None
+    positive_weight: Literal["balanced", "sqrt", "none"] = "sqrt"
+    max_positive_weight: Annotated[float, Between(1, 1e6)] = 20.0
 
     def __post_init__(self) -> None:
-        for key, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("positive_weight", POSITIVE_WEIGHTS)):
-            if getattr(self, key) not in choices:
-                raise UserError(f"optim.{key}: there is no '{getattr(self, key)}'. Choices: {', '.join(choices)}.")
-        if self.lr <= 0:
-            raise UserError(f"optim.lr={self.lr} must be above 0.")
-        if not 0 <= self.warmup < 1:
-            raise UserError(f"optim.warmup={self.warmup} is a share of all steps, from 0 to below 1.")
+        try:
+            check_fields(self)
+        except Misfit as error:
+            raise UserError(f"optim.{error}") from error
 
-    def rate_at(self, step: int, steps: int) -> float:
+    def depends_on_length(self) -> bool:
+        """Whether the rate at a step depends on how many steps the whole run has."""
+        return self.schedule == "cosine" or (self.schedule == "constant" and self.warmup > 0)
+
+    def rate_at(self, step: int, steps: float) -> float:
         """The share of the peak rate at a step: linear warm-up, then a half cosine to zero (or 1)."""
-        rise = round(self.warmup * steps)
+        rise = round(self.warmup * steps) if self.warmup else 0  # a run without an end may have no warm-up
         if step < rise:
             return 1 / 25 + (1 - 1 / 25) * step / rise
         if self.schedule != "cosine":
@@ -60,7 +60,13 @@ class Optim:
         return 0.5 * (1 + cos(pi * min(1.0, (step - rise) / max(1, steps - rise))))
 
     def configure(
-        self, groups: Mapping[str, nn.Module], rates: Mapping[str, float], steps: int, monitor: str, fused: bool = True
+        self,
+        groups: Mapping[str, nn.Module],
+        rates: Mapping[str, float],
+        steps: float,
+        monitor: str,
+        fused: bool = True,
+        every: int = 1,
     ) -> Any:
         """What LightningModule.configure_optimizers returns.
 
@@ -69,14 +75,21 @@ class Optim:
             rates: a factor on lr for each layer group; 1 where none is given.
             steps: optimizer steps of the whole run.
             monitor: the validation metric that `plateau` watches.
-            fused: one kernel for the whole step; does not go with clipping in 16-mixed precision.
+            fused: one kernel for the whole step; does not go with clipping in mixed precision.
+            every: epochs from one validation to the next.
         """
         found = parameter_groups(groups, rates, self.lr, self.weight_decay)
-        optimizer = OPTIMIZERS[self.optimizer](found, lr=self.lr, fused=fused)
+        smallest = max(torch.finfo(p.dtype).tiny for group in found for p in group["params"])
+        # The optimizers' own 1e-8 is zero in float16, and the first step would divide by it.
+        stable = {} if self.optimizer == "sgd" else {"eps": max(1e-8, smallest)}
+        optimizer = OPTIMIZERS[self.optimizer](found, lr=self.lr, fused=fused, **stable)
         if self.schedule == "plateau":
             mode: Literal["min", "max"] = "min" if "loss" in monitor else "max"
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, patience=self.plateau_patience)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor}}
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": plateau, "monitor": monitor, "frequency": every, "strict": False},
+            }
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate_at(step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -2,10 +2,12 @@
 
 from ecg_lightning.records.fingerprints import fingerprint, matches
 from ecg_lightning.records.leads import lead_name, standard_leads
+from ecg_lightning.records.missing import stated, stated_id
+from ecg_lightning.records.patient import Patient, parse_age, parse_patient, parse_sex
 from ecg_lightning.records.read import read_record
 from ecg_lightning.records.record import LEADS, Record, RecordError
 from ecg_lightning.records.repairs import repair, trim_padding
-from ecg_lightning.records.wfdb_header import Header, Patient, parse_age, parse_patient, parse_sex
+from ecg_lightning.records.wfdb_header import Header
 from ecg_lightning.records.wfdb_reader import read_header, read_wfdb
 
 __all__ = [
@@ -25,5 +27,7 @@ __all__ = [
     "read_wfdb",
     "repair",
     "standard_leads",
+    "stated",
+    "stated_id",
     "trim_padding",
 ]

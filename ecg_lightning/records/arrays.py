@@ -1,8 +1,7 @@
-"""Files that hold arrays: MATLAB, HDF5, NPZ, NPY and CSV, as named arrays from which one recording is taken."""
+"""One recording taken from the named arrays of a MATLAB, HDF5, NPZ, NPY or CSV file."""
 
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -11,20 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.records.leads import agreed_leads, listed
-from ecg_lightning.records.record import LEADS, RecordError
-from ecg_lightning.records.signal_csv import open_csv
-from ecg_lightning.records.wfdb_header import parse_age, parse_sex
-
-Arrays = Mapping[str, NDArray[Any]]
+from ecg_lightning.records.containers import Arrays, open_arrays
+from ecg_lightning.records.files import check_file
+from ecg_lightning.records.leads import agreed_leads, lead_name, listed
+from ecg_lightning.records.patient import parse_age, parse_sex
+from ecg_lightning.records.record import LEADS, RecordError, readable
+from ecg_lightning.records.times import check_rate, rate_of_times
+from ecg_lightning.records.units import millivolts
 
 # How files call what a recording needs, in the order of preference.
 _RATE_KEYS = ("sampling_rate", "sampling_frequency", "sample_rate", "curr_sample_rate", "fs", "frequency")
 _UNIT_KEYS = ("unit", "units")
 _LEAD_KEYS = ("leads", "lead_names", "sig_name")
-_CPSC_STRUCT = "ECG"
-_CPSC_RATE = 500.0  # stated by the challenge; its files do not say it
-_FEW = 64  # members of a group, or numbers of an array, up to which these may describe the signal beside them
+_TIME_KEYS = ("time", "times", "t", "timestamps", "timestamp")
+_RATE_TEXT = re.compile(r"([\d.]+)\s*(k?)(?:hz)?", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -37,6 +36,7 @@ class Contents:
     unit: str | None = None
     age: float = nan
     sex: str = ""
+    named: bool = False  # whether the file says which lead a row is
 
 
 def read_arrays(
@@ -51,30 +51,67 @@ def read_arrays(
         row: which recording of an array (recordings, leads, samples).
 
     Raises:
-        RecordError: "no such file", "unreadable file", "no signal", "ambiguous signal", "ambiguous orientation",
-            "several recordings", "unknown lead names", "contradictory leads".
+        RecordError: "no such file", "too large", "unreadable file", "no signal", "ambiguous signal", "ambiguous orientation",
+            "several recordings", "unknown lead names", "contradictory leads", "contradictory sampling rate", "uneven times".
     """
+    check_file(path)
     try:
-        arrays = _open(path, dataset, row)
+        arrays = open_arrays(path, dataset, row)
     except RecordError:
         raise
     except FileNotFoundError as error:
-        raise RecordError(f"no such file: {path}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordError(f"unreadable file: {error}") from error
-    names = agreed_leads(_texts(arrays, _LEAD_KEYS), leads) or LEADS
-    count = len(names)
-    values = _pick(arrays, dataset, count)
-    rate, unit = _first(arrays, _RATE_KEYS), _texts(arrays, _UNIT_KEYS)
+        raise RecordError(f"no such file: {readable(path)}") from error
+    except Exception as error:  # of a damaged file the libraries raise anything from KeyError to ZeroDivisionError
+        raise RecordError(f"unreadable file: {readable(str(error)) or type(error).__name__}") from error
+    said = _texts(arrays, _LEAD_KEYS)
+    names = agreed_leads(said, leads) or LEADS
+    signal = _leads_first(_pick(arrays, dataset, len(names)), len(names))
+    signal, unit = _one_unit(signal, _texts(arrays, _UNIT_KEYS), names)
     age, sex = _first(arrays, ("age",)), _texts(arrays, ("sex",))
     return Contents(
-        _leads_first(values, count),
+        signal,
         names,
-        None if rate is None else float(rate),
-        unit[0] if unit else None,
+        _rate(arrays, signal.shape[1]),
+        unit,
         nan if age is None else parse_age(str(age)),
         parse_sex(sex[0]) if sex else "",
+        any(map(lead_name, said)),
     )
+
+
+def _rate(arrays: Arrays, samples: int) -> float | None:
+    """The rate that the file says, by a number or by the time of each sample."""
+    said = _first(arrays, _RATE_KEYS)
+    rate = None
+    if said is not None:
+        match = _RATE_TEXT.fullmatch(str(said.decode() if isinstance(said, bytes) else said).strip())
+        if match is None or match[1].count(".") > 1:
+            raise RecordError(f"bad sampling rate: the file says {said!r}")
+        rate = float(match[1]) * (1000 if match[2] else 1)
+    for key in _TIME_KEYS:
+        if key in arrays and arrays[key].size == samples > 1 and arrays[key].dtype.kind in "iuf":
+            of_times = rate_of_times(arrays[key].ravel().astype(np.float64))
+            if rate is not None:
+                check_rate(rate, of_times, f"in the file, and the times of its samples are not those, in '{key}'")
+            rate = rate or of_times
+    return rate
+
+
+def _one_unit(
+    signal: NDArray[np.number[Any]], units: Sequence[str], names: Sequence[str]
+) -> tuple[NDArray[np.number[Any]], str | None]:
+    """The signal in one unit, where each lead has its own; a channel that is no lead needs none."""
+    if len(units) <= 1:
+        return signal, units[0] if units else None
+    if len(units) != len(names):
+        raise RecordError(f"ambiguous unit: {len(units)} units for {len(names)} leads")
+    of_leads = [unit for unit, name in zip(units, names, strict=True) if lead_name(name)] or [*units]
+    if len(set(of_leads)) == 1:
+        return signal, of_leads[0]
+    if not all(of_leads):
+        raise RecordError(f"ambiguous unit: some leads have none, others {listed(sorted(set(filter(None, of_leads))))}")
+    factors = [millivolts(unit) if lead_name(name) else 1.0 for unit, name in zip(units, names, strict=True)]
+    return signal * np.array(factors)[:, None], "mV"
 
 
 def _pick(arrays: Arrays, dataset: str | None, count: int) -> NDArray[np.number[Any]]:
@@ -123,96 +160,11 @@ def _first(arrays: Arrays, keys: Sequence[str]) -> Any:
 
 def _texts(arrays: Arrays, keys: Sequence[str]) -> tuple[str, ...]:
     """The texts of the first key present; () when there is none."""
-    for key in keys:
-        if key in arrays:
-            values = np.atleast_1d(arrays[key]).ravel().tolist()
-            return tuple(value.decode() if isinstance(value, bytes) else str(value) for value in values)
-    return ()
+    return next((tuple(map(_text, np.atleast_1d(arrays[key]).ravel().tolist())) for key in keys if key in arrays), ())
 
 
-def _open(path: Path, dataset: str | None, row: int | None) -> Arrays:
-    suffix = path.suffix.lower()
-    if suffix in _HDF5:
-        return _open_hdf5(path, dataset, row)
-    if suffix == ".npy" and row is not None:
-        return {"signal": _of_row(np.load(path, mmap_mode="r", allow_pickle=False), row)}
-    arrays = _OPENERS[suffix](path)
-    return arrays if row is None else {name: _of_row(array, row) for name, array in arrays.items()}
-
-
-def _of_row(array: Any, row: int | None) -> NDArray[Any]:
-    """One recording of an array of several, or all of any other array (NumPy's or an HDF5 file's)."""
-    if row is None or array.ndim < 3:
-        return np.asarray(array[()])
-    if not 0 <= row < len(array):
-        raise RecordError(f"no signal: there is no row {row}, the first of {len(array)} is 0")
-    return np.asarray(array[row])
-
-
-def _open_matlab(path: Path) -> Arrays:
-    from scipy.io import loadmat, matlab
-
-    try:
-        contents = loadmat(path)
-    except NotImplementedError:  # version 7.3 is HDF5
-        return _open_hdf5(path)
-    except matlab.MatReadError as error:
-        raise RecordError(f"unreadable file: {error}") from error
-    arrays = {name: np.asarray(value) for name, value in contents.items() if not name.startswith("__")}
-    if _CPSC_STRUCT in arrays and arrays[_CPSC_STRUCT].dtype.names:
-        struct = arrays.pop(_CPSC_STRUCT)[0, 0]
-        arrays |= {name: np.asarray(struct[name]) for name in struct.dtype.names}
-        arrays["fs"] = np.array(_CPSC_RATE)
-    return arrays
-
-
-def _open_hdf5(path: Path, dataset: str | None = None, row: int | None = None) -> Arrays:
-    """All arrays and attributes; of a file that may hold a whole archive, the dataset and what is small beside it."""
-    import h5py
-
-    arrays: dict[str, NDArray[Any]] = {}
-
-    def attributes(item: h5py.Group | h5py.Dataset) -> None:
-        arrays.update({key: np.asarray(value) for key, value in item.attrs.items()})
-
-    def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = _of_row(item, row)
-            attributes(item)
-
-    with h5py.File(path, "r") as file:
-        attributes(file)
-        if dataset is None:
-            file.visititems(collect)
-            return arrays
-        chosen = file.get(dataset)
-        if not isinstance(chosen, h5py.Dataset):
-            raise RecordError(f"no signal: no array {dataset!r}, the file has {listed([*file]) or 'none'}")
-        group = chosen.parent
-        attributes(group)
-        for name, item in group.items() if len(group) <= _FEW else ():
-            if isinstance(item, h5py.Dataset) and item.size is not None and item.size <= _FEW:
-                collect(name, item)
-        collect(dataset, chosen)
-    return arrays
-
-
-def _open_npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _open_npy(path: Path) -> Arrays:
-    return {"signal": np.load(path, allow_pickle=False)}
-
-
-_HDF5 = (".h5", ".hdf5")
-_OPENERS: dict[str, Callable[[Path], Arrays]] = {
-    ".mat": _open_matlab,
-    ".h5": _open_hdf5,
-    ".hdf5": _open_hdf5,
-    ".npz": _open_npz,
-    ".npy": _open_npy,
-    ".csv": open_csv,
-}
-ARRAY_SUFFIXES = tuple(_OPENERS)
+def _text(value: Any) -> str:
+    """A text, whether it is one, bytes, or a cell of MATLAB that holds one."""
+    if isinstance(value, np.ndarray):
+        return _text(value.ravel()[0]) if value.size == 1 else ""
+    return value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else str(value).strip()

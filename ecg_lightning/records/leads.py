@@ -1,6 +1,7 @@
 """Leads of any spelling and order, brought to the standard twelve."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,20 +11,32 @@ from numpy.typing import NDArray
 
 from ecg_lightning.records.record import LEADS, RecordError, Signal
 
-# What stands before a lead's own name: "lead I", "ECG_V1", "EKG-V1", "Ableitung I", "MDC_ECG_LEAD_AVR" (ISO 11073), "DI"
-# and "DII" in Latin America and France, "C1" for V1 in German and Russian devices.
-_PREFIX = re.compile(r"(mdc_?)?(e[ck]g_?)?((lead|ableitung|abl)_?)?", re.IGNORECASE)
-_BLANK = re.compile(r"(?<=\w)[\s.-]+")  # within a name; a minus before it means the inverted lead, which is none
-_SHOWN = 15  # names in a message
-_LEAD_OF = (
-    {lead.casefold(): lead for lead in LEADS}
-    | {f"d{lead.casefold()}": lead for lead in LEADS[:3]}
-    | {f"c{number}": f"V{number}" for number in range(1, 7)}
+_APART = r"[\s_.-]*"
+# A lead as devices write it. Before its own name: "lead I", "ECG_V1", "Ableitung I", "MDC_ECG_LEAD_AVR" (ISO 11073). The
+# name: "V1", "V 1", "V01"; "C1" for V1 in German and Russian devices; "DI" and "D1" for I in Latin America and France.
+# Behind it the reference ("V1-REF") or the author ("Lead I (Einthoven)", DICOM). Blanks within "I I" or "I-II" join
+# nothing: these are other leads, like "-aVR", V3R, V7 and X.
+_LEAD = re.compile(
+    rf"(?:mdc{_APART})?(?:e[ck]g{_APART})?"
+    rf"(?:(?:lead|ableitung|abl|d[eé]riva\w+|avleding){_APART}|(?:channel|chan|ch|kanal|canal)[\s_.-]+)?"
+    rf"(?:(?P<limb>i{{1,3}})|d{_APART}(?P<d>i{{1,3}}|[123])|a{_APART}v{_APART}(?P<augmented>[rlf])"
+    rf"|(?:v{_APART}|c)0?(?P<precordial>[1-6]))"
+    rf"(?:{_APART}/?ref|{_APART}\((?:einthoven|goldberger|wilson|ref)\)|, augmented voltage, (?:right|left|foot))?",
+    re.IGNORECASE,
 )
+# What is no standard lead, and known not to be one: Frank's and other electrodes, Holter leads, other signals.
+_OTHER = re.compile(
+    r"-.*|(?:(?:lead|ecg|mdc_ecg_lead)[\s_.-]*)?(?:v?[xyz]|v[3-9]r|v[7-9]|mli{1,3}|ml\d|mv\d|m?cl\d|es|as|ai)"
+    r"|.*\b(?:resp|pleth|ppg|pulse|spo2|sao2|co2|etco2|flow|press|abp|art\b|cvp|pap\b|icp|emg|eeg|eog|temp|acc|imp"
+    r"|time|marker|event|annot|label|trigger|pace|status|quality).*",
+    re.IGNORECASE,
+)
+_SHOWN = 15  # names in a message
+_NUMBERS = ("I", "II", "III")
 # Einthoven: I + III = II. What each of the three is in terms of the two others.
 _EINTHOVEN = {"I": (("II", 1.0), ("III", -1.0)), "II": (("I", 1.0), ("III", 1.0)), "III": (("II", 1.0), ("I", -1.0))}
 # Goldberger's augmented leads in terms of I and II.
-_GOLDBERGER = {"aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
+GOLDBERGER = {"aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -43,8 +56,21 @@ def lead_name(name: str) -> str:
     >>> [lead_name(name) for name in ("AVR", "lead II", "v3", "MDC_ECG_LEAD_aVF", "vx")]
     ['aVR', 'II', 'V3', 'aVF', '']
     """
-    bare = _BLANK.sub("_", name.strip())
-    return _LEAD_OF.get(_PREFIX.sub("", bare, count=1).casefold(), "")
+    match = _LEAD.fullmatch(unicodedata.normalize("NFKC", name).strip(" \t\"'"))
+    if match is None:
+        return ""
+    limb, d, augmented, precordial = match.groups()
+    if precordial:
+        return f"V{precordial}"
+    if augmented:
+        return f"aV{augmented.upper()}"
+    limb = limb or d
+    return _NUMBERS[int(limb) - 1] if limb.isdecimal() else limb.upper()
+
+
+def _is_other(name: str) -> bool:
+    """Whether a name is known to be that of no standard lead."""
+    return _OTHER.fullmatch(name.strip()) is not None
 
 
 @lru_cache(maxsize=256)
@@ -57,6 +83,13 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     if len({"I", "II", "III"} & set(known)) < 2:
         raise RecordError(f"missing limb leads: two of I, II and III are needed, found {', '.join(names) or 'none'}")
     missing = tuple(lead for lead in LEADS if lead not in known)
+    absent = [lead for lead in missing if lead in LEADS[6:]]
+    unknown = [name for name in names if not lead_name(name) and not _is_other(name)]
+    if absent and len(unknown) >= len(absent):
+        raise RecordError(
+            f"unknown lead names: {listed(unknown)}; and {listed(absent)} are missing. If the first are the others, say so "
+            "by the names of all leads: data.file_leads, --leads"
+        )
     flags = ("limb_leads_derived",) * any(lead in LEADS[:6] for lead in missing)
     flags += tuple(f"missing:{lead}" for lead in missing if lead in LEADS[6:])
     flags += ("extra_leads_dropped",) * (len(known) < len(found))
@@ -64,27 +97,36 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     return _Plan(targets, tuple(found.index(LEADS[i]) for i in targets), missing, flags)
 
 
+def _agree(name: str, told: str) -> bool:
+    """Whether a file's name of a lead leaves room for the standard lead that its reader was told, or "" for none."""
+    return lead_name(name) == told or (not lead_name(name) and not _is_other(name))
+
+
 def agreed_leads(found: Sequence[str], given: Sequence[str] | None, found_wins: bool = False) -> Sequence[str]:
     """The names of leads, where a file says some (or nothing that is a lead's name) and its reader may be told others.
 
     Args:
         found: the file's, none of them known where it is silent.
-        given: what its reader was told.
+        given: what its reader was told; it also names leads whose names in the file are unknown.
         found_wins: the file's count where both are known and differ.
 
     Raises:
         RecordError: "contradictory leads"; or "unknown lead names", where nothing is known.
     """
+    known = [lead_name(name) for name in found]
     if given is None:
-        if found and not any(map(lead_name, found)):
+        if found and not any(known):
             raise RecordError(
-                f"unknown lead names: {listed([name for name in found if name]) or 'none'}; say what they are: data.file_leads, --leads"
+                f"unknown lead names: {listed([name for name in found if name]) or 'none'}; say what they are: "
+                "data.file_leads, --leads"
             )
         return found
-    known = [lead_name(name) for name in found]
     if not any(known):
         return given
-    if not found_wins and known != [lead_name(name) for name in given]:
+    told = [lead_name(name) for name in given]
+    if len(known) == len(told) and all(map(_agree, found, told)):
+        return given
+    if not found_wins:
         raise RecordError(f"contradictory leads: the file says {listed(found)}, expected {listed(given)}")
     return found
 
@@ -129,6 +171,6 @@ def derive_limb_leads(signal: Signal, missing: Sequence[str]) -> None:
             (first, a), (second, b) = _EINTHOVEN[lead]
             row[lead][:] = a * row[first] + b * row[second]
     for lead in missing:
-        if lead in _GOLDBERGER:
-            a, b = _GOLDBERGER[lead]
+        if lead in GOLDBERGER:
+            a, b = GOLDBERGER[lead]
             row[lead][:] = a * row["I"] + b * row["II"]

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_lightning.records.arrays import ARRAY_SUFFIXES, Contents, read_arrays
+from ecg_lightning.records.arrays import Contents, read_arrays
+from ecg_lightning.records.containers import ARRAY_SUFFIXES
+from ecg_lightning.records.formats import check_format
+from ecg_lightning.records.lead_order import check_order
 from ecg_lightning.records.leads import standard_leads
-from ecg_lightning.records.record import Record, RecordError, naming
+from ecg_lightning.records.record import Record, RecordError, naming, readable
 from ecg_lightning.records.repairs import repair
+from ecg_lightning.records.times import check_plausible_rate, check_rate
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_header import RATE_ASSUMED
 from ecg_lightning.records.wfdb_reader import header_path, read_wfdb
@@ -50,8 +54,11 @@ def read_record(
     """
     text = os.fspath(path)
     suffix = os.path.splitext(text)[1].lower()
-    if suffix not in ARRAY_SUFFIXES or (suffix == ".mat" and os.path.exists(header_path(text))):
-        with naming(header_path(text).removesuffix(".hea")):
+    is_array = suffix in ARRAY_SUFFIXES and not (suffix == ".mat" and os.path.exists(header_path(text)))
+    if not is_array:
+        if suffix not in SUFFIXES and not os.path.exists(header_path(text)):
+            check_format(text)
+        with naming(os.path.splitext(header_path(text))[0]):
             record = read_wfdb(text, leads=leads, header_wins=header_wins)
             if sampling_rate is not None and RATE_ASSUMED in record.quality:
                 said = tuple(flag for flag in record.quality if flag != RATE_ASSUMED)
@@ -59,11 +66,16 @@ def read_record(
             if not header_wins:
                 check_rate(record.sampling_rate, sampling_rate)
             return repair(record)
+    check_format(text)
     with naming(text):
-        return repair(_read_array_record(Path(path), sampling_rate, unit, read_arrays(Path(path), dataset, leads, row)))
+        return repair(
+            _read_array_record(Path(path), sampling_rate, unit, leads, read_arrays(Path(path), dataset, leads, row))
+        )
 
 
-def _read_array_record(path: Path, sampling_rate: float | None, unit: str | None, contents: Contents) -> Record:
+def _read_array_record(
+    path: Path, sampling_rate: float | None, unit: str | None, leads: Sequence[str] | None, contents: Contents
+) -> Record:
     rate = sampling_rate if contents.sampling_rate is None else contents.sampling_rate
     if rate is None:
         raise RecordError("no sampling rate: the file does not say it; data.file_rate and --rate do")
@@ -72,17 +84,15 @@ def _read_array_record(path: Path, sampling_rate: float | None, unit: str | None
         raise RecordError(f"contradictory unit: the file says {contents.unit}, expected {unit}")
     if contents.signal.shape[1] == 0:
         raise RecordError("empty signal")
+    check_plausible_rate(rate)
     unit = unit or contents.unit
     flags: tuple[str, ...] = ()
     if unit is None and np.issubdtype(contents.signal.dtype, np.integer):
         unit, flags = "uV", ("unit_assumed:uV",)
-    signal, lead_flags = standard_leads(contents.signal.astype(np.float32, order="C"), contents.leads)
+    signal = contents.signal.astype(np.float32, order="C")
     if (factor := millivolts(unit or "mV")) != 1:
         signal = signal * np.float32(factor)
-    return Record(signal, rate, path.stem, age=contents.age, sex=contents.sex, quality=flags + lead_flags)
-
-
-def check_rate(found: float, expected: float | None) -> None:
-    """Raise `RecordError` where a file's rate is not the expected one."""
-    if expected is not None and not isclose(found, expected, rel_tol=1e-3):
-        raise RecordError(f"contradictory sampling rate: {found:g} Hz in the file, expected {expected:g} Hz")
+    if not contents.named:
+        flags += check_order(signal, rate, contents.leads, told=leads is not None)
+    standard, lead_flags = standard_leads(signal, contents.leads)
+    return Record(standard, rate, readable(path.stem), age=contents.age, sex=contents.sex, quality=flags + lead_flags)

@@ -1,9 +1,11 @@
 """What a 12-lead recording is, and the error for one that cannot be used."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +28,19 @@ class RecordError(ValueError):
         return str(self).split(":", 1)[0]
 
 
+def readable(path: str | Path) -> str:
+    r"""A path as text that can be written anywhere: bytes of its name that are not UTF-8 as ``\xe9``."""
+    text = os.fspath(path)
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @contextmanager
 def naming(path: str) -> Iterator[None]:
     """Add a path to every `RecordError` within that does not name it yet."""
     try:
         yield
     except RecordError as error:
-        text = str(error)
+        text, path = str(error), readable(path)
         if path in text:
             raise
         raise RecordError(f"{text} in {path}" if ":" in text else f"{text}: {path}") from error

@@ -3,8 +3,8 @@
 | defect | what is done | flag, or reason of the `RecordError` |
 |---|---|---|
 | zeros (or nothing) in all leads at both ends | cut, from a tenth of a second on | `padding_removed` |
-| no samples · less than one second · no rate | refused | `empty signal` · `too short` · `bad sampling rate` |
-| single samples that are not numbers | linear interpolation | `nan_filled:V1` |
+| no samples · less than one second · not 30 to 50,000 Hz | refused | `empty signal` · `too short` · `bad sampling rate` |
+| single samples that are not numbers, or marks like 1e20 | linear interpolation | `nan_filled:V1` |
 | more than half of a lead not numbers | the lead is derived from limb leads, or zero | `limb_leads_derived`, `missing:V3` |
 | more than a tenth of the other leads not numbers | refused | `too many missing samples` |
 | microvolts taken as millivolts | divided by 1000 | `unit_repaired` |
@@ -12,11 +12,13 @@
 | a flat lead · all leads flat | kept · refused | `flat:V1` · `flat signal` |
 | an amplifier or a number format at its limit | kept | `saturated:V5` |
 | lead I, or II and aVR, look inverted | kept | `suspect:limb_leads_swapped` |
+| III, aVR, aVL or aVF do not follow from I and II | kept | `suspect:limb_leads_disagree` |
 
 Gains that contradict their samples (`gain_repaired`) and odd record names (`header_repaired`) are mended where the
 header is read; what it leaves to the standard (`rate_assumed:250Hz`, `gain_assumed:200`), a sum that does not fit
 (`wrong_checksum`) and a file that goes on behind its last sample (`samples_beyond_header`) are flagged there, as are
-integers without a unit where arrays are read (`unit_assumed:uV`). Lead names are mended where leads are put in order
+integers without a unit where arrays are read (`unit_assumed:uV`), and rows without names whose order nothing proves
+(`lead_order_assumed`). Lead names are mended where leads are put in order
 (`extra_leads_dropped`). On 3,300 real recordings of eleven archives the rules
 change none that is sound; thresholds below say what was measured.
 """
@@ -26,8 +28,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.records.lead_order import DISAGREE, NO_SAMPLE, limb_leads_disagree
 from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.records.record import LEADS, Record, RecordError, Signal
+from ecg_lightning.records.times import check_plausible_rate
 
 _LEAST_PADDING = 0.1  # s in all; CODE pads ten seconds (4000 samples) to 4096, and less is not worth a cut
 _LEAST_DURATION = 1.0  # s, one heart beat
@@ -57,14 +61,16 @@ def repair(record: Record) -> Record:
     signal, flags = record.signal, list(record.quality)
     if signal.shape[1] == 0:
         raise RecordError("empty signal")
-    if not record.sampling_rate > 0:
-        raise RecordError(f"bad sampling rate: {record.sampling_rate} Hz")
+    check_plausible_rate(record.sampling_rate)
     signal, cut = trim_padding(signal, record.sampling_rate)
     if cut:
         flags.append("padding_removed")
     if signal.shape[1] < _LEAST_DURATION * record.sampling_rate:
         raise RecordError(f"too short: {signal.shape[1] / record.sampling_rate:.2f} s of signal")
     low, high = signal.min(axis=1), signal.max(axis=1)
+    if not (low.min() >= -NO_SAMPLE and high.max() <= NO_SAMPLE):  # or one of them is NaN
+        signal = np.where(np.abs(signal) > NO_SAMPLE, np.float32(np.nan), signal)
+        low, high = signal.min(axis=1), signal.max(axis=1)
     if not np.isfinite(low + high).all():
         signal, filled = fill_missing(signal)
         flags += filled
@@ -86,6 +92,8 @@ def repair(record: Record) -> Record:
     flags += [f"saturated:{LEADS[i]}" for i in _saturated(signal, low, high, record.sampling_rate)]
     if _looks_swapped(signal, record.sampling_rate):
         flags.append("suspect:limb_leads_swapped")
+    if limb_leads_disagree(signal, record.sampling_rate):
+        flags.append(DISAGREE)
     return replace(record, signal=signal, quality=tuple(dict.fromkeys(flags)))
 
 

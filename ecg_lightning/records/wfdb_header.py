@@ -1,4 +1,4 @@
-"""WFDB headers: the record line, the signal lines, and what the comments say of the patient.
+"""WFDB headers: the record line, the signal lines and the comments, which `patient` reads.
 
 Written from the specification (header(5) of the WFDB Applications Guide). Signal lines of an archive repeat the same
 few fields, so that these are parsed once and remembered; a header takes some 30 µs.
@@ -7,19 +7,16 @@ few fields, so that these are parsed once and remembered; a header takes some 30
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from math import nan
 
+from ecg_lightning.records.files import inside
 from ecg_lightning.records.record import RecordError
-from ecg_lightning.records.units import millivolts
 
 _DEFAULT_GAIN = 200.0  # where the gain is absent or 0, header(5)
 _DEFAULT_RATE = 250.0
 RATE_ASSUMED, GAIN_ASSUMED = "rate_assumed:250Hz", "gain_assumed:200"
+_RECORD_NAME = re.compile(r"(.+?)(?:/(\d+))?$")  # some write a path before it, though it is a name alone
 _FORMAT = re.compile(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?$")
 _GAIN = re.compile(r"([-+.\deE]+)(?:\(([-+\d]+)\))?(?:/(\S+))?$")
-# Blanks but no line breaks around the colon: an empty value must not take the next line for its own.
-_COMMENT = re.compile(r"(?:^#[ \t]*|<)(age|sex|dx|patient id)>?[ \t]*:[ \t]*([^<\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_OLDEST = 150.0  # years
 _DATE = re.compile(r"\d+:\d+:\d+(?:\.\d+)?\s+(\d\d)/(\d\d)/(\d{4})\s*$")
 
 
@@ -59,16 +56,7 @@ class Header:
     signals: list[SignalLine]
     comments: str
     assumed: tuple[str, ...] = ()  # flags for what the standard says where the header does not: RATE_ASSUMED …
-
-
-@dataclass(slots=True)
-class Patient:
-    """What the comments of a header say of the patient."""
-
-    patient_id: str = ""
-    age: float = nan
-    sex: str = ""
-    codes: tuple[str, ...] = ()
+    segment_names: tuple[str, ...] = ()  # records of which it consists; "~" for a pause
 
 
 @lru_cache(maxsize=1024)
@@ -86,7 +74,6 @@ def _gain(field: str) -> tuple[float, int | None, str, bool]:
     if match is None:
         raise RecordError(f"bad header: gain {field!r}")
     gain, baseline, unit = match.groups()
-    millivolts(unit or "mV")  # an unknown unit is found here, once
     return (
         float(gain) or _DEFAULT_GAIN, None if baseline is None else int(baseline), unit or "mV", not float(gain),
     )  # fmt: skip
@@ -102,21 +89,21 @@ def _signal_line(line: str) -> SignalLine:
         baseline = int(fields[4]) if len(fields) > 4 else 0
     checksum = int(fields[6]) if len(fields) > 6 else None
     name = fields[8].rstrip() if len(fields) > 8 else ""
-    return SignalLine(fields[0], _layout(fields[1]), gain, baseline, unit, checksum, name, assumed)
+    return SignalLine(inside(fields[0]), _layout(fields[1]), gain, baseline, unit, checksum, name, assumed)
 
 
 def parse_header(text: str) -> Header:
     """Parse the text of a `.hea` file.
 
     Raises:
-        RecordError: "bad header", with the line.
+        RecordError: "bad header", with the line; "path outside the folder".
     """
     lines = [line for line in text.splitlines() if line and not line.isspace()]
     body = [line for line in lines if line[0] != "#"]
     if not body:
         raise RecordError("bad header: no record line")
     fields = body[0].split()
-    name, _, segments = fields[0].partition("/")
+    name, segments = _record_name(fields[0])
     try:
         rate = float(fields[2].partition("/")[0].partition("(")[0]) if len(fields) > 2 else _DEFAULT_RATE
         samples = int(fields[3]) if len(fields) > 3 else 0
@@ -126,6 +113,8 @@ def parse_header(text: str) -> Header:
         if isinstance(error, RecordError):
             raise
         raise RecordError(f"bad header: {error} in {body[0]!r} or its signal lines") from error
+    if count < 0 or samples < 0:
+        raise RecordError(f"bad header: a negative number in {body[0]!r}")
     if not segments and len(signals) < count:
         raise RecordError(f"bad header: {count} signals announced, {len(signals)} described")
     # Only the standard's own form is a recording date: CinC writes day-month-year of its conversion before the time.
@@ -133,40 +122,12 @@ def parse_header(text: str) -> Header:
     date = "-".join(reversed(match.groups())) if match else ""
     comments = "\n".join(line for line in lines if line[0] == "#")
     assumed = (RATE_ASSUMED,) * (len(fields) < 3) + (GAIN_ASSUMED,) * any(line.gain_assumed for line in signals)
-    return Header(name, int(segments or 1), rate, samples, date, signals, comments, assumed)
+    parts = tuple(inside(line.split()[0]) for line in body[1 : 1 + int(segments)]) if segments else ()
+    return Header(name, int(segments or 1), rate, samples, date, signals, comments, assumed, parts)
 
 
-def parse_patient(comments: str) -> Patient:
-    r"""Read age, sex, diagnosis codes and patient id from comments as CinC, CODE-15%, LUDB, PTB and INCART write them.
-
-    >>> parse_patient("#Age: 74\n#Sex: Male\n#Dx: 59118001,164889003")
-    Patient(patient_id='', age=74.0, sex='M', codes=('59118001', '164889003'))
-    """
-    patient = Patient()
-    for key, value in _COMMENT.findall(comments):
-        value = value.strip()
-        match key.lower():
-            case "age":
-                patient.age = parse_age(value)
-            case "sex":
-                patient.sex = parse_sex(value)
-            case "patient id":
-                patient.patient_id = value
-            case _:
-                patient.codes = tuple(code.strip() for code in value.split(",") if code.strip())
-    return patient
-
-
-def parse_age(text: str) -> float:
-    """Years, NaN where it is no number, negative or more than 150 (archives write NaN, Unknown, -1, 300)."""
-    try:
-        age = float(text)
-    except ValueError:
-        return nan
-    return age if 0 <= age <= _OLDEST else nan
-
-
-def parse_sex(text: str) -> str:
-    """One letter, F or M, from Female, male, f, M …; "" for everything else."""
-    initial = text.strip()[:1].upper()
-    return initial if initial in ("F", "M") else ""
+def _record_name(field: str) -> tuple[str, str]:
+    match = _RECORD_NAME.match(field)
+    if match is None:
+        raise RecordError(f"bad header: record name {field!r}")
+    return match[1].rpartition("/")[2], match[2] or ""

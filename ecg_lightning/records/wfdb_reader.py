@@ -11,38 +11,40 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.records.files import any_case, check_numbers, decoded, read_bytes
 from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
-from ecg_lightning.records.leads import agreed_leads, standard_leads
-from ecg_lightning.records.record import Record, RecordError, naming
+from ecg_lightning.records.lead_order import check_order
+from ecg_lightning.records.leads import agreed_leads, lead_name, standard_leads
+from ecg_lightning.records.patient import parse_patient
+from ecg_lightning.records.record import Record, RecordError, naming, readable
+from ecg_lightning.records.times import check_plausible_rate
 from ecg_lightning.records.units import millivolts
-from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header, parse_patient
+from ecg_lightning.records.wfdb_header import Header, SignalLine, parse_header
+from ecg_lightning.records.wfdb_package import in_millivolts, read_with_wfdb
 
 _SUFFIXES = (".hea", ".dat", ".mat")
+_PAUSE = "~"  # between two segments
 _AT_ONCE = 20
 _INVALID = -32768  # format 16's mark of a sample that is not there, signal(5)
+_MOST_OF_HEADER = 1 << 24  # bytes
 
 
 def header_path(path: str | Path) -> str:
-    """The `.hea` file of a recording named with or without a suffix."""
+    """The `.hea` file of a recording named with or without a suffix; `.HEA` where that is what there is."""
     text = os.fspath(path)
     stem, suffix = os.path.splitext(text)
-    return (stem if suffix.lower() in _SUFFIXES else text) + ".hea"
+    return any_case((stem if suffix.lower() in _SUFFIXES else text) + ".hea")
 
 
 def read_header(path: str | Path) -> Header:
     """Read and parse a recording's header alone, for an index of codes, ages and lengths.
 
     Raises:
-        RecordError: "no such file" or "bad header".
+        RecordError: "no such file" or "bad header" …
     """
     header = header_path(path)
-    try:
-        with open(header, "rb", buffering=0) as file:
-            text = file.read().decode("utf-8", errors="replace")
-    except OSError as error:
-        raise RecordError(f"no such file: {header} ({error.strerror})") from error
     with naming(header):
-        return parse_header(text)
+        return parse_header(decoded(read_bytes(header, most=_MOST_OF_HEADER)[0]))
 
 
 def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wins: bool = False) -> Record:
@@ -57,32 +59,39 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
         The recording in millivolts with its twelve standard leads; age, sex, patient and codes from the comments.
         Flags: "header_repaired" for headers of 2020, whose record line begins with `E07521.mat`; "gain_repaired" for
         gains that the samples prove wrong (see `gains`); "rate_assumed:250Hz" and "gain_assumed:200" where the header
-        is silent and the standard speaks; "wrong_checksum"; "samples_beyond_header" where the file holds more.
+        is silent and the standard speaks; "wrong_checksum"; "samples_beyond_header" where the file holds more;
+        "upsampled:V1" for a lead that is stored at a lower rate than others.
 
     Raises:
-        RecordError: "no such file", "bad header", "contradictory header", "contradictory leads", "truncated signal",
-            "empty signal", "missing limb leads" …; the details name the file.
+        RecordError: "no such file", "bad header", "bad sampling rate", "contradictory header", "contradictory leads",
+            "truncated signal", "empty signal", "missing limb leads" …; the details name the file.
     """
     header = read_header(path)
-    stem = header_path(path)[: -len(".hea")]
+    stem = os.path.splitext(header_path(path))[0]
     with naming(stem):
+        check_plausible_rate(header.sampling_rate)
+        check_numbers(header.samples * max(1, len(header.signals)), "the signal")
+        rate = header.sampling_rate
         if _is_plain(header):
-            signal, found = _read_plain(header, os.path.dirname(stem))
-            rate, names = header.sampling_rate, [line.name for line in header.signals]
+            names = agreed_leads([line.name for line in header.signals], leads, header_wins)
+            signal, found = _read_plain(header, os.path.dirname(stem), names)
         else:
-            signal, rate, names = _read_with_wfdb(stem)
-            found = ()
+            physical = read_with_wfdb(stem, [header, *_segments(header, os.path.dirname(stem))])
+            names = agreed_leads(physical.names, leads, header_wins)
+            signal, rate, found = in_millivolts(physical, names)
         if signal.shape[1] == 0:
             raise RecordError("empty signal")
-        standard, flags = standard_leads(signal, agreed_leads(names, leads, header_wins))
+        standard, flags = standard_leads(signal, names)
+        if not any(lead_name(line.name) for line in header.signals) and not header.segment_names:
+            flags += check_order(signal, rate, names, told=True)
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
-    flags += found + header.assumed
     patient = parse_patient(header.comments)
+    flags += found + header.assumed + patient.flags
     return Record(
         standard,
         rate,
-        record_id=os.path.basename(stem),
+        record_id=readable(os.path.basename(stem)),
         patient_id=patient.patient_id,
         age=patient.age,
         sex=patient.sex,
@@ -90,6 +99,14 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
         quality=flags,
         date=header.date,
     )
+
+
+def _segments(header: Header, folder: str) -> list[Header]:
+    """The headers of a recording's segments."""
+    segments = [read_header(os.path.join(folder, name)) for name in header.segment_names if name != _PAUSE]
+    if any(segment.segment_names for segment in segments):
+        raise RecordError("bad header: a segment has segments itself")
+    return segments
 
 
 def _is_plain(header: Header) -> bool:
@@ -102,21 +119,28 @@ def _is_plain(header: Header) -> bool:
     return plain and all(line.file_name == first.file_name and line.layout == layout for line in header.signals)
 
 
-def _read_plain(header: Header, folder: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _read_plain(header: Header, folder: str, names: Sequence[str]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Read format 16 with an optional byte offset (CinC's `.mat` files are it: 24 bytes of MATLAB header).
 
     Returns:
-        (signals, samples) millivolts, and flags.
+        (signals, samples) in millivolts for those whose names are of leads, and flags.
     """
     lines = header.signals
     steps, beyond = _read_steps(
         os.path.join(folder, lines[0].file_name), lines[0].layout.offset, len(lines), header.samples
     )
     flags = _verified(steps, lines, beyond)
-    gains = np.array([line.gain / millivolts(line.unit) for line in lines])
+    is_lead = [bool(lead_name(name)) for name in names]
+    if len(is_lead) != len(lines):
+        raise RecordError(f"wrong number of leads: {len(names)} names for {len(lines)} signals")
+    # A pulse or a flow beside the leads is dropped later, in whatever unit it is.
+    units = [millivolts(line.unit) if lead else 1.0 for line, lead in zip(lines, is_lead, strict=True)]
+    gains = np.array([line.gain for line in lines]) / units
     baselines = np.array([line.baseline for line in lines], np.float64)
-    repaired = contradicted(steps, gains, [line.name for line in lines])
-    if repaired:
+    all_leads = all(is_lead)
+    if contradicted(
+        steps if all_leads else steps[:, is_lead], gains[is_lead], [name for name in names if lead_name(name)]
+    ):
         flags += ("gain_repaired",)
         gains[:], baselines[:] = MICROVOLT_GAIN, 0
     signal = steps.T.astype(np.float32, order="C")
@@ -130,11 +154,7 @@ def _read_plain(header: Header, folder: str) -> tuple[NDArray[np.float32], tuple
 
 def _read_steps(path: str, offset: int, signals: int, samples: int) -> tuple[NDArray[np.int16], int]:
     """Read (samples, signals) ADC steps, and count the bytes behind; `samples` 0 means as many as the file has."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            data = file.read()
-    except OSError as error:
-        raise RecordError(f"no such file: {path} ({error.strerror})") from error
+    data, size = read_bytes(any_case(path), offset + 2 * signals * samples if samples else None)
     present = max(len(data) - offset, 0) // (2 * signals)
     if present < samples:
         raise RecordError(f"truncated signal: {present} of {samples} samples")
@@ -142,7 +162,7 @@ def _read_steps(path: str, offset: int, signals: int, samples: int) -> tuple[NDA
     if samples == 0:
         raise RecordError("empty signal")
     steps = np.frombuffer(data, "<i2", samples * signals, offset).reshape(samples, signals)
-    return steps, len(data) - offset - 2 * samples * signals
+    return steps, size - offset - 2 * samples * signals
 
 
 def _verified(steps: NDArray[np.int16], lines: Sequence[SignalLine], beyond: int) -> tuple[str, ...]:
@@ -170,15 +190,3 @@ def _sums(steps: NDArray[np.int16]) -> list[int]:
     parts = np.concatenate([rows.reshape(_AT_ONCE, signals), steps[whole:]])
     sums: list[int] = np.add.reduce(parts, axis=0, dtype=np.int16).tolist()
     return sums
-
-
-def _read_with_wfdb(stem: str) -> tuple[NDArray[np.floating], float, list[str]]:
-    """Read formats 8, 80, 212, 24, 32, FLAC, several files or segments by the wfdb package."""
-    import wfdb  # seconds of imports, for formats that most archives do not use
-
-    try:
-        record = wfdb.rdrecord(stem)
-    except Exception as error:  # wfdb raises anything from IndexError to its own; each means one unreadable record
-        raise RecordError(f"unreadable by wfdb: {type(error).__name__}: {error}") from error
-    factors = np.array([millivolts(unit) for unit in record.units])
-    return (record.p_signal * factors).T, float(record.fs), list(record.sig_name)

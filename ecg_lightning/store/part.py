@@ -44,7 +44,7 @@ class Part:
     Attributes:
         index: one entry a recording that was packed.
         rejected: record_id, file and reason of each that was set aside.
-        content: (recordings, 64) int8 descriptors.
+        content: (recordings, 256) int8 fingerprints.
         signals: sha256 of its signals.
     """
 

@@ -28,7 +28,7 @@ from ecg_lightning.records.fingerprints import SIZE
 from ecg_lightning.store.part import INDEX, SAMPLE, hash_of
 from ecg_lightning.store.sealed import parse, unseal
 
-FORMAT = 5
+FORMAT = 6
 """Version of the layout on disk; it is part of every store's key."""
 FILES = ("signals.bin", "index.parquet", "content.npy", "twins.npy", "rejected.csv")
 
@@ -165,7 +165,7 @@ class Store:
 
     @cached_property
     def content(self) -> NDArray[np.int8]:
-        """(recordings, 64) descriptors, for finding a recording again in another archive (see ``records.fingerprints``)."""
+        """(recordings, 256) fingerprints, to find a recording again in another archive (see ``records.fingerprints``)."""
         content = self._load_array("content.npy", np.int8, SIZE)
         if len(content) != len(self):
             raise self._damaged(f"content.npy is of {len(content):,} recordings, and {len(self):,} were packed")

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from ecg_lightning.config.relations import check_schedule
 from ecg_lightning.errors import UserError, suggest
 from ecg_lightning.modules.optim import layer_rates
+from ecg_lightning.ranges import Between, Epochs, Misfit, check_fields
 
 
 @dataclass
@@ -21,21 +23,24 @@ class FineTune:
     """
 
     checkpoint: str | None = None
-    schedule: dict[int, Any] = field(default_factory=lambda: {0: "all"})
-    layer_decay: float = 1.0
-    rates: dict[str, float] = field(default_factory=dict)
+    schedule: dict[Epochs, list[str] | str] = field(default_factory=lambda: {0: "all"})
+    layer_decay: Annotated[float, Between(0, 1, above=True)] = 1.0
+    rates: dict[str, Annotated[float, Between(0, 1000)]] = field(default_factory=dict)
     reset_head: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            check_fields(self)
+        except Misfit as error:
+            raise UserError(f"finetune.{error}") from error
+        check_schedule(vars(self))
 
     def check(self, groups: Sequence[str]) -> None:
         """Compares the names with a network's layer groups.
 
         Raises:
-            UserError: for an unknown group, a schedule that does not begin at epoch 0, or a decay out of range.
+            UserError: for an unknown group.
         """
-        if 0 not in self.schedule:
-            raise UserError("finetune.schedule must say what is awake at epoch 0, for example {0: [head], 4: all}.")
-        if not 0 < self.layer_decay <= 1:
-            raise UserError(f"finetune.layer_decay={self.layer_decay} must be above 0 and at most 1.")
         named = [name for awake in self.schedule.values() if awake != "all" for name in _listed(awake)]
         for name in (*named, *self.rates):
             if name not in groups:

@@ -8,19 +8,18 @@ here: between the sources of a mix, and against the recordings that trained the 
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ecg_lightning.checkpoints import Checkpoint
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import matches
+from ecg_lightning.records.fingerprints import unreadable
+from ecg_lightning.training import ancestry
 
 EXAMPLES = 3
 SIDES = {"val": "validation", "test": "test"}
@@ -78,18 +77,22 @@ def before(data: ECGDataModule, splits: Sequence[str], checkpoint: Checkpoint) -
 
     A checkpoint names no patients. It has seen a patient where it has seen any recording that the sources have of him.
     """
-    if checkpoint.seen is None:
+    flaw = ancestry.flaw(checkpoint)
+    if flaw is None and ancestry.is_unknown(checkpoint):
         print(
-            f"{checkpoint.name} does not list the recordings that trained it; these may be among them.", file=sys.stderr
+            f"{checkpoint.name}: ancestry unknown. Not all recordings that trained it, or a checkpoint that it comes from, "
+            "are listed; these may be among them.",
+            file=sys.stderr,
         )
-        return []
     rows = np.concatenate([data.rows(split) for split in splits])
     patient = patients(data.store.index)
     theirs = np.flatnonzero(patient.isin(patient.iloc[rows]))
-    seen = theirs[np.unique(matches(checkpoint.seen.numpy(), data.store.content[theirs])[:, 1])]
+    content = data.store.content[theirs]
+    _say_blind(data, int(unreadable(content).sum()))
+    seen = theirs[np.unique(matches(ancestry.listed(checkpoint), content)[:, 1])]
     itself = rows[np.isin(rows, seen)]
     other = np.setdiff1d(rows[patient.iloc[rows].isin(patient.iloc[seen])], itself)
-    sides, found = " and ".join(SIDES[split] for split in splits), []
+    sides, found = " and ".join(SIDES[split] for split in splits), [] if flaw is None else [flaw]
     for some, what in ((itself, ""), (other, " are of patients of whom another recording")):
         if len(some):
             share = f"{len(some)} of the {len(rows)} recordings of the {sides} side"
@@ -106,6 +109,7 @@ def check_training(data: ECGDataModule, parent: Checkpoint | None) -> None:
     Raises:
         UserError: where anything leaks and ``data.allow_leak`` is not set.
     """
+    _say_blind(data, ancestry.without_fingerprint(data))
     if not data.allow_leak and len(data.copies):
         print(f"{len(data.copies)} recordings are left out of training: a copy is on the validation or test side.")
     refuse(within(data) + (before(data, tuple(SIDES), parent) if parent is not None else []), data)
@@ -127,18 +131,10 @@ def refuse(found: Sequence[str], data: ECGDataModule) -> None:
     print(f"Leak allowed: {text}", file=sys.stderr)
 
 
-def seen(data: ECGDataModule, parent: Checkpoint | None = None) -> Tensor:
-    """(recordings, 64) int8 descriptors of the training recordings and of those that the parent has seen, each once."""
-    lists = [data.store.content[data.rows("train")]]
-    if parent is not None and parent.seen is not None:
-        lists.append(parent.seen.numpy())
-    descriptors: NDArray[np.int8] = np.unique(np.concatenate(lists), axis=0)
-    return torch.from_numpy(descriptors[descriptors.any(axis=1)])
-
-
-def ancestors(data: ECGDataModule, checkpoint: Checkpoint) -> Checkpoint:
-    """A checkpoint that this data trained, as one that has seen only what its ancestors have."""
-    if checkpoint.seen is None:
-        return checkpoint
-    both, times = np.unique(np.concatenate([seen(data), checkpoint.seen]), axis=0, return_counts=True)
-    return replace(checkpoint, seen=torch.from_numpy(both[times == 1]))
+def _say_blind(data: ECGDataModule, count: int) -> None:
+    if count:
+        print(
+            f"{count} recordings of {data.source} have no usable fingerprint, and nobody can tell whether they were seen in "
+            f"training. If they have a signal, {data.store.path} is damaged: remove it, and it is packed again.",
+            file=sys.stderr,
+        )

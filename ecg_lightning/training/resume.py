@@ -1,12 +1,13 @@
 """Going on with a run: from which checkpoint, that it is the same run, and that nobody else is at it."""
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
@@ -14,9 +15,15 @@ from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
+from ecg_lightning.modules.optim import Optim
+from ecg_lightning.training.callbacks.record import RUN
+from ecg_lightning.training.recipe import NOTHING, differences, flat
 
 LOCK = "fit.lock"
-_ABSENT = "nothing"
+LENGTH = ("trainer.max_epochs", "trainer.max_steps")
+"""How long a run trains: a longer one begins as the shorter one does, where its rate does not depend on it."""
+ENDINGS = ("trainer.max_time", "trainer.min_epochs", "trainer.min_steps")
+"""What else ends a run, and changes nothing before."""
 
 
 @contextmanager
@@ -38,6 +45,9 @@ def alone(run_dir: Path) -> Iterator[None]:
             f"Another `fit` is at work in {run_dir}. Wait for its end, or give this one another run_dir."
         ) from None
     try:
+        for folder in (run_dir, run_dir / "checkpoints"):
+            for partial in folder.glob("*.part"):  # of a process that was killed while it wrote
+                partial.unlink(missing_ok=True)
         yield
     finally:
         (run_dir / LOCK).unlink(missing_ok=True)
@@ -62,6 +72,7 @@ def find(config: DictConfig, run_dir: Path) -> Checkpoint | None:
         )
     if path is None:
         return None
+    path = os.path.expanduser(path)
     if not Path(path).is_file():
         raise UserError(f"checkpoint_path: there is no file '{path}'.")
     if not path.endswith(".ckpt"):
@@ -82,36 +93,60 @@ def _instead_of(path: Path) -> str:
     return "If it was cut off: remove it to start anew."
 
 
-class Kept(ModelCheckpoint):
-    """A run's checkpoints, in a folder that may be moved before the run goes on: Lightning would forget the best score."""
+def check_recipe(found: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> None:
+    """Compares what a checkpoint was trained with and what is configured now: another recipe is another run.
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the state over, with the paths of files that were moved along as they are now."""
-        folder = Path(str(self.dirpath))
-        if (folder / f"{self.filename}.ckpt").is_file():
-            paths = {key: _moved(state_dict[key], folder) for key in state_dict if key.endswith("_path")}
-            best = {_moved(path, folder): score for path, score in state_dict["best_k_models"].items()}
-            state_dict = state_dict | paths | {"best_k_models": best, "dirpath": self.dirpath}
-        super().load_state_dict(state_dict)
+    A run may become longer where its learning rate does not depend on its length, and may end by another clock.
+
+    Raises:
+        UserError: naming the first difference.
+    """
+    import torch
+
+    run = torch.load(found.name, map_location="cpu", mmap=True, weights_only=True).get(RUN)
+    if run is None:
+        print(
+            f"Note: {found.name} is of an earlier version and does not say how it was trained; that this is the same "
+            "recipe is not checked.",
+            file=sys.stderr,
+        )
+        return
+    changed = {key: text for key, text in differences(run["recipe"], recipe).items() if not key.startswith(ENDINGS)}
+    for key in LENGTH:
+        if key in changed and not optim.depends_on_length():
+            del changed[key]
+        elif key in changed:
+            changed[key] += f", and optim.schedule={optim.schedule} with optim.warmup={optim.warmup} follows it"
+    if "finetune.checkpoint" in changed and _same_parent(found, recipe):
+        del changed["finetune.checkpoint"]
+    for difference in changed.values():
+        raise another(found, difference)
+    epochs, done = recipe.get("trainer.max_epochs"), found.card.epoch + 1
+    if epochs is not None and 0 < epochs < done:
+        raise UserError(
+            f"checkpoint_path: {found.name} has {done} epochs behind it; trainer.max_epochs={epochs} is less."
+        )
 
 
-def _moved(path: str, folder: Path) -> str:
-    return str(folder / Path(path).name) if path else path
+def _same_parent(found: Checkpoint, recipe: Mapping[str, Any]) -> bool:
+    """Whether the run's parent, if any, is the one configured now, under whatever name; `fit` says where one has none."""
+    parent, name = found.card.parent, recipe.get("finetune.checkpoint")
+    return parent is None or name is None or bool(checkpoints.read(name).sha256 == parent.sha256)
 
 
 def check_same(found: Checkpoint, card: Card) -> None:
-    """Compares a checkpoint's card with that of the run that is to go on from it: network, terms, input, data, parent.
+    """Compares a checkpoint's card with that of the run that is to go on from it: terms, input, data.
 
     Raises:
         UserError: naming the first difference.
     """
     then_card, now_card = found.card.to_dict(), card.to_dict()
-    for key in ("model", "terms", "input", "data"):
-        before, now = _flat(then_card[key], key), _flat(now_card[key], key)
+    for key in ("terms", "input", "data"):
+        before, now = flat(then_card[key], key), flat(now_card[key], key)
         for name in dict.fromkeys([*now, *before]):
             if key == "data" and name not in before:  # of a version that did not say it yet
                 continue
-            if (then := before.get(name, _ABSENT)) != (here := now.get(name, _ABSENT)):
+            if (then := before.get(name, NOTHING)) != (here := now.get(name, NOTHING)):
                 raise another(found, f"{name} was {then}, and is {here} here")
 
 
@@ -121,14 +156,3 @@ def another(found: Checkpoint, difference: str) -> UserError:
         f"checkpoint_path: {found.name} is of another run: {difference}. checkpoint_path goes on with the same run; to "
         f"start from its weights, use finetune.checkpoint={found.name} and a run_dir of its own."
     )
-
-
-def _flat(value: Any, name: str) -> dict[str, Any]:
-    """The leaves of nested mappings by their dotted names.
-
-    >>> _flat({"folds": [1], "records": {"val": 3}}, "data")
-    {'data.folds': [1], 'data.records.val': 3}
-    """
-    if not isinstance(value, Mapping):
-        return {name: value}
-    return {k: v for key, each in value.items() for k, v in _flat(each, f"{name}.{key}").items()}

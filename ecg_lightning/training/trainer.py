@@ -3,12 +3,9 @@
 import ctypes
 import logging
 import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -16,19 +13,28 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.types import _PATH
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
 from ecg_lightning.config.compose import as_dict, experiment_name
 from ecg_lightning.config.schema import build
+from ecg_lightning.errors import UserError
+
+PROFILERS: dict[str | None, type[Profiler]] = {
+    "simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler,
+}  # fmt: skip
+"""Lightning's profilers by their names."""
 
 
 def run_dir_of(config: DictConfig, arguments: Sequence[str]) -> Path:
     """The run's folder: ``run_dir``, or ``runs/<experiment>/<time>``."""
     if config.get("run_dir"):
-        return Path(config.run_dir)
+        return Path(config.run_dir).expanduser()
     return Path("runs") / experiment_name(arguments) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 
@@ -44,14 +50,50 @@ def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], log
     """
     values = as_dict(config.get("trainer") or DictConfig({}))
     strategy = values.get("strategy", "auto")
-    if freezes and strategy in ("auto", "ddp") and _devices(values) > 1:
+    if freezes and (strategy == "ddp" or (strategy == "auto" and _devices(values) > 1)):
         # Frozen parameters get no gradient; without this, replicas wait for them for ever.
         values["strategy"] = "ddp_find_unused_parameters_true"
-    trainer: pl.Trainer = build(
-        "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir, use_distributed_sampler=False,
-        plugins=[WholeCheckpoints()],
-    )  # fmt: skip
+    profiler = values.pop("profiler", None)
+    try:
+        trainer: pl.Trainer = build(
+            "trainer", values, callbacks=callbacks, logger=logger, default_root_dir=run_dir,
+            use_distributed_sampler=False, plugins=[WholeCheckpoints()], profiler=_profiler(profiler, run_dir),
+        )  # fmt: skip
+    except (MisconfigurationException, TypeError, RuntimeError, ImportError) as error:
+        raise UserError(f"trainer: {of_lightning(error, values)}") from error
     return trainer
+
+
+def probe(config: DictConfig, run_dir: Path, freezes: bool) -> pl.Trainer:
+    """A Trainer of these values, made only so that Lightning refuses what it refuses before data are packed.
+
+    Raises:
+        UserError: naming the argument.
+    """
+    values = as_dict(config.get("trainer") or DictConfig({}))
+    if values.get("profiler") in PROFILERS:  # which must be used, once made
+        del values["profiler"]
+    trainer = trainer_of(DictConfig({"trainer": values}), run_dir, [], False, freezes)
+    on_cpu, cores = isinstance(trainer.accelerator, CPUAccelerator), os.cpu_count() or 1
+    if on_cpu and values.get("sync_batchnorm"):
+        raise UserError("trainer.sync_batchnorm=true needs GPUs: torch synchronises no batch norm on the CPU.")
+    if on_cpu and trainer.num_devices > cores and trainer.is_global_zero:
+        share = "one core" if cores == 1 else f"{cores} cores"
+        print(f"Note: trainer.devices={trainer.num_devices} processes share {share} of this machine.", file=sys.stderr)
+    return trainer
+
+
+def of_lightning(error: Exception, values: Mapping[str, Any]) -> str:
+    """What Lightning refuses, in one sentence."""
+    text, accelerator = " ".join(str(error).split()), values.get("accelerator", "auto")
+    if accelerator != "auto" and any(word in text for word in ("Accelerator", "backend", "torch_xla")):
+        return f"accelerator={accelerator} was not found on this machine. Use trainer.accelerator=auto. ({text})"
+    return text
+
+
+def _profiler(name: str | None, run_dir: Path) -> Profiler | str | None:
+    """The profiler of that name, writing into the run's folder: Lightning would write to a log that nobody sees."""
+    return PROFILERS[name](run_dir, "profile") if name in PROFILERS else name
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -78,20 +120,6 @@ class WholeCheckpoints(TorchCheckpointIO):
             partial.unlink(missing_ok=True)  # on a full disk
 
 
-@contextmanager
-def stoppable(trainer: pl.Trainer) -> Iterator[None]:
-    """Makes Ctrl-C a KeyboardInterrupt again, where Lightning would end the process with status 1 and no word."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        if not trainer.interrupted:
-            raise
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
-        raise KeyboardInterrupt from error
-
-
 def _devices(values: Mapping[str, Any]) -> int:
     devices = values.get("devices", "auto")
     if isinstance(devices, list):
@@ -106,7 +134,7 @@ def quiet() -> None:
     for text in (
         ".*does not have many workers.*", ".*Checkpoint directory .* exists and is not empty.*",
         ".*is smaller than the logging interval.*", ".*LeafSpec.* is deprecated.*",
-        ".*could not find the monitored key.*",  # in epochs without validation
+        ".*ReduceLROnPlateau conditioned on metric.*",  # in epochs without validation
     ):  # fmt: skip
         warnings.filterwarnings("ignore", text)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):

@@ -21,7 +21,7 @@ from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.evaluate import check_fits
 from ecg_lightning.models.network import Network
-from ecg_lightning.training import leak
+from ecg_lightning.training import ancestry, leak
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.transfer.study import ALL, Study, Training
 
@@ -58,7 +58,8 @@ def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
         if not _has_large(study):
             parent = _parent(configs["large"])
             leak.check_training(archives["large"], parent)
-            large = replace(large, seen=leak.seen(archives["large"], parent))
+            seen_by_large = ancestry.seen(archives["large"], parent)
+            large = replace(large, seen=seen_by_large, card=replace(large.card, seen=len(seen_by_large)))
         seen = _check_small(study, trainings, large)
         if study.trains_large:  # fine-tuned networks are measured on its test side too
             leak.refuse(leak.before(archives["large"], ("test",), seen), archives["large"])
@@ -172,7 +173,7 @@ def _check_small(study: Study, trainings: Sequence[Training], large: Checkpoint)
         except UserError as error:
             raise UserError(f"sizes: {training.size} of {study.small}: {error}") from error
         leak.check_training(data, large if training.arm == "tuned" else None)
-        seen.append(leak.seen(data))
+        seen.append(ancestry.seen(data))
         card = _expected_card(compose(training.words), data)
     descriptors = torch.from_numpy(np.unique(torch.cat(seen), axis=0))
     return Checkpoint(f"a network of {study.small}", {}, replace(card, seen=len(descriptors)), descriptors, "")

@@ -1,25 +1,20 @@
 """The verb `transfer`: trains what is missing, measures what is not measured, and writes table and figure."""
 
-import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from ecg_lightning.config.compose import as_dict, compose, load
+from ecg_lightning.config.compose import compose, load
 from ecg_lightning.config.schema import check, check_paths
 from ecg_lightning.errors import UserError
+from ecg_lightning.training.recipe import differences, recipe_of
 from ecg_lightning.transfer.study import Study, Training, read_study
 
-SILENT = (
-    "run_dir", "checkpoint_path", "logger.", "data.root", "data.store_dir", "data.pack_workers", "data.num_workers",
-    "trainer.enable_", "trainer.accelerator",
-)  # fmt: skip
-"""Keys that do not change what a training comes to."""
 PAUSE = 5.0  # seconds between looks at what other processes have done
 
 
@@ -113,25 +108,10 @@ def _refuse_another(training: Training, config: DictConfig) -> None:
     path = training.folder / "config.yaml"
     if not path.is_file():
         return
-    before, now = (dict(_flat(as_dict(each))) for each in (load(path), config))
     # Which network it starts from is compared by content (check_finished): the study's folder may have been moved.
     without = ("finetune.checkpoint",) if training.arm == "tuned" else ()
-    for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith(".name"), key)):
-        if before.get(key) != now.get(key) and key not in without:
-            then, here = (each.get(key, "the default") for each in (before, now))
-            raise UserError(
-                f"{training.folder} was trained with another configuration: {key} was {then}, and is {here} in this "
-                "study. Give the study another run_dir, or remove that folder."
-            )
-
-
-def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys in full and their values; what does not change the outcome is left out."""
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(values, list) and any(isinstance(each, dict) for each in values):
-        for number, each in enumerate(values):
-            yield from _flat(each, f"{prefix}.{number}")
-    elif values is not None and not re.sub(r"\.parts\.\d+", "", prefix).startswith(SILENT):
-        yield prefix, str(values)
+    for difference in differences(recipe_of(load(path)), recipe_of(config), without).values():
+        raise UserError(
+            f"{training.folder} was trained with another configuration: {difference}. Give the study another run_dir, or "
+            "remove that folder."
+        )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from omegaconf import ListConfig, OmegaConf
@@ -11,6 +11,7 @@ from yaml import YAMLError
 
 from ecg_lightning.config.compose import as_dict, compose, find_config, load, merge, split_arguments
 from ecg_lightning.config.schema import KEYS
+from ecg_lightning.config.written import as_written
 from ecg_lightning.errors import UserError, suggest
 
 ALL = "all"
@@ -150,7 +151,7 @@ class Study:
 
         shared = {entry.name for entry in fields(ECGDataModule)} - OWN
         large, small = (
-            as_dict(compose(words))["data"]
+            as_written(compose(words))["data"]
             for words in (self.configured("large"), [*self.configured("small"), *subset])
         )
         parts = [{key: value for key, value in data.items() if key not in shared} for data in (large, small)]
@@ -198,6 +199,7 @@ def read_study(arguments: Sequence[str]) -> Study:
     given, overrides = OmegaConf.create(), []
     for key, value in split_arguments(arguments):
         first = key.partition(".")[0]
+        key = key if "." in key else key.replace("-", "_")  # --tune-epochs
         if key == "study":
             given = merge(given, OmegaConf.create(_study_file(find_config(value), keys)))
         elif key in keys:
@@ -221,11 +223,11 @@ def read_study(arguments: Sequence[str]) -> Study:
         if key in given and not isinstance(given[key], ListConfig):
             given[key] = [given[key]]
     try:
-        study = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Study), given, {"overrides": overrides}))
+        study = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Study), given))
     except OmegaConfBaseException as error:
         raise UserError(f"transfer: {_first_line(error)}") from error
     assert isinstance(study, Study)
-    return study
+    return replace(study, overrides=overrides)  # as they are written: each training resolves its own
 
 
 def _study_file(path: Path, keys: Sequence[str]) -> dict[str, object]:

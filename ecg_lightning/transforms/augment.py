@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import pi, radians
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import Between, Fraction, Misfit, check_fields
 from ecg_lightning.simulator.torso import DOWER
 
 # Limb leads from the potentials of RA, LA and LL, and from leads I and II
@@ -17,6 +19,9 @@ FROM_I_II = torch.tensor([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.
 ELECTRODES = torch.cat([torch.cat([LIMBS, torch.full((6, 3), -1 / 3)]), torch.eye(12, 6).roll(6, 0)], dim=1)
 # All leads from the heart's dipole (left, feet, back)
 DIPOLE = torch.cat([FROM_I_II @ torch.from_numpy(DOWER[:2]), torch.from_numpy(DOWER[2:])])
+
+
+Millivolts = Annotated[float, Between(0, 1000)]
 
 
 @dataclass(frozen=True)
@@ -41,25 +46,24 @@ class Augment:
         probability: That a recording gets noise; and likewise wander, mains, rotation and time_mask.
 
     Raises:
-        UserError: For a negative strength, or a probability above 1.
+        UserError: For a strength or probability outside its range.
     """
 
-    gain: float = 0.0
-    shift: float = 0.0
-    noise: float = 0.0
-    wander: float = 0.0
-    mains: float = 0.0
-    rotation: float = 0.0
-    lead_dropout: float = 0.0
-    time_mask: float = 0.0
-    probability: float = 0.5
+    gain: Fraction = 0.0
+    shift: Annotated[float, Between(0, 3600)] = 0.0
+    noise: Millivolts = 0.0
+    wander: Millivolts = 0.0
+    mains: Millivolts = 0.0
+    rotation: Annotated[float, Between(0, 180)] = 0.0
+    lead_dropout: Fraction = 0.0
+    time_mask: Annotated[float, Between(0, 3600)] = 0.0
+    probability: Fraction = 0.5
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            limit = 1.0 if field.name in ("gain", "lead_dropout", "probability") else torch.inf
-            if not 0 <= value <= limit:
-                raise UserError(f"augment.{field.name} must be between 0 and {limit:g}, got {value}.")
+        try:
+            check_fields(self)
+        except Misfit as error:
+            raise UserError(f"augment.{error}") from error
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float]) -> "Augment":

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import fake
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning import main as program
-from ecg_lightning.commands.predict import find_records
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import LEADS, Record
@@ -36,12 +36,12 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
     output = tmp_path / "out" / "predictions.csv"
     assert small.run("predict", [network, str(tmp_path / "cinc"), "--output", str(output)]) == 1
     found, failed = rows(output), rows(output.with_suffix(".errors.csv"))
-    terms = checkpoints.read(network).terms
+    terms = Predictor(network, device="cpu").terms  # those that it has learnt
     assert list(found[0]) == ["record", *terms, "positive", "quality"]
     assert [Path(row["record"]).name for row in found] == [f"E0000{n}.hea" for n in (1, 2, 4, 5)]
     assert [Path(row["record"]).name for row in failed] == ["E00003.hea"]
     assert failed[0]["reason"]
-    thresholds = dict(zip(terms, checkpoints.card_of(network).thresholds, strict=True))
+    thresholds = dict(zip(checkpoints.read(network).terms, checkpoints.card_of(network).thresholds, strict=True))
     for row in found:
         assert (
             row["positive"].split("|") == [t for t in terms if float(row[t]) >= thresholds[t]] or row["positive"] == ""
@@ -52,8 +52,7 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
 
 
 def test_what_was_assumed_or_repaired_is_said(network: str, tmp_path: Path) -> None:
-    signal = np.random.default_rng(0).normal(0, 500, (12, 3000)).cumsum(1)
-    np.save(tmp_path / "whole.npy", (signal / signal.std() * 300).astype(np.int16))
+    np.save(tmp_path / "whole.npy", np.rint(fake.ecg(3000, 250, 3) * 1000).astype(np.int16))
     output = tmp_path / "predictions.csv"
     assert small.run("predict", [network, str(tmp_path / "whole.npy"), "--rate", "250", "--output", str(output)]) == 0
     assert "unit_assumed:uV" in rows(output)[0]["quality"].split("|")
@@ -70,7 +69,8 @@ def test_a_prediction_is_what_evaluation_computes(network: str, tmp_path: Path) 
         module = checkpoints.read(network).module()
         expected = module(data.preprocess(torch.from_numpy(signals), torch.from_numpy(valid), 100)).numpy()
     records = [Record(item.signal, 100.0) for item in archive]
-    np.testing.assert_allclose(Predictor(network, device="cpu").logits(records), expected, atol=1e-5)
+    predictor = Predictor(network, device="cpu")
+    np.testing.assert_allclose(predictor.logits(records), expected[:, predictor.learnt], atol=1e-5)
 
 
 def test_rate_lead_order_spelling_unit_and_format_do_not_matter(network: str, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_an_error_of_the_machine_is_a_sentence(
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("ecg_lightning: [Errno ")
-    assert f"'{tmp_path}/file'. Mend that and run the command again." in said
+    assert f"'{tmp_path}/file'. Correct that and run the command again." in said
 
     def full(_: list[str]) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -153,26 +153,64 @@ def test_an_error_of_the_machine_is_a_sentence(
     assert "The disk is full; free some space and run the command again." in capsys.readouterr().err
 
 
-def test_a_wfdb_record_counts_once_whatever_its_files(tmp_path: Path) -> None:
-    fake.cinc(tmp_path / "a", 2)
-    np.save(tmp_path / "a" / "x.npy", np.zeros((12, 5)))
-    assert [path.name for path in find_records([str(tmp_path / "a")])] == ["E00001.hea", "E00002.hea", "x.npy"]
+def test_outputs_that_are_not_finite_are_no_predictions(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.cinc(tmp_path / "cinc", 3)
+    output = tmp_path / "p.csv"
+    words = [network, str(tmp_path / "cinc"), "--output", str(output)]
+    logits = Predictor.logits
+
+    def infinite(rows_: list[int]) -> None:
+        def changed(self: Predictor, records: list[Record]) -> np.ndarray:
+            numbers = logits(self, records)
+            numbers[rows_, 0] = np.inf  # a probability of 1.000000
+            return numbers
+
+        monkeypatch.setattr(Predictor, "logits", changed)
+
+    infinite([1])
+    assert small.run("predict", words) == 1
+    assert [Path(row["record"]).name for row in rows(output)] == ["E00001.hea", "E00003.hea"]
+    (failed,) = rows(output.with_suffix(".errors.csv"))
+    assert failed["reason"].startswith("no finite output") and failed["record"].endswith("E00002.hea")
+    assert "damaged" not in capsys.readouterr().err
+    infinite([0, 1, 2])
+    assert small.run("predict", words) == 1
+    printed = capsys.readouterr()
+    assert f"the weights of '{network}' are damaged" in printed.err and "0 of 3 recordings predicted" in printed.out
+    assert rows(output) == []
 
 
-def test_tables_in_a_folder_are_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fake.cinc(tmp_path, 1)
-    contents = {
-        "records.csv": "path,Exam ID,Age,II_comment\nE00001.hea,7,50,\n",
-        "predictions.csv": "record,AFIB,positive\nE00001.hea,0.5,AFIB\n",
-        "ours.csv": "I (mV),II (mV)\n0.1,0.2\n",
-        "theirs.csv": "time;V1_uV\n0;1\n",
-        "bare.csv": "-0.5,0.1\n0.2,0.3\n",
-        "empty.csv": "",
-    }
-    for name, text in contents.items():
-        (tmp_path / name).write_text(text)
-    found = [path.name for path in find_records([str(tmp_path)])]
-    assert found == ["E00001.hea", "bare.csv", "empty.csv", "ours.csv", "theirs.csv"]
-    said = capsys.readouterr().err
-    assert said == f"Passed over, since no column is a lead: {tmp_path}/predictions.csv, {tmp_path}/records.csv\n"
-    assert list(find_records([f"{tmp_path}/records.csv"])) == [tmp_path / "records.csv"]  # named, it is tried
+def test_one_recording_that_breaks_the_network_does_not_end_the_job(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.cinc(tmp_path / "cinc", 3)
+    logits = Predictor.logits
+
+    def breaking(self: Predictor, records: list[Record]) -> np.ndarray:
+        if any(record.record_id == "E00002" for record in records):
+            raise ValueError("no such length")
+        return logits(self, records)
+
+    monkeypatch.setattr(Predictor, "logits", breaking)
+    output = tmp_path / "p.csv"
+    assert small.run("predict", [network, str(tmp_path / "cinc"), "--output", str(output)]) == 1
+    assert len(rows(output)) == 2
+    assert rows(output.with_suffix(".errors.csv"))[0]["reason"] == "ValueError: no such length"
+
+
+def test_pipes_and_names_that_are_not_utf8_are_set_aside_or_read(network: str, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    archive = fake.cinc(folder, 1)
+    os.mkfifo(folder / "pipe.npy")
+    np.save(
+        os.path.join(os.fsencode(folder), b"Gr\xf6\xdfe.npy").decode("utf-8", "surrogateescape"),
+        archive.items[0].signal,
+    )
+    output = tmp_path / "p.csv"
+    words = [network, str(folder), str(folder / "pipe.npy"), "--rate", "500", "--output", str(output)]
+    assert small.run("predict", words) == 1
+    failed = {Path(row["record"]).name: row["reason"] for row in rows(output.with_suffix(".errors.csv"))}
+    assert [*failed] == ["pipe.npy"] and failed["pipe.npy"].startswith("no regular file")
+    assert {Path(row["record"]).name for row in rows(output)} == {"E00001.hea", "Gr\\xf6\\xdfe.npy"}

@@ -14,7 +14,7 @@ import small
 from datamodules.sources import SOURCES, Source
 from ecg_lightning import datamodules
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.base import ECGDataModule, NothingReadable
 from ecg_lightning.errors import UserError
 from fake import Archive
 
@@ -138,3 +138,43 @@ def test_what_is_missing_is_named(case: Case, tmp_path: Path) -> None:
         (root / case.source.table).rename(root / "elsewhere")
         with pytest.raises(UserError, match=case.source.table):
             _ = make(case.name, root, tmp_path).store
+
+
+def copy_without(case: Case, folder: Path, *suffixes: str) -> Path:
+    """A copy of the archive without the files of some suffixes."""
+    return Path(
+        shutil.copytree(
+            case.archive.root, folder, ignore=shutil.ignore_patterns(*(f"*{suffix}" for suffix in suffixes))
+        )
+    )
+
+
+def test_without_signal_files_a_sentence_says_so(
+    case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = copy_without(case, tmp_path / "copy", ".dat", ".mat", ".h5", ".hdf5", ".npy")
+    with pytest.raises(UserError, match=r"(data\.root|data\.root '.*copy').*") as raised:
+        _ = make(case.name, root, tmp_path).rows("train")
+    if isinstance(raised.value, NothingReadable):
+        assert "none of its" in str(raised.value) and "no such file (" in str(raised.value)
+        words = [f"data.name={case.name}", f"data.root={root}", f"data.store_dir={tmp_path}", "data.pack_workers=1"]
+        words += [f"data.{key}={value}" for key, value in case.source.arguments.items()]
+        assert small.run("prepare", words) == 1
+        assert "none of its" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["empty", "header alone", "no columns", "latin-1", "binary", "a folder"])
+def test_a_table_that_is_no_table_is_a_sentence(case: Case, tmp_path: Path, damage: str) -> None:
+    if not case.source.table.endswith(".csv"):
+        pytest.skip("this archive has no table, or a folder of them")
+    root = copy_without(case, tmp_path / "copy", ".dat", ".mat", ".h5", ".hdf5", ".npy")
+    path = root / case.source.table
+    first = path.read_bytes().partition(b"\n")[0]
+    content = {
+        "empty": b"", "header alone": first + b"\n", "no columns": b"a,b\n1,2\n", "latin-1": first + "\nGröße".encode("cp1252"),
+        "binary": bytes(range(256)), "a folder": b"",
+    }[damage]  # fmt: skip
+    path.unlink()
+    path.mkdir() if damage == "a folder" else path.write_bytes(content)
+    with pytest.raises(UserError, match=r"data\.root|UTF-8|has no column|has no rows|cannot be read|no file"):
+        _ = make(case.name, root, tmp_path).rows("train")

@@ -1,5 +1,6 @@
 """What the challenges' archives have of their own: two forms of CPSC2018, patients by lists, two annotators, odd folders."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -131,3 +132,33 @@ def test_chapman_and_ningbo_are_told_apart_by_the_number(tmp_path: Path) -> None
     flutter = [data.statements("164890007", source).positive for source in ("chapman", "ningbo")]
     assert flutter == [{"AFLT"}, {"AFAFL"}]
     assert "IRBBB" not in data.annotated("chapman") and "SAAWR" not in data.annotated("ningbo")
+
+
+def test_a_file_name_that_is_not_utf8_is_set_aside(tmp_path: Path) -> None:
+    fake.cinc(tmp_path / "cinc", 2)
+    strange = os.fsencode(tmp_path / "cinc") + b"/E\xe9.hea"
+    Path(os.fsdecode(strange)).write_bytes((tmp_path / "cinc/E00001.hea").read_bytes())
+    data = GeorgiaDataModule(root=str(tmp_path / "cinc"), store_dir=str(tmp_path), pack_workers=1)
+    assert data.store.index["record_id"].tolist() == ["E00001", "E00002"]
+    assert data.store.rejected[["file", "reason"]].to_numpy().tolist() == [
+        ["E\\xe9.hea", "bad name: it is not in UTF-8; rename the file"]
+    ]
+
+
+def test_archives_in_upper_case_are_read(tmp_path: Path) -> None:
+    fake.cinc(tmp_path / "cinc", 2)
+    expected = GeorgiaDataModule(root=str(tmp_path / "cinc"), store_dir=str(tmp_path), pack_workers=1).store
+    for file in (tmp_path / "cinc").glob("E*"):
+        file.rename(file.with_suffix(file.suffix.upper()))
+    data = GeorgiaDataModule(root=str(tmp_path / "cinc"), store_dir=str(tmp_path), pack_workers=1)
+    assert data.store.rejected.empty and data.store.path != expected.path
+    np.testing.assert_array_equal(data.store.signals, expected.signals)
+    assert data.store.index["codes"].tolist() == expected.index["codes"].tolist()
+
+
+def test_several_rows_of_a_reference_count_together(tmp_path: Path) -> None:
+    archive = fake.cpsc2018_struct(tmp_path / "cpsc", 2)
+    (tmp_path / "cpsc/REFERENCE.csv").write_text(
+        "Recording,First_label,Second_label,Third_label\nA0001,1.0,NA,\nA0002,null,,\nA0001,5,,\n"
+    )
+    assert cpsc(archive.root, tmp_path).table()["codes"].tolist() == ["1|5", ""]

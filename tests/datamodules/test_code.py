@@ -78,7 +78,7 @@ def test_empty_labels_are_open_and_missing_patients_unknown(tmp_path: Path) -> N
     assert index["patient_id"][[second, third]].tolist() == ["", "1219958"]
     assert np.isnan(index["age"][second]) and index["sex"][second] == ""
     assert data.statements(index["codes"][first], "code15").unknown == ()
-    table.loc[0, "RBBB"] = "maybe"
+    table["RBBB"] = "maybe"
     table.to_csv(tmp_path / "exams.csv", index=False)
     with pytest.raises(UserError, match=r"exams\.csv: the column RBBB holds 'maybe'; 1, 0, True and False are known"):
         CODE15DataModule(**options(tmp_path)).table()
@@ -95,7 +95,7 @@ def test_test_tracings_that_cannot_be_read_have_reasons(tmp_path: Path) -> None:
     for change in (lambda: None, lambda: path.write_bytes(b"no"), lambda: path.unlink()):
         change()
         _tracings.cache_clear()
-        rejected = CODETestDataModule(**options(tmp_path)).store.rejected["reason"]
+        rejected = CODETestDataModule(**options(tmp_path)).pack().rejected["reason"]
         reasons.append([reason.partition(":")[0] for reason in rejected])
     assert reasons == [["no tracing"], ["unreadable file"] * 3, ["no such file"] * 3]
 

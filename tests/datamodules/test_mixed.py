@@ -177,9 +177,9 @@ def test_hospitals_without_a_name_and_archives_of_another_seed_share_no_patient(
         ({"leave_out": "georgie"}, "data.leave_out: there is no source 'georgie'. Did you mean: 'georgia'"),
         ({"weights": {"sph": 1}}, "data.weights: there is no source 'sph'. Sources: ptbxl, georgia, code15"),
         ({"weights": {"ptbxl": 1}}, "data.weights: give each source a share of 0 or more"),
-        ({"weights": dict.fromkeys(SIZES, float("nan"))}, "data.weights: give each source a share of 0 or more"),
-        ({"temperature": -1.0}, "data.temperature=-1.0 must be a number of 0 or more"),
-        ({"temperature": float("inf")}, "data.temperature=inf must be a number of 0 or more"),
+        ({"weights": dict.fromkeys(SIZES, float("nan"))}, "data.weights.ptbxl=nan must be a number from 0"),
+        ({"temperature": -1.0}, "data.temperature=-1.0 must be a number from 0 to 10"),
+        ({"temperature": float("inf")}, "data.temperature=inf must be a number from 0 to 10"),
     ],
 )
 def test_a_mix_that_cannot_be_is_explained(root: Path, values: dict[str, Any], said: str) -> None:

@@ -1,5 +1,6 @@
 """PTB-XL: what its table lacks is unknown, and what is wrong in it is named."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +38,44 @@ def test_what_the_table_lacks_is_unknown(tmp_path: Path) -> None:
     assert index["quality"].tolist() == ["", "no_codes", "no_codes", "", "no_codes", "no_codes"]
 
 
+@pytest.mark.parametrize("cell", ["{'NORM': 100.0", "['NORM']", "{'NORM': 'x'}"])
+def test_a_column_of_another_form_is_named(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(UserError, match="row 1 of the column scp_codes holds '" + re.escape(cell)):
+        ptbxl(tmp_path, scp_codes=cell).table()
+    with pytest.raises(UserError, match="row 2 of the column strat_fold holds '0'"):
+        ptbxl(tmp_path, strat_fold=["1", "0", "", "4", "5", "6"]).table()
+
+
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    ("columns", "reason"),
     [
-        ({"scp_codes": "{'NORM': 100.0"}, r"the column scp_codes holds '\{'NORM': 100.0', not statements like"),
-        ({"scp_codes": "['NORM']"}, "not statements like"),
-        ({"scp_codes": "{'NORM': 'x'}"}, "not statements like"),
-        ({"ecg_id": ["1", "2", "x", "4", "5", "6"]}, "row 3 of the column ecg_id holds 'x'"),
-        ({"strat_fold": ["1", None, "3", "4", "5", "6"]}, "row 2 of the column strat_fold holds ''"),
-        ({"strat_fold": ["0", "2", "3", "4", "5", "6"]}, "row 1 of the column strat_fold holds '0'"),
+        ({"scp_codes": ["{'AFIB': 100.0}"] * 2 + ["{'AFIB"] + ["{}"] * 3}, "the column scp_codes of ptbxl_database.csv holds '{'AFIB'"),
+        ({"ecg_id": ["1", "2", "x", "4", "5", "6"]}, "the column ecg_id of ptbxl_database.csv holds 'x'"),
+        ({"strat_fold": ["1", "2", None, "4", "5", "6"]}, "the column strat_fold of ptbxl_database.csv holds ''"),
+        ({"strat_fold": ["1", "2", "11", "4", "5", "6"]}, "the column strat_fold of ptbxl_database.csv holds '11'"),
     ],
-)
-def test_a_damaged_cell_is_named(tmp_path: Path, columns: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        ptbxl(tmp_path, **columns).table()
+)  # fmt: skip
+def test_one_damaged_row_is_set_aside(tmp_path: Path, columns: dict[str, Any], reason: str) -> None:
+    data = ptbxl(tmp_path, **columns)
+    assert len(data.store) == 5
+    assert data.store.rejected["reason"].tolist() == [f"bad row: {reason}"]
+
+
+def test_a_row_with_too_few_or_too_many_cells_is_set_aside(tmp_path: Path) -> None:
+    data = ptbxl(tmp_path)
+    path = tmp_path / "ptbxl_database.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[2], lines[6] = lines[2] + ",more", lines[6][: len(lines[6]) // 2]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert data.store.index["record_id"].tolist() == ["00001", "00003", "00004", "00005"]
+    assert data.store.rejected["reason"].str.partition(" has ")[0].tolist() == [
+        "bad row: line 3 of ptbxl_database.csv",
+        "bad row: line 7 of ptbxl_database.csv",
+    ]
+    # pandas would take the first cell of such rows for an index, and every other for its neighbour's
+    path.write_text("\n".join([lines[0], *(line + ",more" for line in lines[1:])]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"line 2 of .* cells and the first line .*most rows are like that"):
+        data.table()
 
 
 @pytest.mark.parametrize("damage", ["semicolons", "latin-1", "empty", "no column"])

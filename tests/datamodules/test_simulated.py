@@ -116,7 +116,7 @@ def test_it_trains_from_the_command_line(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_explained(store_dir: str) -> None:
-    with pytest.raises(UserError, match="at least one recording"):
+    with pytest.raises(UserError, match="records=0 must be a whole number from 1 to"):
         module(store_dir, records=0)
     with pytest.raises(UserError, match="no hospital larg"):
         _ = module(store_dir, hospital="larg").archive

@@ -61,12 +61,12 @@ def test_a_mix_fetches_its_public_archives_alone(server: ArchiveServer, tmp_path
         config.read_text().replace("SimulatedDataModule, records: 30", "GeorgiaDataModule, root: georgia")
     )
     with pytest.raises(UserError, match="base_url: of which of the archives ludb, georgia"):
-        prepare(["--download", "--base_url", server.url, *words])
+        prepare(["--download", "--base-url", server.url, *words])
 
 
 def test_the_help_names_the_options_of_a_download(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "--help"]) == 0
     printed = capsys.readouterr().out
-    assert all(f"--{option}" in printed for option in ("download", "include", "exclude", "base_url"))
+    assert all(f"--{option}" in printed for option in ("download", "include", "exclude", "base-url"))
     assert main(["fit", "--help"]) == 0
     assert "--include" not in capsys.readouterr().out

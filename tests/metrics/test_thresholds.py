@@ -102,6 +102,13 @@ def test_neighbouring_and_infinite_scores_are_separated() -> None:
         assert operating_point(scores, [[1], [0]], threshold)["gmean"] == [1]
 
 
+def test_nothing_is_decided_without_a_threshold() -> None:
+    scores, targets = np.array([[0.9, 0.9], [0.1, 0.1]]), np.array([[1, 1], [0, 0]])
+    assert [count.tolist() for count in confusion(scores, targets, [0.5, np.nan])] == [[1, 0], [0, 0], [1, 0], [0, 0]]
+    values = operating_point(scores, targets, [0.5, np.nan])
+    assert all(value[0] == 1 and np.isnan(value[1]) for value in values.values())
+
+
 def test_all_scores_equal() -> None:
     threshold = choose_thresholds([[0.4]] * 3, [[1], [0], [0]], "f1")
     assert operating_point([[0.4]] * 3, [[1], [0], [0]], threshold)["sensitivity"] == [1]
@@ -111,8 +118,6 @@ def test_mistakes_are_named() -> None:
     scores, targets = np.zeros((2, 3)), np.zeros((2, 3))
     with pytest.raises(ValueError, match="give one number, or one for each of 3 terms"):
         confusion(scores, targets, [0.5, 0.5])
-    with pytest.raises(ValueError, match="give one number, or one for each of 3 terms"):
-        confusion(scores, targets, [0.5, np.nan, 0.5])
     with pytest.raises(ValueError, match="objective is 'accuracy': choose one of paper, f1, gmean"):
         choose_thresholds(scores, targets, "accuracy")
     with pytest.raises(ValueError, match="level is 95: a sensitivity or specificity lies between 0 and 1"):

@@ -135,13 +135,13 @@ def test_bfloat16_autocast(build: Callable[..., Network]) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: ResNet1d(depth=19), "no depth 19 .* 18 bottleneck, 18 basic, 34 basic"),
+        (lambda: ResNet1d(depth=19), "depth=19 must be one of 18, 34, 50, 101"),
         (lambda: ResNet1d(depth=50, block="basic"), "no depth 50 with block basic"),
-        (lambda: ResNet1d(widths=(64, 128)), r"expects 4 widths, one a stage, got \[64, 128\]"),
-        (lambda: ResNet1d(kernel_size=8), "kernel size must be odd and positive, got 8"),
-        (lambda: ResNet1d(pooling="max"), "no pooling 'max'"),
-        (lambda: DenseNet1d(depth=169), "no depth 169; choose one of: 121, 201"),
-        (lambda: DenseNet1d(stem_kernel=0), "kernel size must be odd and positive, got 0"),
+        (lambda: ResNet1d(widths=(64, 128)), r"widths=\(64, 128\) must be a list of 4 items"),
+        (lambda: ResNet1d(kernel_size=8), "kernel_size=8 must be an odd whole number"),
+        (lambda: ResNet1d(pooling="max"), "pooling='max' must be one of max_mean, mean"),
+        (lambda: DenseNet1d(depth=169), "depth=169 must be one of 121, 201"),
+        (lambda: DenseNet1d(stem_kernel=0), "stem_kernel=0 must be an odd whole number"),
     ],
 )
 def test_wrong_arguments(build: Callable[[], Network], message: str) -> None:

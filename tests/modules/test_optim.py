@@ -66,11 +66,11 @@ def test_layer_rates_by_hand() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"optimizer": "adamv"}, "there is no 'adamv'. Choices: adamw, adam, sgd"),
-        ({"schedule": "cos"}, "Choices: cosine, plateau, constant"),
-        ({"positive_weight": "yes"}, "Choices: balanced, sqrt, none"),
-        ({"lr": 0.0}, "optim.lr=0.0 must be above 0"),
-        ({"warmup": 1.0}, "optim.warmup=1.0 is a share"),
+        ({"optimizer": "adamv"}, "optim.optimizer='adamv' must be one of adamw, adam, sgd"),
+        ({"schedule": "cos"}, "must be one of cosine, plateau, constant"),
+        ({"positive_weight": "yes"}, "must be one of balanced, sqrt, none"),
+        ({"lr": 0.0}, "optim.lr=0.0 must be a number above 0"),
+        ({"warmup": 1.0}, "optim.warmup=1.0 must be a number from 0 and below 1"),
     ],
 )
 def test_mistakes_list_the_choices(values: dict[str, object], said: str) -> None:

@@ -3,11 +3,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from scipy.signal import resample_poly
+from scipy.signal import butter, resample_poly, sosfiltfilt
 
 import fake
 from ecg_lightning.records import fingerprint, matches, read_record
-from ecg_lightning.records.fingerprints import SIZE
+from ecg_lightning.records.fingerprints import OPENING, SIZE, unreadable, widened
 
 # Recordings that PTB-XL, Georgia and CODE-15% themselves contain twice, under two numbers: each pair's samples are
 # equal (test_twins_are_equal), except that 145 and 463 differ by their filtering.
@@ -51,15 +51,62 @@ def test_twins_are_equal(real: tuple[list[str], list[np.ndarray], np.ndarray]) -
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.999
 
 
-def test_different_recordings_stay_far_below_the_threshold(
+def test_different_recordings_stay_below_the_thresholds(
     real: tuple[list[str], list[np.ndarray], np.ndarray],
 ) -> None:
     fingerprints = real[2]
-    rows = fingerprints.astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    correlations = np.triu(rows @ rows.T, 1)
-    correlations[tuple(matches(fingerprints).T)] = 0
-    assert correlations.max() < 0.85
+    parts = fingerprints.reshape(len(fingerprints), -1, OPENING).transpose(1, 0, 2).astype(np.float32)
+    opening, *windows = parts / np.maximum(np.linalg.norm(parts, axis=2, keepdims=True), 1)
+    around = np.zeros((len(opening), len(opening)), np.float32)
+    for one in windows:
+        for other in windows:
+            np.maximum(around, one @ other.T, out=around)
+    same = tuple(matches(fingerprints).T)
+    for correlations, least in ((opening @ opening.T, 0.93), (around, 0.98)):
+        above = np.triu(correlations, 1)
+        above[same] = 0
+        assert above.max() < least
+
+
+def _filtered(signal: np.ndarray, rate: float) -> np.ndarray:
+    return sosfiltfilt(butter(2, [0.5, 40], "band", fs=rate, output="sos"), signal, axis=1)
+
+
+def test_filters_moved_starts_and_overlaps_are_borne(real: tuple[list[str], list[np.ndarray], np.ndarray]) -> None:
+    _, signals, fingerprints = real
+    copies = {
+        "filtered": (_filtered, 1.0),
+        "10 ms later": (lambda signal, rate: signal[:, int(0.01 * rate) :], 1.0),
+        "500 ms later": (lambda signal, rate: signal[:, int(0.5 * rate) :], 1.0),
+        "both": (lambda signal, rate: _filtered(signal[:, int(0.5 * rate) :], rate), 1.0),
+        "second half": (lambda signal, rate: signal[:, signal.shape[1] // 2 :], 0.85),
+    }
+    chosen = [k for k in range(0, len(signals), 40) if signals[k].shape[1] == 1000]  # of PTB-XL, at 100 Hz
+    assert len(chosen) > 50
+    for name, (change, least) in copies.items():
+        changed = np.stack([fingerprint(change(signals[k], 100), 100) for k in chosen])
+        found = [i for i, j in matches(fingerprints[chosen], changed).tolist() if i == j]
+        assert len(found) >= least * len(chosen), name
+
+
+def test_windows_follow_the_beats() -> None:
+    """A recording that begins later has other openings and the same windows, at any rate."""
+    wave = fake.ecg(5000, 500, seed=6)
+    for moved, rate in ((wave[:, 137:], 500), (resample_poly(wave[:, 137:], 1, 2, axis=1), 250)):
+        a, b = fingerprint(wave, 500), fingerprint(moved, rate)
+        assert _same(a, b)
+        assert not _same(widened(a[None, :OPENING])[0], b)  # by the first part alone
+
+
+def test_rows_that_are_no_fingerprints_are_told_from_others() -> None:
+    row = fingerprint(fake.ecg(1000, 100, seed=8), 100)
+    short = fingerprint(fake.ecg(300, 100, seed=8), 100)
+    assert short[:OPENING].any() and not short[OPENING:].any()  # no window of four seconds fits
+    random = np.random.default_rng(0).integers(-128, 128, SIZE).astype(np.int8)
+    half = np.where(np.arange(SIZE) < OPENING, row, random).astype(np.int8)
+    rows = np.stack([row, short, widened(row[None, :OPENING])[0], np.zeros_like(row), random, half])
+    assert unreadable(rows).tolist() == [False, False, False, True, True, True]
+    assert unreadable(rows[:0]).tolist() == []
 
 
 @pytest.mark.parametrize("rate", [100, 250, 257, 400, 1000])
@@ -120,6 +167,6 @@ def test_matches_equal_those_of_comparing_all_with_all() -> None:
 
 
 def test_matches_with_many_copies_come_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecg_lightning.records.fingerprints._CHUNK", 7)
+    monkeypatch.setattr("ecg_lightning.records.fingerprints.matching._CHUNK", 7)
     row = fingerprint(fake.ecg(1000, 100, seed=8), 100)
     assert matches(np.stack([row] * 6)).tolist() == [[i, j] for i in range(6) for j in range(i + 1, 6)]

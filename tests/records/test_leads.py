@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ecg_lightning.records import LEADS, RecordError, lead_name, standard_leads
+from ecg_lightning.records.leads import agreed_leads
 
 SIGNAL = np.arange(12.0)[:, None] + np.array([[0.0, 0.5, 1.0]])
 
@@ -24,9 +25,15 @@ SIGNAL = np.arange(12.0)[:, None] + np.array([[0.0, 0.5, 1.0]])
             ),
             "aVR",
         ),
-        (("I", "i", "lead I", "DI", "ECG I", "Ableitung I", "EKG_Lead-I"), "I"),
-        (("V1", "v1", "C1", "Lead V1"), "V1"),
-        (("vx", "VY", "MLII", "RESP", "-aVR", "", "V7", "V3R", "Lead1", "- aVR"), ""),
+        (("aV-R", "a VR", "aVR, augmented voltage, right", "Lead aVR (Goldberger)", "ch. aVR"), "aVR"),
+        (("I", "i", "lead I", "DI", "ECG I", "Ableitung I", "EKG_Lead-I", "D1", "Lead I (Einthoven)", "Ⅰ"), "I"),
+        (("III", "D3", "D III", "derivación III", "MDC_ECG_LEAD_III", "Lead III (Einthoven)", "Ⅲ", "'iii'"), "III"),
+        (
+            ("V1", "v1", "C1", "Lead V1", "V 1", "V_1", "V01", "V1-REF", "V1 (REF)", "ECG V1", "Ｖ１", "channel V1"),
+            "V1",
+        ),
+        (("vx", "VY", "MLII", "RESP", "-aVR", "", "V7", "V3R", "Lead1", "- aVR", "X", "Y", "Z", "I-II", "I II"), ""),
+        (("I_II", "V10", "V16", "V1-V2", "VR", "ch1", "1", "C7", "V1R", "aVRL", "V1 filtered", "CM5"), ""),
     ],
 )
 def test_spellings(names: tuple[str, ...], lead: str) -> None:
@@ -76,3 +83,29 @@ def test_refusals(names: tuple[str, ...], reason: str) -> None:
     with pytest.raises(RecordError) as caught:
         standard_leads(SIGNAL, names)
     assert caught.value.reason == reason
+
+
+def test_as_many_unknown_names_as_leads_are_missing_are_refused() -> None:
+    names = [*LEADS[:6], *(f"{lead} filtered" for lead in LEADS[6:])]
+    with pytest.raises(RecordError) as caught:
+        standard_leads(SIGNAL, names)
+    assert caught.value.reason == "unknown lead names"
+    assert "V1 filtered, V2 filtered" in str(caught.value) and "V1, V2, V3, V4, V5, V6 are missing" in str(caught.value)
+    assert agreed_leads(names, LEADS) == LEADS  # a user may say which they are
+    np.testing.assert_array_equal(standard_leads(SIGNAL, agreed_leads(names, LEADS))[0], SIGNAL)
+
+
+def test_names_of_other_leads_are_no_names_of_the_missing() -> None:
+    """A 12-lead recorder with V7 to V9 for V1 to V3: these stay missing, and nothing is renamed."""
+    names = [*LEADS[:6], "V7", "V8", "V3R", *LEADS[9:]]
+    signal, flags = standard_leads(SIGNAL, names)
+    assert flags == ("missing:V1", "missing:V2", "missing:V3", "extra_leads_dropped")
+    assert not signal[6:9].any()
+    for name in ("V7", "V3R", "X", "-V1", "RESP"):
+        with pytest.raises(RecordError, match="contradictory leads"):
+            agreed_leads([*LEADS[:6], name, *LEADS[7:]], LEADS)
+
+
+def test_one_marker_beside_a_holter_of_three_leads_is_dropped() -> None:
+    _, flags = standard_leads(SIGNAL[:4], ["I", "II", "V5", "button"])
+    assert flags == ("limb_leads_derived", *(f"missing:V{i}" for i in (1, 2, 3, 4, 6)), "extra_leads_dropped")

@@ -73,7 +73,7 @@ def test_leads_by_argument(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", WAVE[[1, 0, 6, 7, 8, 9, 10, 11]].T)
     record = read_record(tmp_path / "a.npy", sampling_rate=250, leads=["II", "I", *LEADS[6:]])
     np.testing.assert_allclose(record.signal, WAVE, atol=1e-6)
-    assert record.quality == ("limb_leads_derived",)
+    assert record.quality == ("lead_order_assumed", "limb_leads_derived")
 
 
 def test_dataset_by_argument(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_csv_with_empty_cells_is_interpolated(tmp_path: Path) -> None:
         ("a.csv", b"Report\nof a recording\n", {}, "unreadable file"),
         ("a.npy", WAVE.astype(complex), {"sampling_rate": 250}, "no signal"),
         ("a.npy", np.stack([WAVE, WAVE]), {"sampling_rate": 250}, "several recordings"),
-        ("a.csv", b"I (mV),II (uV)\n1,2\n3,4\n", {}, "ambiguous unit"),
+        ("a.csv", b"I (mV),II\n1,2\n3,4\n5,6\n", {}, "ambiguous unit"),
         ("a.npy", None, {}, "no such file"),
     ],
 )

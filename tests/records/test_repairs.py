@@ -37,6 +37,15 @@ def test_short_gaps_are_interpolated() -> None:
     assert np.isnan(broken[3, 100])  # the caller's array is left alone
 
 
+@pytest.mark.parametrize("mark", [1e20, -1e30, 9.96921e36])
+def test_marks_of_missing_samples_are_no_samples(mark: float) -> None:
+    broken = WAVE.copy()
+    broken[3, 100] = mark
+    record = _repaired(broken)
+    assert record.quality == ("nan_filled:aVR",)
+    np.testing.assert_allclose(record.signal[3, 100], (WAVE[3, 99] + WAVE[3, 101]) / 2, atol=1e-6)
+
+
 def test_leads_without_numbers_are_derived_or_zero() -> None:
     broken = WAVE.copy()
     broken[[1, 4, 8]] = np.nan
@@ -105,7 +114,7 @@ def test_qrs_complexes_cut_at_one_height_are_saturated(rate: int) -> None:
         assert flags
     once = wave.copy()
     once[1, 100 : 100 + rate // 50] = 1.9  # one plateau proves nothing below 2 mV
-    assert _repaired(once, rate).quality == ()
+    assert _repaired(once, rate).quality == ("suspect:limb_leads_disagree",)
 
 
 def test_exchanged_arms_are_reported_and_not_changed() -> None:

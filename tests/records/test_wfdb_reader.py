@@ -7,7 +7,8 @@ import wfdb
 
 import fake
 from ecg_lightning.records import LEADS, RecordError, read_header, read_record, read_wfdb
-from ecg_lightning.records.wfdb_header import parse_header, parse_patient
+from ecg_lightning.records.patient import parse_patient
+from ecg_lightning.records.wfdb_header import parse_header
 
 # Every WFDB folder of the shared data but LUDB, whose gains are mended (test_gains.py).
 FOLDERS = (
@@ -119,6 +120,11 @@ def _edit(old: str, new: str) -> Callable[[Path], None]:
         (_edit("/mV", "/mmHg"), "unknown unit"),
         (_edit(" 0 II\n", " 0 I\n"), "ambiguous leads"),
         (_edit(" 0 I", " 0 X"), "missing limb leads"),
+        (_edit(" 0 V", " 0 Brustwand "), "unknown lead names"),
+        (_edit("a 12 300 600", "a -1 300 600"), "bad header"),
+        (_edit("a 12 300 600", "a 12 300 -600"), "bad header"),
+        (_edit("1000(0)/mV", "abc"), "bad header"),
+        (_edit("1000(0)/mV", "1e(0)/mV"), "bad header"),
         (_edit(".dat 16 ", ".dat 99 "), "unreadable by wfdb"),
         (_edit("a 12 300 600", "a 12 0 600"), "bad sampling rate"),
     ],
@@ -215,3 +221,72 @@ def test_header_alone(tmp_path: Path) -> None:
     header = read_header(archive.items[0].path)
     assert (header.sampling_rate, header.samples, len(header.signals)) == (500, 5000, 12)
     assert parse_patient(header.comments).codes == archive.items[0].codes
+
+
+@pytest.mark.parametrize("unit", ["l/min", "NU", "mmHg", "%", "degC", "uV"])
+@pytest.mark.parametrize("form", ["16", "212"])
+def test_a_channel_that_is_no_lead_needs_no_unit(tmp_path: Path, unit: str, form: str) -> None:
+    extra = np.concatenate([WAVE[:6], 0.1 * WAVE[:1], WAVE[6:]])
+    names = [*LEADS[:6], "CPAP Flow", *LEADS[6:]]
+    units = ["mV"] * 6 + [unit] + ["mV"] * 6
+    kept = {"p_signal": extra.T, "fmt": [form] * 13, "adc_gain": [1000.0] * 13, "baseline": [0] * 6 + [7] + [0] * 6}
+    wfdb.wrsamp("a", 300, units, names, write_dir=str(tmp_path), **kept)
+    record = read_record(tmp_path / "a")
+    np.testing.assert_allclose(record.signal, WAVE, atol=1e-3)
+    assert record.quality == ("extra_leads_dropped",)
+
+
+@pytest.mark.parametrize("head", ["\ufeff", "\ufeff# exported by a cart\n", "# café\n", "\n\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_header_in_any_encoding_with_something_before_it(tmp_path: Path, head: str, encoding: str) -> None:
+    written = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300)
+    header = tmp_path / "a.hea"
+    if encoding == "cp1252":
+        head = head.lstrip("\ufeff")
+    header.write_bytes((head + header.read_text()).encode(encoding))
+    np.testing.assert_array_equal(read_wfdb(header).signal, written)
+
+
+@pytest.mark.parametrize("name", ["sub/a", "./a", "a.dat", "/data/2020/a"])
+def test_a_path_in_the_record_line_is_no_number_of_segments(tmp_path: Path, name: str) -> None:
+    written = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300)
+    header = tmp_path / "a.hea"
+    header.write_text(header.read_text().replace("a 12 300", f"{name} 12 300", 1))
+    record = read_wfdb(header)
+    np.testing.assert_array_equal(record.signal, written)
+    assert record.record_id == "a"
+
+
+def _frames(path: Path, per_frame: dict[str, int], rate: int) -> None:
+    """Writes signals of format 16 of which each has so many samples a frame of `WAVE`'s first seconds."""
+    count = 300
+    parts = [
+        np.rint(1000 * WAVE[LEADS.index(name) if name in LEADS else 0, : count * 2 : 2 // n]).reshape(count, n)
+        for name, n in per_frame.items()
+    ]
+    np.concatenate(parts, axis=1).astype("<i2").tofile(path.with_suffix(".dat"))
+    lines = [f"{path.stem}.dat 16x{n} 1000(0)/mV 16 0 0 0 0 {name}" for name, n in per_frame.items()]
+    path.with_suffix(".hea").write_text("\n".join([f"{path.stem} {len(per_frame)} {rate} {count}", *lines]) + "\n")
+
+
+def test_several_samples_a_frame_give_the_leads_their_own_rate(tmp_path: Path) -> None:
+    _frames(tmp_path / "a", {**dict.fromkeys(LEADS, 2), "RESP": 1}, 150)
+    record = read_record(tmp_path / "a")
+    assert (record.sampling_rate, record.quality) == (300, ("extra_leads_dropped",))
+    np.testing.assert_allclose(record.signal, WAVE, atol=5.1e-4)
+
+
+def test_a_fast_channel_that_is_no_lead_does_not_set_the_rate(tmp_path: Path) -> None:
+    _frames(tmp_path / "a", {**dict.fromkeys(LEADS, 1), "RESP": 2}, 150)
+    record = read_record(tmp_path / "a")
+    assert (record.sampling_rate, record.quality) == (150, ("extra_leads_dropped",))
+    np.testing.assert_allclose(record.signal, WAVE[:, ::2], atol=5.1e-4)
+
+
+def test_a_slower_lead_is_brought_to_the_rate_of_the_others(tmp_path: Path) -> None:
+    _frames(tmp_path / "a", {**dict.fromkeys(LEADS, 2), "V6": 1}, 150)
+    record = read_record(tmp_path / "a")
+    assert (record.sampling_rate, record.quality) == (300, ("upsampled:V6",))
+    np.testing.assert_allclose(record.signal[:11], WAVE[:11], atol=5.1e-4)
+    np.testing.assert_allclose(record.signal[11, ::2], WAVE[11, ::2], atol=2e-3)  # the samples that are stored
+    assert np.corrcoef(record.signal[11], WAVE[11])[0, 1] > 0.99

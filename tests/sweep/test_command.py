@@ -57,7 +57,7 @@ def test_the_arguments_of_fit_are_found() -> None:
     [
         ({"optim.lrr": {"values": [1.0e-3]}}, "parameters.optim.lrr = 0.001.*Did you mean: 'lr'"),
         ({"optim": {"parameters": {"lrr": {"value": 1.0}}}}, "parameters.optim.lrr"),
-        ({"optim.lr": {"values": [1.0e-3, "fast"]}}, "parameters.optim.lr = fast.*does not fit the type"),
+        ({"optim.lr": {"values": [1.0e-3, "fast"]}}, "parameters.optim.lr = fast.*must be a number above 0"),
         ({"optin.lr": {"value": 1.0}}, "Did you mean: 'optim'"),
         ({"config": {"values": ["finetune/everything", "finetune/gradul"]}}, "Did you mean: finetune/gradual"),
     ],

@@ -88,9 +88,9 @@ def test_tensors_that_are_missing_unexpected_or_of_another_shape_are_named() -> 
             {"schedule": {0: ["haed"]}},
             "there is no layer group 'haed'. Did you mean: 'head'? The network's: stem, stage1",
         ),
-        ({"schedule": {1: "all"}}, "must say what is awake at epoch 0"),
-        ({"schedule": {0: 3}}, "3 is neither `all` nor a list of layer groups"),
-        ({"layer_decay": 1.5}, "layer_decay=1.5 must be above 0 and at most 1"),
+        ({"schedule": {1: "all"}}, "must say what is unfrozen at epoch 0"),
+        ({"schedule": {0: 3}}, "finetune.schedule.0=3 must be a list, each item text, or text"),
+        ({"layer_decay": 1.5}, "layer_decay=1.5 must be a number above 0 and at most 1"),
         ({"rates": {"stage9": 0.1}}, "there is no layer group 'stage9'"),
     ],
 )

@@ -203,12 +203,12 @@ def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, wor
     [
         (["data.val_folds=[3]", "data.test_folds=[3]"], "a fold is on one side only"),
         (["data.train_records=9999"], "there are only"),
-        (["data.augment={gian: 1}"], "There is no augmentation gian. Choose from: gain"),
+        (["data.augment={gian: 1}"], "data.augment: Key 'gian' not in 'Augment'. Did you mean: 'gain'"),
         (["data.normalisation=minmax"], "normalisation"),
         (["data.leads=[I,X9]"], "X9"),
         (["data.band=[0.5,80]"], "80"),
         (["finetune.checkpoint=nothing-v1"], "There is no checkpoint 'nothing-v1'"),
-        (["model.widths=[1,2]"], "ResNet1d expects 4 widths"),
+        (["model.widths=[1,2]"], "must be a list of 4 items"),
         (["checkpoint_path=nowhere.ckpt"], "checkpoint_path: there is no file 'nowhere.ckpt'"),
     ],
 )
@@ -231,6 +231,32 @@ def test_a_validation_without_both_classes_falls_back_to_the_loss(
     folder = small.fit(root, tmp_path / "run", "data.label_space=[WPW]", "trainer.max_epochs=1", "optim.patience=2")
     assert "epochs are compared by val/loss" in capsys.readouterr().err
     assert (folder / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_a_training_that_diverges_ends_with_an_error_and_keeps_no_broken_weights(root: Path, tmp_path: Path) -> None:
+    words = ("optim.lr=1e30", "optim.warmup=0", "optim.schedule=constant", "trainer.limit_val_batches=0")
+    with pytest.raises(UserError, match=r"Epoch 0: the network's weights are no longer finite.*Lower optim.lr"):
+        small.fit(root, tmp_path / "run", *words, "trainer.gradient_clip_val=null", "optim.optimizer=sgd")
+    assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
+@pytest.mark.filterwarnings("ignore:.*(does not have many workers|LeafSpec|max_epochs).*")
+def test_a_network_that_was_read_to_predict_trains_by_hand(root: Path, run: Path) -> None:
+    from lightning.pytorch import Trainer
+
+    from ecg_lightning.datamodules import PTBXLDataModule
+
+    module = checkpoints.read(str(run / "checkpoints" / "best.ckpt")).module()
+    data = PTBXLDataModule(root=str(root), seconds=3, store_dir=str(run.parent / "store"), pack_workers=1)
+    statistics = {name: each.clone() for name, each in module.network.state_dict().items() if "running_mean" in name}
+    trainer = Trainer(
+        max_steps=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, num_sanity_val_steps=0, limit_val_batches=0, use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(module, datamodule=data)
+    after = module.network.state_dict()
+    assert statistics
+    assert not any(after[name].equal(before) for name, before in statistics.items())
 
 
 def test_a_fit_reads_the_table_and_looks_at_the_files_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,7 +339,7 @@ TWINS = {
     ("ptbxl/00137", "ptbxl/00138"), ("ptbxl/00143", "ptbxl/00144"), ("ptbxl/00145", "ptbxl/00463"),
     ("ptbxl/00456", "ptbxl/00457"), ("ptbxl/00459", "ptbxl/00460"), ("georgia/E07509", "georgia/E07510"),
 }  # fmt: skip
-"""Recordings that archives hold twice, to a correlation of 1.00; the most alike different ones reach 0.83."""
+"""Recordings that archives hold twice."""
 
 
 @pytest.fixture(scope="module")

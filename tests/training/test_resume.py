@@ -16,7 +16,12 @@ from omegaconf import DictConfig
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
+from ecg_lightning.labels import LabelSpace
+from ecg_lightning.training.resume import alone
 from ecg_lightning.training.trainer import WholeCheckpoints, trainer_of
+
+CONSTANT = ("optim.schedule=constant", "optim.warmup=0")
+"""A learning rate that does not depend on the run's length, so that it may become longer."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small.fit(root, tmp_path_factory.mktemp("runs") / "first", "trainer.max_epochs=1")
+    return small.fit(root, tmp_path_factory.mktemp("runs") / "first", *CONSTANT, "trainer.max_epochs=1")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -36,39 +41,94 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data.val_folds=[5]", "data.test_folds=[1]"], r"data.val_folds was \[9\], and is \[5\] here"),
-        (["data.train_records=20"], r"data.records.train was \d+, and is 20 here"),
-        (["data.label_space=[STACH,AFIB,IRBBB]"], r"terms was \['AFIB', '1AVB', .*\], and is \['STACH', 'AFIB', "),
-        (["data.band=[0.5,40]"], r"input.preprocess.low was None, and is 0.5 here"),
+        (["data.val_folds=[5]", "data.test_folds=[1]"], r"data.test_folds was \[10\], and is \[1\] here"),
+        (["data.train_records=20"], r"data.train_records was None, and is 20 here"),
+        (["data.label_space=[STACH,AFIB,IRBBB]"], r"data.label_space was \['AFIB', .*\], and is \['STACH', 'AFIB', "),
+        (["data.band=[0.5,40]"], r"data.band was None, and is \[0.5, 40.0\] here"),
+        (["data.augment={gain: 0.2}"], r"data.augment.gain was 0.0, and is 0.2 here"),
+        (["data.batch_size=8"], r"data.batch_size was 16, and is 8 here"),
+        (["seed=1"], r"seed was 0, and is 1 here"),
+        (["optim.lr=1e-5"], r"optim.lr was 0.002, and is 1e-05 here"),
+        (["optim.optimizer=sgd"], r"optim.optimizer was adamw, and is sgd here"),
+        (["finetune.layer_decay=0.5"], r"finetune.layer_decay was 1.0, and is 0.5 here"),
+        (["finetune.schedule={0: [head], 1: all}"], r"finetune.schedule.0 was all, and is \['head'\] here"),
+        (["trainer.accumulate_grad_batches=2"], r"trainer.accumulate_grad_batches was 1, and is 2 here"),
+        (["trainer.gradient_clip_val=2"], r"trainer.gradient_clip_val was 1, and is 2 here"),
+        (["trainer.precision=bf16-mixed"], r"trainer.precision was 32-true, and is bf16-mixed here"),
         (["model.widths=[4,4,8,16]"], r"model.widths was \[4, 4, 8, 8\], and is \[4, 4, 8, 16\] here"),
         (["data.allow_leak=true"], r"data.allow_leak was False, and is True here"),
         (["finetune.checkpoint={run}/checkpoints/best.ckpt"], "it began from scratch, and finetune.checkpoint is "),
     ],
 )
 def test_another_run_is_refused(root: Path, run: Path, tmp_path: Path, words: list[str], said: str) -> None:
-    given = [word.format(run=run) for word in words]
+    given = [word.replace("{run}", str(run)) for word in words]
     before = files(run)
     for folder, path in ((tmp_path / "other", f"{run}/checkpoints/last.ckpt"), (run, "auto")):
         with pytest.raises(UserError, match=said) as error:
-            small.fit(root, folder, "trainer.max_epochs=3", *given, f"checkpoint_path={path}")
+            small.fit(root, folder, *CONSTANT, "trainer.max_epochs=3", *given, f"checkpoint_path={path}")
         assert f"use finetune.checkpoint={run}/checkpoints/last.ckpt" in str(error.value)
     assert files(run) == before
     assert not (tmp_path / "other").exists()
 
 
-def test_another_draw_of_as_many_recordings_is_another_run(root: Path, tmp_path: Path) -> None:
-    folder = small.fit(root, tmp_path / "run", "data.train_records=30", "trainer.max_epochs=1")
-    again = ("data.train_records=30", "checkpoint_path=auto", "trainer.max_epochs=2")
-    with pytest.raises(UserError, match="other recordings trained it"):
-        small.fit(root, folder, *again, "data.subset_seed=1")
-    small.fit(root, folder, *again, "data.batch_size=8")
+def test_defaults_written_out_and_keys_without_effect_are_no_difference(root: Path, run: Path, tmp_path: Path) -> None:
+    same = (
+        "optim.lr=0.002", "data.augment={noise: 0}", "data.label_space=[AFIB,1AVB,STACH,SBRAD,CRBBB,CLBBB,PVC]",
+        "finetune.schedule={0: all}", "trainer.devices=1", "trainer.precision=32", "data.num_workers=0",
+        "trainer.log_every_n_steps=7", "trainer.max_time={hours: 1}", "optim.patience=null",
+    )  # fmt: skip
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    space = LabelSpace.load("paper7").items
+    given = [word if "label_space" not in word else f"data.label_space=[{','.join(space)}]" for word in same]
+    small.fit(root, folder, *CONSTANT, *given, "trainer.max_epochs=2", "checkpoint_path=auto")
+    assert checkpoints.card_of(str(folder / "checkpoints" / "last.ckpt")).epoch == 1
+
+
+def test_a_longer_run_whose_rate_follows_its_length_is_another_run(root: Path, tmp_path: Path) -> None:
+    folder = small.fit(root, tmp_path / "run", "trainer.max_epochs=1")
+    with pytest.raises(UserError, match=r"max_epochs was 1, and is 2 here, and optim.schedule=cosine .* follows it"):
+        small.fit(root, folder, "trainer.max_epochs=2", "checkpoint_path=auto")
+
+
+def test_fewer_epochs_than_there_were_are_refused(root: Path, run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    small.fit(root, folder, *CONSTANT, "trainer.max_epochs=2", "checkpoint_path=auto")
+    with pytest.raises(UserError, match=r"has 2 epochs behind it; trainer.max_epochs=1 is less"):
+        small.fit(root, folder, *CONSTANT, "trainer.max_epochs=1", "checkpoint_path=auto")
+
+
+def test_another_number_of_threads_is_said(
+    root: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    last = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    threads = content["run"]["threads"]
+    assert threads == torch.get_num_threads()
+    assert f"# threads: {threads}" in (folder / "config.yaml").read_text()
+    content["run"]["threads"] = threads + 3
+    torch.save(content, last)
+    capsys.readouterr()
+    small.fit(root, folder, *CONSTANT, "trainer.max_epochs=2", "checkpoint_path=auto")
+    assert f"trained with {threads + 3} threads and goes on with {threads}" in capsys.readouterr().err
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("config.yaml.0a.part", "checkpoints/last.ckpt.part", "metrics.csv"):
+        (tmp_path / name).touch()
+    with alone(tmp_path):
+        assert {path.name for path in tmp_path.rglob("*")} == {"checkpoints", "metrics.csv", "fit.lock"}
 
 
 @pytest.mark.filterwarnings("ignore:The dirpath has changed")  # the best epoch so far stays where it was
 def test_a_run_goes_on_elsewhere_and_without_its_parent(root: Path, run: Path, tmp_path: Path) -> None:
     parent = tmp_path / "parent.ckpt"
     shutil.copy(run / "checkpoints" / "best.ckpt", parent)
-    given = (f"finetune.checkpoint={parent}", "data.train_records=30", "data.subset_seed=1")
+    given = (*CONSTANT, f"finetune.checkpoint={parent}", "data.train_records=30", "data.subset_seed=1")
     child = small.fit(root, tmp_path / "child", *given, "trainer.max_epochs=1")
     before = checkpoints.read(str(child / "checkpoints" / "last.ckpt"))
     parent.unlink()
@@ -95,7 +155,7 @@ def test_a_run_whose_folder_was_moved_remembers_its_best_epoch(root: Path, run: 
         state[key] = torch.ones_like(state[key])  # no later epoch can be better
     state["best_k_models"] = dict.fromkeys(state["best_k_models"], state["best_model_score"])
     torch.save(content, last)
-    small.fit(root, moved, "checkpoint_path=auto", "trainer.max_epochs=2")
+    small.fit(root, moved, *CONSTANT, "checkpoint_path=auto", "trainer.max_epochs=2")
     assert checkpoints.card_of(str(last)).epoch == 1
     assert files(moved)["checkpoints/best.ckpt"] == files(run)["checkpoints/best.ckpt"]
 
@@ -108,7 +168,7 @@ def test_what_cannot_be_gone_on_with_is_explained(root: Path, run: Path, tmp_pat
     with pytest.raises(UserError, match=r"last.ckpt is not a checkpoint .* copy .*best.ckpt over it to go on from"):
         small.fit(root, folder, "checkpoint_path=auto")
     shutil.copy(folder / "checkpoints" / "best.ckpt", last)
-    small.fit(root, folder, "checkpoint_path=auto")
+    small.fit(root, folder, *CONSTANT, "checkpoint_path=auto")
     published = checkpoints.publish(str(run), "net", str(tmp_path))
     with pytest.raises(UserError, match="To start from its weights, use finetune"):
         small.fit(root, tmp_path / "other", f"checkpoint_path={published}")

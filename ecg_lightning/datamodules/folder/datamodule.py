@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,17 +15,24 @@ from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.base import ECGDataModule, Statements
 from ecg_lightning.datamodules.folder.cells import ages, dates, marked, sexes, split_columns
-from ecg_lightning.datamodules.folder.files import SUFFIX, has_header, read_row
-from ecg_lightning.datamodules.folder.labels import code_map, has_codes, label_texts, term
+from ecg_lightning.datamodules.folder.files import SUFFIX, files_below, has_header, read_row
+from ecg_lightning.datamodules.folder.labels import NOT_STATED, code_map, code_texts, has_codes, label_texts, term
+from ecg_lightning.datamodules.folder.recordings import one_row_each, patients, refused_rows
 from ecg_lightning.datamodules.folder.splits import check_dates, own_folds
 from ecg_lightning.datamodules.folder.table import beside, column_names, find_columns, first_cells, read_text
+from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import read_report, terms_of, translate
-from ecg_lightning.records import RecordError
-from ecg_lightning.records.arrays import ARRAY_SUFFIXES
+from ecg_lightning.ranges import Between
+from ecg_lightning.records import RecordError, stated
+from ecg_lightning.records.containers import ARRAY_SUFFIXES
+from ecg_lightning.records.files import any_case
 from ecg_lightning.records.units import millivolts
 from ecg_lightning.records.wfdb_reader import header_path
 from ecg_lightning.store.pack import Reader
+
+TEXTS = ("path", "record", "hospital", "rate", "unit", "dataset", "row")
+"""Columns whose cells mean what they say, but for words for missing."""
 
 
 @dataclass(eq=False, repr=False)
@@ -55,6 +62,7 @@ class FolderDataModule(ECGDataModule):
         split_by_date: the first day or month of val and of test; what is earlier trains.
         leave_out: files of ids or paths of recordings that take no part, one a line.
         hospitals: only these hospitals; all by default.
+        outside_root: read files of the table that lie outside root, too.
     """
 
     source: ClassVar[str] = "folder"
@@ -68,7 +76,7 @@ class FolderDataModule(ECGDataModule):
     separator: str = "|"
     label_columns: dict[str, str] = field(default_factory=dict)
     annotated_terms: list[str] | None = None
-    file_rate: float | None = None
+    file_rate: Annotated[float, Between(0, 100_000, above=True)] | None = None
     file_unit: str | None = None
     file_leads: list[str] | None = None
     file_dataset: str | None = None
@@ -77,6 +85,7 @@ class FolderDataModule(ECGDataModule):
     split_by_date: dict[str, str] = field(default_factory=dict)
     leave_out: list[str] = field(default_factory=list)
     hospitals: list[str] | None = None
+    outside_root: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,14 +147,15 @@ class FolderDataModule(ECGDataModule):
         names = [*self.found_columns.values(), *self.label_columns]
         cells = read_text(self.table_path, names, self.separator)
         column = {key: cells[name] for key, name in self.found_columns.items()}
-        file = column["path"].str.replace("\\", "/")
+        plain = {key: column[key].map(stated) for key in TEXTS if key in column}
+        file = files_below(plain["path"], self.folder)
         made: dict[str, Any] = {
-            "record_id": column["record"] if "record" in column else self._names(file, column),
+            "record_id": plain["record"] if "record" in plain else self._names(file, plain),
             "file": file,
-            "patient_id": column.get("patient", ""),
-            "site": column.get("hospital", ""),
+            "patient_id": patients(column["patient"]) if "patient" in column else "",
+            "site": plain.get("hospital", ""),
         }
-        made |= {key: column[key] for key in ("rate", "unit", "dataset", "row") if key in column}
+        made |= {key: plain[key] for key in ("rate", "unit", "dataset", "row") if key in plain}
         if "age" in column:
             made["age"] = ages(column["age"])
         if "sex" in column:
@@ -158,17 +168,15 @@ class FolderDataModule(ECGDataModule):
             made |= split_columns(column["split"])
         if not self._header_codes:
             labels = label_texts(cells, self.label_columns)
-            codes = column["codes"].tolist() if "codes" in column else [""] * len(cells)
-            parts = {cell: [part.strip() for part in cell.split(self.separator)] for cell in {*codes}}
-            made["codes"] = [
-                "|".join(filter(None, (*parts[cell], text))) for cell, text in zip(codes, labels, strict=True)
-            ]
+            codes = code_texts(column["codes"], self.separator, self.code_terms) if "codes" in column else labels
+            made["codes"] = ["|".join(dict.fromkeys(filter(None, both))) for both in zip(codes, labels, strict=True)]
         elif not any(has_header(os.path.join(self.folder, path)) for path in file):
             raise UserError(
                 f"{self.table_path.name} has no column of codes, and its files have none either, as WFDB headers do. "
                 f"Say which column it is: columns: {{codes: …}}. It has: {', '.join(column_names(self.table_path))}."
             )
-        return pd.DataFrame(made)
+        made[REFUSED] = refused_rows(cells[REFUSED], file, self.folder)
+        return one_row_each(pd.DataFrame(made), self.labels.values())
 
     def _names(self, file: "pd.Series[str]", column: dict[str, "pd.Series[str]"]) -> "pd.Series[str]":
         """The path without its suffix, and where a file has several recordings the dataset and the row."""
@@ -186,8 +194,8 @@ class FolderDataModule(ECGDataModule):
             if path.lower().endswith(ARRAY_SUFFIXES):
                 yield path
             else:
-                stem = header_path(path).removesuffix("hea")
-                yield from (f"{stem}hea", f"{stem}dat")
+                header = header_path(path)
+                yield from (header, any_case(f"{header[:-3]}dat"))
 
     def reader(self) -> Reader:
         """Reads any format that ``read_record`` knows."""
@@ -198,7 +206,12 @@ class FolderDataModule(ECGDataModule):
 
     def options(self) -> dict[str, Any]:
         """What the configuration says of the files, and whether recordings without codes are flagged."""
-        return {"files": self._of_all_files, "no_codes": self._empty_is_silent}
+        outside = {"outside_root": True} if self.outside_root else {}
+        return {"files": self._of_all_files, "no_codes": self._empty_is_silent} | outside
+
+    def reads_outside_root(self) -> bool:
+        """As the configuration says."""
+        return self.outside_root
 
     @property
     def _of_all_files(self) -> dict[str, Any]:
@@ -213,7 +226,7 @@ class FolderDataModule(ECGDataModule):
         said = self._said(codes)
         if has_codes(codes, self.labels):
             return said
-        if self._empty_is_silent:
+        if self._empty_is_silent or NOT_STATED in codes.split("|"):
             return Statements(
                 said.positive, {*said.unsaid, *(self.annotated(source) - {*self.labels.values()})}, said.unknown
             )
@@ -223,7 +236,9 @@ class FolderDataModule(ECGDataModule):
         positive: set[str] = set()
         unsaid: set[str] = set()
         others = []
-        for code in filter(None, codes.split("|")):
+        for code in codes.split("|"):
+            if code in ("", NOT_STATED):
+                continue
             name, _, value = code.rpartition("=")
             if name in self.labels:
                 (positive if value == "1" else unsaid).add(self.labels[name])

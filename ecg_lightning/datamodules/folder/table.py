@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecg_lightning.datamodules.csv_file import all_rows, first_row, read_csv
 from ecg_lightning.datamodules.folder.cells import iso
+from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.errors import UserError, suggest
 
 COLUMNS = {
@@ -53,7 +55,7 @@ def column_names(path: Path) -> list[str]:
             import pyarrow.parquet
 
             return list(pyarrow.parquet.read_schema(path).names)
-        return [name.strip() for name in next(csv.reader([_first_line(path)], delimiter=_delimiter(path)), [])]
+        return first_row(path)
     except UnicodeDecodeError as error:
         raise _encoding(path) from error
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
@@ -61,20 +63,23 @@ def column_names(path: Path) -> list[str]:
 
 
 def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.DataFrame:
-    """Some columns of a table, every cell as text without spaces around it, "" where there is nothing.
+    """Some columns of a table, every cell as text without spaces around it, and why a row is refused.
 
     Args:
         path: a CSV file (comma, semicolon or tab; UTF-8), or a Parquet file.
         names: columns that it has.
         separator: what joins the items of a Parquet list.
 
+    Returns:
+        The columns, and `REFUSED`: "" for a row that can be used.
+
     Raises:
-        UserError: for a row with fewer or more cells than the first, or two columns of one name.
+        UserError: for a file that is no table, or two columns of one name.
     """
     wanted = list(dict.fromkeys(names))
     try:
         if path.suffix.lower() != ".parquet":
-            return _read_csv(path, wanted)
+            return read_csv(path, wanted)
         import pyarrow.parquet
 
         # Without the notes of pandas, by which a column may become the index.
@@ -83,30 +88,8 @@ def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.Data
         raise _encoding(path) from error
     except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
         raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
-    return _stripped({name: _text(table[name], separator) for name in wanted})
-
-
-def _read_csv(path: Path, wanted: list[str]) -> pd.DataFrame:
-    """As text; pandas would drop the cells that a row has too many, and fill those that it has too few."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=_delimiter(path))
-        names = [name.strip() for name in next(rows, [])]
-        for name in wanted:
-            if names.count(name) > 1:
-                raise UserError(f"{path} has {names.count(name)} columns '{name}'; give them different names.")
-        places = [names.index(name) for name in wanted]
-        cells: list[list[str]] = []
-        for row in rows:
-            if len(row) != len(names):
-                if not any(cell.strip() for cell in row):
-                    continue  # an empty line
-                if len(row) < len(names) or any(cell.strip() for cell in row[len(names) :]):
-                    raise UserError(
-                        f"{path}: line {rows.line_num} has {len(row)} cells and the first line {len(names)}. A cell that "
-                        "holds the separator of cells must stand in quotes."
-                    )
-            cells.append([row[place].strip() for place in places])
-    return pd.DataFrame(cells, columns=wanted, dtype=object)
+    texts = {name: [cell.strip() for cell in _text(table[name], separator)] for name in wanted}
+    return pd.DataFrame(texts, dtype=object).assign(**{REFUSED: ""})
 
 
 def find_columns(path: Path, given: Mapping[str, str | None], also: Mapping[str, str]) -> dict[str, str]:
@@ -149,27 +132,13 @@ def first_cells(path: Path) -> list[str]:
         first = column_names(path)[0]
         return [cell for cell in read_text(path, [first])[first] if cell]
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return [row[0].strip() for row in csv.reader(file, delimiter=_delimiter(path)) if row and row[0].strip()]
+        return [row[0] for row in all_rows(path) if row[0]]
     except UnicodeDecodeError as error:
         raise _encoding(path) from error
 
 
 def _encoding(path: Path) -> UserError:
     return UserError(f"{path} is not in UTF-8; save it as 'CSV UTF-8'.")
-
-
-def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8-sig") as file:
-        return file.readline()
-
-
-def _delimiter(path: Path) -> str:
-    return max(",;\t", key=_first_line(path).count)
-
-
-def _stripped(cells: Mapping[str, pd.Series]) -> pd.DataFrame:
-    return pd.DataFrame({name: [cell.strip() for cell in column] for name, column in cells.items()}, dtype=object)
 
 
 def _text(column: pd.Series, separator: str) -> pd.Series:

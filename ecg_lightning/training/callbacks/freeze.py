@@ -19,6 +19,10 @@ class Freeze(pl.Callback):
     def __init__(self, finetune: FineTune) -> None:
         self.finetune = finetune
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Sets gradient and mode of every group: a run that goes on within an epoch does not start one."""
+        self.on_train_epoch_start(trainer, pl_module)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Sets gradient and mode of every group."""
         assert isinstance(pl_module, ECGModule)

@@ -4,15 +4,21 @@ import csv
 import io
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
+from lightning.pytorch.accelerators import CPUAccelerator
 from omegaconf import OmegaConf
 
 from ecg_lightning import __version__
 from ecg_lightning.files import write_whole
+
+RUN = "run"
+"""The key under which a checkpoint keeps how it was trained."""
 
 
 def git_commit() -> str:
@@ -41,25 +47,55 @@ class RunRecord(pl.Callback):
         run_dir: the run's folder.
         config: the composed configuration.
         facts: what else is to be known of the run, as a comment on top of config.yaml.
+        recipe: what of the configuration changes the outcome; each checkpoint keeps it, so that a resumed run is the same.
     """
 
-    def __init__(self, run_dir: Path, config: dict[str, Any], facts: dict[str, str]) -> None:
-        self.run_dir, self.config, self.facts = run_dir, config, facts
+    def __init__(self, run_dir: Path, config: dict[str, Any], facts: dict[str, str], recipe: dict[str, Any]) -> None:
+        self.run_dir, self.config, self.facts, self.recipe = run_dir, config, facts, recipe
+        self.validated = False  # in this epoch
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Writes the configuration before anything can fail."""
         if stage == "fit" and trainer.is_global_zero:
             self.run_dir.mkdir(parents=True, exist_ok=True)
-            comment = "".join(f"# {key}: {value}\n" for key, value in self.facts.items())
+            facts = self.facts | {"threads": torch.get_num_threads()}
+            comment = "".join(f"# {key}: {value}\n" for key, value in facts.items())
             text = OmegaConf.to_yaml(OmegaConf.create(self.config))
             write_whole(self.run_dir / "config.yaml", comment + text)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Adds what a resumed run is compared with."""
+        checkpoint[RUN] = {"recipe": self.recipe, "threads": torch.get_num_threads()}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Says where the numbers will not be the same to the last bit."""
+        before, now = checkpoint.get(RUN, {}).get("threads"), torch.get_num_threads()
+        if before not in (None, now) and trainer.is_global_zero and isinstance(trainer.accelerator, CPUAccelerator):
+            print(
+                f"Note: the run was trained with {before} threads and goes on with {now}: sums in another order agree to "
+                f"about 1e-6, not bit for bit. OMP_NUM_THREADS={before} keeps them the same.",
+                file=sys.stderr,
+            )
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remembers that this epoch has metrics of its own."""
+        self.validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds the epoch's row, in place of rows of this and later epochs that an earlier attempt left."""
         if not trainer.is_global_zero:
             return
         epoch = trainer.current_epoch
-        values = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        values = {
+            name: value.item()
+            for name, value in trainer.callback_metrics.items()
+            if self.validated or not name.startswith("val/")  # Lightning keeps those of an earlier epoch
+        }
+        self.validated = False
         row: dict[str, Any] = {"epoch": epoch, "step": trainer.global_step} | {
             k: f"{v:.6g}" for k, v in sorted(values.items())
         }

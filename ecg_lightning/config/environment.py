@@ -1,0 +1,71 @@
+"""Interpolations: references between keys are resolved when a configuration is composed, the environment when it is read.
+
+So what is kept of a run (config.yaml, the log at W&B, a checkpoint's card) says ``${oc.env:NAME}`` and holds no secret.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import OmegaConfBaseException
+
+from ecg_lightning.errors import UserError
+
+RESOLVERS = ("oc.env", "oc.decode")
+"""What an interpolation may call: a variable of the environment, and its text read as YAML. Neither runs anything."""
+_SWAPPING = threading.Lock()
+
+
+def settle(config: DictConfig) -> None:
+    """Resolves every reference to another key, in place; what calls a resolver stays as it is written.
+
+    Raises:
+        UserError: for a reference that leads nowhere, a variable that is not set, or any other resolver.
+    """
+    try:
+        with _left_as_written():
+            OmegaConf.resolve(config)
+        OmegaConf.to_container(config, resolve=True)  # a variable that is not set is found now
+    except OmegaConfBaseException as error:
+        raise UserError(f"An interpolation cannot be resolved: {first_line(error)}{_allowed(error)}") from error
+    except RecursionError as error:
+        raise UserError(
+            "An interpolation cannot be resolved: it leads back to itself, or is nested too deeply."
+        ) from error
+
+
+def _allowed(error: Exception) -> str:
+    if "Unsupported interpolation type" not in str(error):
+        return ""
+    return f". An interpolation names another key, as in ${{data.root}}, or calls one of {', '.join(RESOLVERS)}."
+
+
+@contextmanager
+def _left_as_written() -> Iterator[None]:
+    """Lets a call of a resolver resolve to its own text.
+
+    OmegaConf has one table of resolvers for the whole process; it is put back, with those that a program around this
+    package may have added.
+    """
+    with _SWAPPING:
+        registered = BaseContainer._resolvers
+        BaseContainer._resolvers = {name: _text_of(name) for name in RESOLVERS}
+        try:
+            yield
+        finally:
+            BaseContainer._resolvers = registered
+
+
+def _text_of(name: str) -> Callable[..., str]:
+    def text(config: Any, parent: Any, node: Any, arguments: tuple[Any, ...], written: tuple[str, ...]) -> str:
+        return f"${{{name}:{','.join(written)}}}"
+
+    return text
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a message of OmegaConf's, whose others say where in its own tree."""
+    return str(error).partition("\n")[0]

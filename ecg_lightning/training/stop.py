@@ -1,0 +1,91 @@
+"""Stopping a training by Ctrl-C or SIGTERM: one process at the end of its step, several at once and together."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import lightning.pytorch as pl
+
+GRACE = 10.0
+"""Seconds that a process has to end in order, logger and all, before it is ended."""
+STOPPED = 130
+"""Exit status of a run that was stopped."""
+
+
+@contextmanager
+def stoppable(trainer: pl.Trainer) -> Iterator[None]:
+    """Makes Ctrl-C and SIGTERM a KeyboardInterrupt, where Lightning would end with status 1 and no word, or not at all."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    watch = _Watch(trainer) if in_main and trainer.world_size > 1 else None
+    if watch is not None:
+        watch.begin()
+    try:
+        yield
+    except BaseException as error:
+        stopped = watch is not None and watch.stopped.is_set()
+        if not stopped and not (isinstance(error, SystemExit) and trainer.interrupted):
+            raise
+        raise KeyboardInterrupt from error
+    finally:
+        if watch is not None:
+            watch.end()
+        if in_main:
+            for number, handler in before.items():  # Lightning ignores Ctrl-C from then on
+                signal.signal(number, handler)
+
+
+class _Watch(threading.Thread):
+    """Ends all processes of a training at once when one of them is told to stop.
+
+    A process that waits for others in a collective operation is in no state to react: Python runs a signal's handler
+    only when that operation returns, and Lightning's starts another one (2.6.6; both processes then hang). What wakes
+    this thread is written by the signal itself. Nothing is lost: checkpoints are those of whole epochs.
+    """
+
+    def __init__(self, trainer: pl.Trainer) -> None:
+        super().__init__(daemon=True, name="stop-all-processes")
+        self.trainer, self.stopped = trainer, threading.Event()
+        self.reading, self.writing = socket.socketpair()
+        self.writing.setblocking(False)
+
+    def begin(self) -> None:
+        """Listens from now on."""
+        signal.signal(signal.SIGTERM, _interrupt)
+        self.before = signal.set_wakeup_fd(self.writing.fileno())
+        self.start()
+
+    def end(self) -> None:
+        """Listens no longer; a stop that has begun is carried through."""
+        signal.set_wakeup_fd(self.before)
+        self.writing.close()
+
+    def run(self) -> None:
+        """Waits for a signal; then ends the other processes, and this one where it does not end by itself."""
+        while received := self.reading.recv(64):
+            if {signal.SIGINT, signal.SIGTERM}.intersection(received):
+                break
+        else:
+            return
+        self.stopped.set()
+        if self.trainer.global_rank:
+            os._exit(STOPPED)  # the first process writes all that is kept
+        processes = getattr(self.trainer.strategy.launcher, "procs", [])
+        others = list(processes)
+        processes.clear()  # Lightning watches this list, and would kill this process without a word
+        for process in others:
+            process.kill()
+            process.wait()
+        time.sleep(GRACE)
+        print("\nStopped.", file=sys.stderr, flush=True)
+        os._exit(STOPPED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

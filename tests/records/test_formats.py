@@ -1,0 +1,71 @@
+"""Files of other formats are named, whatever they are called, and none of the readable ones is taken for another."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fake
+from ecg_lightning.records import RecordError, read_record
+from ecg_lightning.records.formats import FORMATS, check_format, format_of
+
+WAVE = fake.ecg(1000, 250, seed=4).astype(np.float32)
+DICOM = bytes(128) + b"DICM" + bytes(40)
+EDF = b"0       X X X X" + bytes(300)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format_name"),
+    [
+        ("a.dcm", b"x", "a DICOM file"),
+        ("a.DCM", DICOM, "a DICOM file"),
+        ("IM00001", DICOM, "a DICOM file"),
+        ("a.csv", DICOM, "a DICOM file"),
+        ("a.edf", EDF, "an EDF file"),
+        ("a.bdf", b"\xffBIOSEMI" + EDF, "a BDF file"),
+        ("a.scp", b"\0\0\0\0\0\0" + bytes(10) + b"SCPECG" + bytes(9), "an SCP-ECG file"),
+        ("a.ecg", b"ISHNE1.0" + bytes(9), "an ISHNE Holter file"),
+        ("a.xml", b"\xef\xbb\xbf<?xml version='1.0'?><AnnotatedECG xmlns='urn:hl7-org:v3'>", "an HL7 aECG file (XML)"),
+        ("a.xml", '<?xml version="1.0"?><restingecgdata>'.encode("utf-16"), "a Philips ECG file (XML)"),
+        ("a.xml", b"<?xml?><!DOCTYPE RestingECG SYSTEM 'restecg.dtd'><RestingECG>", "a GE MUSE file (XML)"),
+        ("a.xml", b"x", "an XML file"),
+        ("a.pdf", b"%PDF-1.7", "a PDF document"),
+        ("a.csv.gz", b"\x1f\x8b\x08", "a gzip file"),
+        ("a.csv", b"\x1f\x8b\x08", "a gzip file"),
+        ("a.csv", b"PAR1", "a Parquet table"),
+        ("a.txt", b"1 2 3", "a text file"),
+        ("a.pkl", b"\x80\x04\x95", "a pickle"),
+        ("a.pth", b"PK\x03\x04", "a checkpoint of PyTorch"),
+        ("a.xlsx", b"PK\x03\x04", "an Excel file"),
+        ("a.csv", b"PK\x03\x04", "a ZIP file"),
+        ("a.npy", b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    ],
+)
+def test_other_formats_are_named_with_what_to_do(tmp_path: Path, name: str, content: bytes, format_name: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    found = format_of(tmp_path / name)
+    assert found is not None and found.name == format_name
+    with pytest.raises(RecordError) as caught:
+        read_record(tmp_path / name)
+    assert str(caught.value) == f"unsupported format: {tmp_path / name} is {format_name}; {found.advice}"
+
+
+def test_a_format_is_known_by_the_suffix_of_a_file_that_is_not_there() -> None:
+    assert [name for name in ("x.dcm", "x.edf", "x.hea", "x") if format_of(name)] == ["x.dcm", "x.edf"]
+
+
+def test_each_suffix_has_one_format_and_none_is_readable() -> None:
+    suffixes = [suffix for each in FORMATS for suffix in each.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    assert not {".hea", ".dat", ".mat", ".h5", ".hdf5", ".npz", ".npy", ".csv"} & set(suffixes)
+
+
+def test_readable_files_are_not_taken_for_others(tmp_path: Path, shared_data: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("x.npy", "w") as file:
+        np.save(file, WAVE)
+    check_format(tmp_path / "a.npz")
+    files = [file for file in shared_data.rglob("*") if file.suffix in (".mat", ".h5", ".csv", ".hea", ".dat")]
+    assert len(files) > 6000
+    for file in files[::20]:
+        check_format(file)
