@@ -172,7 +172,7 @@ def _submit(definition: Sweep, options: argparse.Namespace, arguments: Sequence[
     open_study(
         definition, open_storage(options.storage or str(folder / "study.journal"))
     )  # a mistake is reported here, not in a job's log
-    arguments = _without(arguments, ("--slurm", "--workers"))
+    words = _without(arguments, ("--slurm", "--workers"))
     jobs = submit(
         sweep,
         [*words, "--workers", "1"],
