@@ -12,6 +12,10 @@ class UserError(Exception):
     """
 
 
+class Stopped(KeyboardInterrupt):
+    """A run that Ctrl-C or SIGTERM stopped; its message says how to go on."""
+
+
 def suggest(word: str, choices: Iterable[str]) -> str:
     """``Did you mean: 'lr'? `` where something is near, else nothing.
 

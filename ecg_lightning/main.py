@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ecg_lightning import __version__
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.streams import open_streams
 
 VERBS = {
@@ -51,7 +51,11 @@ def main(arguments: Sequence[str]) -> int:
 
         show(verb, VERBS[verb], [word for word in rest if word not in ("-h", "--help")])
         return 0
-    return _command(verb)(rest)
+    try:
+        return _command(verb)(rest)
+    except Stopped as stopped:
+        print(f"\n{stopped}", file=sys.stderr)
+        return 130
 
 
 def _command(verb: str) -> Callable[[Sequence[str]], int]:

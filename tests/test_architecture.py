@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "ecg_lightning"
 FLOORS = (
-    "main commands", "sweep transfer", "training evaluation", "checkpoints", "modules datamodules",
+    "__init__ main commands", "sweep transfer", "training evaluation", "checkpoints", "modules datamodules",
     "checkpoints.card models transforms store metrics", "config", "labels records", "simulator download", "files processes", "errors",
 )  # fmt: skip
 """From the roof down; what a module does not say more precisely goes by its room. The card is what modules write."""

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+from ecg_lightning.config.compose import experiment_name, new_run_dir
+from ecg_lightning.config.experiment import experiment
+
 
 def fit(arguments: Sequence[str]) -> int:
-    """Checks the configuration before torch and lightning are imported, which takes seconds; then trains."""
-    from ecg_lightning.config.compose import compose
-    from ecg_lightning.config.schema import check, check_paths
-
-    config = compose(arguments)
-    check(config)
-    check_paths(config)
+    """The verb. Torch and lightning, whose import takes seconds, wait until the configuration is known to be right."""
+    config = experiment(arguments)
+    if not config.get("run_dir"):
+        config.run_dir = new_run_dir(experiment_name(arguments))
     from ecg_lightning.training.fit import fit
 
-    return fit(arguments)
+    fit(config)
+    return 0

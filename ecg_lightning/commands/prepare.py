@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_lightning.config.compose import compose, split_arguments
-from ecg_lightning.config.schema import build, check, check_paths
+from ecg_lightning.config.compose import split_arguments
+from ecg_lightning.config.experiment import experiment
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
@@ -39,10 +40,7 @@ def _prepare(arguments: Sequence[str]) -> int:
     fetch, verify = "--download" in arguments, "--verify" in arguments
     arguments = [word for word in arguments if word != "--verify"]
     options, words = _download_options(arguments) if fetch else ({}, arguments)
-    config = compose(words)
-    check(config, needed=("data",))
-    if not fetch:
-        check_paths(config)
+    config = experiment(words, needed=("data",), download=fetch)
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -205,7 +206,7 @@ def with_run_config(arguments: Sequence[str]) -> list[str]:
     named = {value for key, value in pairs if key.endswith("name")}
     for group in NAMED:
         for name in _class_names(OmegaConf.select(config, group)):
-            if "." in name and name not in named:
+            if ("." in name or "$" in name) and name not in named:
                 raise UserError(
                     f"{path} names the class '{name}', which is not one of ecg_lightning's. If you know this class and trust "
                     f"it, name it yourself: {group}.name={name}."
@@ -230,3 +231,8 @@ def experiment_name(arguments: Sequence[str]) -> str:
     """The stem of the last ``--config`` file, which names a run's folder; ``default`` where there is none."""
     files = [value for key, value in split_arguments(arguments) if key == "config"]
     return Path(files[-1]).stem if files else "default"
+
+
+def new_run_dir(name: str) -> str:
+    """A folder for a run that was given none: ``runs/<name>/<time>``."""
+    return str(Path("runs") / name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))

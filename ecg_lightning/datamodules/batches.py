@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from ecg_lightning.store import Store
+from ecg_lightning.store.windows import windows_of
 
 Cut = NDArray[np.int64]
 """(batch, 2): a recording's row among the rows of the dataset, and the first sample of its window."""
@@ -81,16 +82,6 @@ class TrainingBatches(Sampler[Cut]):
         starts = (random.random(count) * (self.room[order] + 1)).astype(np.int64)
         cuts = share(np.stack([order, starts], axis=1))
         yield from (cuts[begin:end] for begin, end in pairwise(self._edges(len(cuts))))
-
-
-def windows_of(length: int, window: int) -> list[int]:
-    """First samples of as few equal windows as cover a recording; the last one ends with it.
-
-    >>> windows_of(1000, 1000), windows_of(2500, 1000), windows_of(700, 1000)
-    ([0], [0, 750, 1500], [0])
-    """
-    count = max(1, -(-length // window))
-    return [round(k * (length - window) / (count - 1)) for k in range(count)] if count > 1 else [0]
 
 
 class EvaluationBatches(Sampler[Cut]):

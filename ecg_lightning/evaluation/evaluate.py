@@ -1,7 +1,7 @@
-"""Measuring a checkpoint on a source: the verbs `test` and `validate`, and the report that they write."""
+"""Measuring a checkpoint on a source, and the report of it."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,7 @@ from scipy.special import expit
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints.card import Input
-from ecg_lightning.config.compose import compose
-from ecg_lightning.config.schema import build, check
+from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
@@ -24,13 +23,24 @@ from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.training import leak
 from ecg_lightning.training.arguments import EVALUATION
 from ecg_lightning.training.stop import stoppable
-from ecg_lightning.training.trainer import quiet, run_dir_of, trainer_of
+from ecg_lightning.training.trainer import quiet, trainer_of
 
 
-def evaluate(split: str, arguments: Sequence[str]) -> int:
-    """Measures a checkpoint on the ``val`` or ``test`` recordings of a source; writes ``<split>.json`` to the run's folder."""
-    config = compose(arguments)
-    check(config, needed=("data",))
+def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
+    """Measures a checkpoint on the ``val`` or ``test`` recordings of a source.
+
+    Args:
+        config: a composed and checked configuration; ``checkpoint_path`` is a file or a published name, the best
+            checkpoint of ``run_dir`` where it is not given.
+        split: ``val`` or ``test``.
+
+    Returns:
+        The report: counts, metrics and thresholds, overall, per term and per source. It is written to ``<split>.json``
+        in ``run_dir``, beside ``<split>.npz`` with each recording's logits and targets; nowhere without a ``run_dir``.
+
+    Raises:
+        UserError: where the checkpoint does not fit the data, or has seen its recordings in training.
+    """
     run_dir = Path(config.run_dir).expanduser() if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(_of_run(run_dir)) if run_dir else None)
     if path is None:
@@ -43,19 +53,17 @@ def evaluate(split: str, arguments: Sequence[str]) -> int:
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.before(data, (split,), checkpoint), data)
     module = checkpoint.module(trusted=OmegaConf.select(config, "model.name"))
-    folder = run_dir or run_dir_of(config, arguments)
     values = {key: value for key, value in (config.get("trainer") or {}).items() if key in EVALUATION}
-    trainer = trainer_of(DictConfig({"trainer": values}), folder, [], False, False)
+    trainer = trainer_of(DictConfig({"trainer": values}), run_dir or Path(), [], False, False)
     with stoppable(trainer):
         (trainer.test if split == "test" else trainer.validate)(module, datamodule=data, verbose=False)
-    if trainer.is_global_zero and module.last is not None:
-        report = _report(module, module.last, data, checkpoint)
-        folder.mkdir(parents=True, exist_ok=True)
-        _save_outputs(folder / f"{split}.npz", module, module.last, data)
-        write_json(folder / f"{split}.json", report)
-        _print_report(report, f"{data.source} · {split} folds · {path}")
-        print(f"Written to {folder / f'{split}.json'}")
-    return 0
+    assert module.last is not None
+    report = _report(module, module.last, data, checkpoint)
+    if trainer.is_global_zero and run_dir is not None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        _save_outputs(run_dir / f"{split}.npz", module, module.last, data)
+        write_json(run_dir / f"{split}.json", report)
+    return report
 
 
 def _of_run(run_dir: Path) -> Path:
@@ -129,35 +137,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _print_report(report: Mapping[str, Any], title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = (
-        "positive",
-        "negative",
-        "missing",
-        "auroc",
-        "ap",
-        "threshold",
-        "sensitivity",
-        "specificity",
-        "gmean",
-        "f1",
-    )
-    shown = Table(title=title)
-    shown.add_column("term")
-    for column in columns:
-        shown.add_column(column, justify="right")
-    macro = {"term": "macro", "positive": None, "negative": None} | report["metrics"]
-    sources = [{"term": f"{values['records']} of {name}"} | values for name, values in report["sources"].items()]
-    for row in (*report["terms"], macro, *sources):
-        cells = [row.get(column) for column in columns]
-        if row in report["terms"] and row["threshold"] is None:
-            cells[columns.index("threshold")] = "not learnt"
-        shown.add_row(
-            row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells)
-        )
-    Console(width=None if sys.stdout.isatty() else 130).print(shown)

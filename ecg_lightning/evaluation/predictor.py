@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from ecg_lightning import checkpoints
-from ecg_lightning.datamodules.batches import windows_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration
-from ecg_lightning.records import Record
+from ecg_lightning.records import LEADS, Record, repair
+from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.store.steps import to_steps
+from ecg_lightning.store.windows import windows_of
 from ecg_lightning.transforms import Preprocess
 
 
@@ -82,3 +83,26 @@ class Predictor:
     def positive(self, probabilities: NDArray[np.float64]) -> list[str]:
         """The terms of one recording whose (uncalibrated) probability reaches the threshold."""
         return [term for term, hit in zip(self.terms, probabilities >= self.thresholds, strict=True) if hit]
+
+    def predict(
+        self, signal: ArrayLike, sampling_rate: float, leads: Sequence[str] = LEADS, calibrated: bool = False
+    ) -> dict[str, float]:
+        """The probability of each term in one recording.
+
+        Args:
+            signal: (leads, samples) in millivolts.
+            sampling_rate: Hz.
+            leads: the names of the rows; missing limb leads are derived from I and II.
+            calibrated: by the scaling that validation chose.
+
+        Raises:
+            RecordError: where the recording cannot be used.
+        """
+        standard, _ = standard_leads(np.asarray(signal, np.float32), leads)
+        record = repair(Record(standard, sampling_rate))
+        return dict(zip(self.terms, map(float, self.probabilities([record], calibrated)[0]), strict=True))
+
+
+def load(checkpoint: str, device: str | None = None, trusted: str | None = None) -> Predictor:
+    """A published network, or a run's: a name, a file, a run's ``.ckpt`` or a URL; arguments as of `Predictor`."""
+    return Predictor(checkpoint, device, trusted)

@@ -1,55 +1,54 @@
 """One run: a configuration becomes data, network and Trainer; its folder holds everything that came of it."""
 
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from numpy.typing import NDArray
 from omegaconf import DictConfig
-from torch import Tensor
 
 from ecg_lightning import checkpoints
-from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.checkpoints.card import Card, Data, Input, Parent, Provenance
-from ecg_lightning.checkpoints.weights import take_weights
-from ecg_lightning.config.compose import as_dict, compose
-from ecg_lightning.config.schema import build, check, module_class
+from ecg_lightning.config.compose import as_dict
+from ecg_lightning.config.schema import build
 from ecg_lightning.config.written import as_written
 from ecg_lightning.datamodules.base import ECGDataModule
-from ecg_lightning.errors import UserError
-from ecg_lightning.models.network import Network
+from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
-from ecg_lightning.training import ancestry, leak, resume
-from ecg_lightning.training.arguments import check_arguments, validates
+from ecg_lightning.training import resume
+from ecg_lightning.training.arguments import check_arguments
+from ecg_lightning.training.build import build_data, build_module, seed_of
 from ecg_lightning.training.callbacks import Finite, Freeze, Kept, RunRecord
 from ecg_lightning.training.callbacks.record import provenance
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.training.logger import Logging
 from ecg_lightning.training.recipe import recipe_of
-from ecg_lightning.training.stop import STOPPED, stoppable
-from ecg_lightning.training.terms import learnable, say_what_is_missing
+from ecg_lightning.training.stop import stoppable
 from ecg_lightning.training.trainer import keep_freed_memory, of_lightning, probe, quiet, run_dir_of, trainer_of
 
 
-def fit(arguments: Sequence[str]) -> int:
-    """Trains a network, from scratch, from another run's weights, or from where the same run stopped."""
-    config = compose(arguments)
-    check(config)
-    run_dir = run_dir_of(config, arguments)
+def fit(config: DictConfig) -> Path:
+    """Trains a network, from scratch, from another run's weights, or from where the same run stopped.
+
+    Args:
+        config: a composed and checked configuration (``ecg_lightning.compose``).
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UserError: where something does not fit, before anything is trained.
+        Stopped: where Ctrl-C or SIGTERM stopped it; the message says how to go on.
+    """
+    run_dir = run_dir_of(config)
     with resume.alone(run_dir):
-        return _fit(config, run_dir)
+        _fit(config, run_dir)
+    return run_dir
 
 
-def _fit(config: DictConfig, run_dir: Path) -> int:
-    seed = int(config.get("seed") or 0)
-    pl.seed_everything(seed, workers=True, verbose=False)
+def _fit(config: DictConfig, run_dir: Path) -> None:
+    pl.seed_everything(seed_of(config), workers=True, verbose=False)
     quiet()
     keep_freed_memory()
     recipe = _checked_recipe(config, run_dir)
@@ -57,10 +56,9 @@ def _fit(config: DictConfig, run_dir: Path) -> int:
     if resumed is not None:
         resume.check_recipe(resumed, recipe, build("optim", config.get("optim") or {}))
 
-    data: ECGDataModule = build("data", config.data, seed=seed)
-    data.prepare_data()
-    data.setup("fit")
-    model, finetune = _model(config, data, seed, resumed)
+    data = build_data(config)
+    model = build_module(config, data, resumed)
+    finetune: FineTune = build("finetune", config.get("finetune") or {})
     train, val = data.rows("train"), data.rows("val")
     print(
         f"{data.source}: {len(train)} recordings to train on, {len(val)} to validate; "
@@ -85,17 +83,10 @@ def _fit(config: DictConfig, run_dir: Path) -> int:
     finally:
         logger.finish()
     if stopped:
-        again = config.get("checkpoint_path") == "auto"
-        how = (
-            "The same command goes on."
-            if again
-            else f"The same command goes on with run_dir={run_dir} checkpoint_path=auto."
-        )
-        print(f"\nStopped. {how}", file=sys.stderr)
-        return STOPPED
+        words = "" if config.get("checkpoint_path") == "auto" else f" with run_dir={run_dir} checkpoint_path=auto"
+        raise Stopped(f"Stopped. The same command goes on{words}.")
     if trainer.is_global_zero:
         _say_end(run_dir, model.monitor)
-    return 0
 
 
 def _checked_recipe(config: DictConfig, run_dir: Path) -> dict[str, Any]:
@@ -134,116 +125,6 @@ def _say_rejected(data: ECGDataModule) -> None:
         print(f"{rejected} of {rejected + sum(map(len, stores))} recordings are set aside, see {lists}", flush=True)
 
 
-def _model(
-    config: DictConfig, data: ECGDataModule, seed: int, resumed: Checkpoint | None
-) -> tuple[ECGModule, FineTune]:
-    """The module that is trained, whole: with the weights it starts from and a card that says what it is."""
-    finetune: FineTune = build("finetune", config.get("finetune") or {})
-    optim: Optim = build("optim", config.get("optim") or {})
-    values, terms = as_dict(config.model), list(data.terms)
-    network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
-    if data.window < network.shortest:
-        raise UserError(
-            f"data.seconds={data.seconds:g} at data.sampling_rate={data.sampling_rate} are {data.window} samples, and "
-            f"{values['name']} needs {network.shortest} or more."
-        )
-    groups = list(network.layer_groups())
-    finetune.check(groups)
-    card = Card(
-        model=values,
-        label_space=data.label_space,
-        terms=terms,
-        input=Input.of(data.input_spec()),
-        data=Data.of(data.describe()),
-        provenance=Provenance(**provenance()),
-        allow_leak=data.allow_leak,
-    )
-    if resumed is not None:
-        card, seen = _continued(card, data, finetune, resumed)
-    else:
-        card, seen = _begun(card, network, data, finetune)
-    rows = data.rows("train")
-    validation = data.targets[data.rows("val")] if validates(as_dict(config.get("trainer") or DictConfig({}))) else None
-    learnt = say_what_is_missing(terms, data.targets[rows], validation)
-    module = module_class(values)(
-        network,
-        terms,
-        optim=optim,
-        rates=finetune.rates_of(groups),
-        positive_weight=positive_weights(data.targets[rows], optim, data.draws(rows)),
-        monitor=_monitor(validation),
-        seed=seed,
-        card=replace(card, seen=len(seen), thresholds=[0.5 if each else None for each in learnt]),
-        seen=seen,
-    )
-    return module, finetune
-
-
-def _monitor(validation: NDArray[np.float32] | None) -> str:
-    """The metric by which epochs are compared, given the targets of the validation side; None where there is none."""
-    if validation is None:
-        print("Nothing is validated: there will be no best.ckpt, and thresholds of 0.5.", file=sys.stderr)
-    elif not learnable(validation).any():
-        print(
-            "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
-            file=sys.stderr,
-        )
-        return "val/loss"
-    return "val/auroc"
-
-
-def _begun(card: Card, network: Network, data: ECGDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
-    """Checks for leaks, and takes the parent's weights where there is one; the card, and the fingerprints of the past."""
-    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
-    leak.check_training(data, parent)
-    seen = ancestry.seen(data, parent)
-    card = replace(card, ancestry_unknown=ancestry.unknown_after(data, parent))
-    if parent is None:
-        return card, seen
-    taken = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
-    print(f"From {parent.name}: {taken}", flush=True)
-    _warn_of_other_input(parent.card.input, card.input)
-    origin = Parent(parent.title, parent.sha256, parent.card.data, parent.card.parent)
-    return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
-
-
-def _continued(card: Card, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
-    """Makes sure that it is the same run, and takes over what it knows of its past; Lightning takes the weights."""
-    resume.check_same(resumed, card)
-    origin = resumed.card.parent
-    if (finetune.checkpoint is None) != (origin is None):
-        began = "from scratch" if origin is None else f"from {origin.name}"
-        raise resume.another(resumed, f"it began {began}, and finetune.checkpoint is {finetune.checkpoint} here")
-    flaw = ancestry.flaw(resumed)
-    leak.refuse([flaw] if flaw else [], data)
-    seen = ancestry.seen(data, resumed)
-    if resumed.seen is not None and flaw is None and len(seen) > len(resumed.seen):
-        raise resume.another(resumed, "other recordings trained it")
-    leak.check_training(data, ancestry.ancestors(data, resumed) if origin else None)
-    unknown = ancestry.unknown_after(data, resumed)
-    allow_leak = card.allow_leak or resumed.card.allow_leak
-    return replace(card, allow_leak=allow_leak, ancestry_unknown=unknown, parent=origin), seen
-
-
-def positive_weights(
-    targets: NDArray[np.float32], optim: Optim, draws: NDArray[np.float64] | None = None
-) -> NDArray[np.float32]:
-    """(terms,) weight of a positive in the loss: negatives/positives, its root, or 1; bounded, and 1 without positives.
-
-    Args:
-        targets: (recordings, terms) 1, 0 or NaN.
-        optim: which weight, and its bound.
-        draws: (recordings,) how likely each is drawn, so that positives count as often as they are met.
-    """
-    if optim.positive_weight == "none":
-        return np.ones(targets.shape[1], np.float32)
-    each = np.ones(len(targets)) if draws is None else draws
-    positive, negative = each @ (targets == 1), each @ (targets == 0)
-    ratio: NDArray[np.float64] = np.divide(negative, positive, out=np.ones(targets.shape[1]), where=positive > 0)
-    weight = np.sqrt(ratio) if optim.positive_weight == "sqrt" else ratio
-    return np.clip(weight, 1 / optim.max_positive_weight, optim.max_positive_weight).astype(np.float32)
-
-
 def _callbacks(
     run_dir: Path,
     config: DictConfig,
@@ -276,9 +157,3 @@ def _callbacks(
 
 def _checkpoint(run_dir: Path, name: str, **which: Any) -> Callback:
     return Kept(run_dir / "checkpoints", name, enable_version_counter=False, save_on_train_epoch_end=True, **which)
-
-
-def _warn_of_other_input(before: Input, now: Input) -> None:
-    for key, value in asdict(before).items():
-        if (here := getattr(now, key)) != value:
-            print(f"Note: the checkpoint was trained with {key}={value}, this run has {here}.", file=sys.stderr)

@@ -5,8 +5,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 from omegaconf import DictConfig
 
-from ecg_lightning.config.compose import as_dict, experiment_name
+from ecg_lightning.config.compose import as_dict, new_run_dir
 from ecg_lightning.config.schema import build
 from ecg_lightning.errors import UserError
 
@@ -31,11 +30,9 @@ PROFILERS: dict[str | None, type[Profiler]] = {
 """Lightning's profilers by their names."""
 
 
-def run_dir_of(config: DictConfig, arguments: Sequence[str]) -> Path:
-    """The run's folder: ``run_dir``, or ``runs/<experiment>/<time>``."""
-    if config.get("run_dir"):
-        return Path(config.run_dir).expanduser()
-    return Path("runs") / experiment_name(arguments) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+def run_dir_of(config: DictConfig) -> Path:
+    """The run's folder: ``run_dir``, or a new one in ``runs``."""
+    return Path(config.get("run_dir") or new_run_dir("run")).expanduser()
 
 
 def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], logger: Any, freezes: bool) -> pl.Trainer:

@@ -1,7 +1,5 @@
 """Measuring a study's networks on the archives' test folds: once, and again where the network or the archive changed."""
 
-import contextlib
-import io
 import json
 import zlib
 from collections.abc import Mapping
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints
+from ecg_lightning.config.compose import compose
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.transfer.study import Study
 
@@ -60,9 +59,7 @@ def measure(study: Study, checkpoint: str, archive: str, described: Mapping[str,
     from ecg_lightning.evaluation.evaluate import evaluate
 
     folder.mkdir(parents=True, exist_ok=True)
-    words = [*study.configured(archive), f"run_dir={folder}", f"checkpoint_path={checkpoint}"]
-    with contextlib.redirect_stdout(io.StringIO()):  # the study's own table says it all
-        evaluate("test", words)
+    evaluate(compose([*study.configured(archive), f"run_dir={folder}", f"checkpoint_path={checkpoint}"]))
 
 
 def _holds(folder: Path, sha256: str, described: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from ecg_lightning.config.compose import compose, load
-from ecg_lightning.config.schema import check, check_paths
+from ecg_lightning.config.experiment import experiment
 from ecg_lightning.errors import UserError
 from ecg_lightning.training.recipe import differences, recipe_of
 from ecg_lightning.transfer.study import Study, Training, read_study
@@ -27,10 +27,7 @@ def transfer(arguments: Sequence[str]) -> int:
     study = read_study(arguments)
     trainings = study.trainings()
     for training in trainings:  # all mistakes before the first hour of training
-        config = compose(training.words)
-        check(config)
-        check_paths(config)
-        _refuse_another(training, config)
+        _refuse_another(training, experiment(training.words))
     from ecg_lightning.transfer.checks import check_archives, check_finished
     from ecg_lightning.transfer.measure import describe, measure
     from ecg_lightning.transfer.report import report
@@ -94,8 +91,7 @@ def _train(training: Training, title: str) -> None:
     from ecg_lightning.training import fit as training_run
 
     print(title, flush=True)
-    if training_run.fit([*training.words, f"run_dir={training.folder}", "checkpoint_path=auto"]):
-        raise KeyboardInterrupt
+    training_run.fit(compose([*training.words, f"run_dir={training.folder}", "checkpoint_path=auto"]))
     (training.folder / "done").touch()
 
 

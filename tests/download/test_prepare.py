@@ -19,7 +19,7 @@ def test_an_archive_is_fetched_packed_and_reported(
     archive = ludb(tmp_path / "published", 21)
     files = (path for path in archive.root.rglob("*") if path.is_file())
     server.physionet({path.relative_to(archive.root).as_posix(): path.read_bytes() for path in files})
-    options = ["--download", f"--base_url={server.url}", "--exclude", "data/3.*,data/4.*", "include=data,ludb.csv"]
+    options = ["--download", f"--base-url={server.url}", "--exclude", "data/3.*,data/4.*", "include=data,ludb.csv"]
     assert prepare([*options, *words("ludb", tmp_path / "new" / "ludb", tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "ODC-By 1.0" in printed
@@ -55,12 +55,12 @@ def test_a_mix_fetches_its_public_archives_alone(server: ArchiveServer, tmp_path
         f"data.store_dir={tmp_path}/stores",
         "data.pack_workers=1",
     ]
-    assert prepare(["--download", f"base_url={server.url}", *words]) == 0
+    assert prepare(["--download", f"--base-url={server.url}", *words]) == 0
     assert (tmp_path / "new" / "data" / "12.dat").is_file()
     config.write_text(
         config.read_text().replace("SimulatedDataModule, records: 30", "GeorgiaDataModule, root: georgia")
     )
-    with pytest.raises(UserError, match="base_url: of which of the archives ludb, georgia"):
+    with pytest.raises(UserError, match="--base-url: of which of the archives ludb, georgia"):
         prepare(["--download", "--base-url", server.url, *words])
 
 

@@ -10,7 +10,7 @@ from ecg_lightning.models import ResNet1d
 from ecg_lightning.modules import ResNet1dModule
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
-from ecg_lightning.training.fit import positive_weights
+from ecg_lightning.training.build import positive_weights
 
 TERMS = ["AFIB", "1AVB", "STACH"]
 

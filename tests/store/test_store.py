@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from ecg_lightning.errors import UserError
+from ecg_lightning.records.fingerprints import SIZE
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.store.joined import JoinedStore
 from ecg_lightning.store.pack import pack
@@ -58,7 +59,7 @@ def path(tmp_path: Path) -> Path:
 def use(path: Path) -> None:
     """Opens a store and reads all that there is in it."""
     store = Store(path)
-    assert store.content.shape == (len(store), 64)
+    assert store.content.shape == (len(store), SIZE)
     assert store.twins.shape[1] == 2
     assert len(store.rejected) == store.meta["rejected"]
     for row in range(len(store)):
@@ -232,9 +233,9 @@ def test_an_index_that_names_other_samples_than_there_are_is_refused(
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("content.npy", npy(np.zeros((5, 64), np.int8)), "content.npy is of 5 recordings, and 24 were packed"),
-        ("content.npy", npy(np.zeros((24, 64))), "content.npy holds an array of another kind"),
-        ("content.npy", npy(np.zeros(24 * 64, np.int8)), "content.npy holds an array of another kind"),
+        ("content.npy", npy(np.zeros((5, SIZE), np.int8)), "content.npy is of 5 recordings, and 24 were packed"),
+        ("content.npy", npy(np.zeros((24, SIZE))), "content.npy holds an array of another kind"),
+        ("content.npy", npy(np.zeros(24 * SIZE, np.int8)), "content.npy holds an array of another kind"),
         ("twins.npy", npy(np.array([[0, 24]])), "twins.npy names recordings that are not there"),
         ("twins.npy", npy(np.zeros((1, 3), np.int64)), "twins.npy holds an array of another kind"),
         ("index.parquet", b"PAR1 and no more", "index.parquet cannot be understood"),

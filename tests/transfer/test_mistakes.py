@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 import small
 from ecg_lightning.config.compose import compose
@@ -17,8 +18,8 @@ from transfer.studies import words, write
 def given(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words of a study that cannot train; its archives are packed once for all tests."""
 
-    def fit(arguments: list[str]) -> int:
-        raise AssertionError(f"it began to train: {arguments}")
+    def fit(config: DictConfig) -> Path:
+        raise AssertionError(f"it began to train: {config}")
 
     monkeypatch.setattr(run, "fit", fit)
     store = tmp_path_factory.getbasetemp() / "mistakes"

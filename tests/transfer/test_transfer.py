@@ -83,9 +83,9 @@ def test_a_stopped_study_goes_on(finished: tuple[Study, list[str]], monkeypatch:
     done.unlink()
     trained: list[str] = []
     whole = run.fit
-    monkeypatch.setattr(run, "fit", lambda given: trained.append(given[-2]) or whole(given))
+    monkeypatch.setattr(run, "fit", lambda config: trained.append(config.run_dir) or whole(config))
     assert small.run("transfer", arguments) == 0
-    assert trained == [f"run_dir={done.parent}"]
+    assert trained == [str(done.parent)]
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished: tuple[Study, list[str]]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from omegaconf import DictConfig
 
 import small
 from ecg_lightning import checkpoints
@@ -27,7 +28,12 @@ Moved = tuple[Path, list[str]]
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the folders that are trained; nothing is trained."""
     names: list[str] = []
-    monkeypatch.setattr(run, "fit", lambda given: names.append(Path(given[-2]).name) or 130)
+
+    def fit(config: DictConfig) -> Path:
+        names.append(Path(config.run_dir).name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "fit", fit)
     return names
 
 
@@ -172,9 +178,11 @@ def test_while_another_process_trains_the_large_network_the_small_ones_are_train
     other = FileLock(folder / "large.lock")
     order, pauses = [], []
 
-    def fit(given: list[str]) -> int:
-        order.append(Path(given[-2]).name)
-        return 130 if order[-1] == "tuned-20-0" else 0
+    def fit(config: DictConfig) -> Path:
+        order.append(Path(config.run_dir).name)
+        if order[-1] == "tuned-20-0":
+            raise KeyboardInterrupt
+        return Path(config.run_dir)
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)

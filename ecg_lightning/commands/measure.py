@@ -1,0 +1,58 @@
+"""What `test` and `validate` share: a checkpoint is measured, and its numbers are printed as a table."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ecg_lightning.config.compose import experiment_name, new_run_dir, with_run_config
+from ecg_lightning.config.experiment import experiment
+
+
+def measure(arguments: Sequence[str], split: str) -> int:
+    """Measures on the ``val`` or ``test`` folds; heavy imports wait until the configuration is known to be right."""
+    arguments = with_run_config(arguments)
+    config = experiment(arguments, needed=("data",))
+    if not config.get("run_dir") and config.get("checkpoint_path"):
+        config.run_dir = new_run_dir(experiment_name(arguments))
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from ecg_lightning.evaluation.evaluate import evaluate
+
+    report = evaluate(config, split)
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        _print_report(report, f"{report['data']['source']} · {split} folds · {report['checkpoint']}")
+        print(f"Written to {Path(config.run_dir) / f'{split}.json'}")
+    return 0
+
+
+def _print_report(report: Mapping[str, Any], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = (
+        "positive",
+        "negative",
+        "missing",
+        "auroc",
+        "ap",
+        "threshold",
+        "sensitivity",
+        "specificity",
+        "gmean",
+        "f1",
+    )
+    shown = Table(title=title)
+    shown.add_column("term")
+    for column in columns:
+        shown.add_column(column, justify="right")
+    macro = {"term": "macro", "positive": None, "negative": None} | report["metrics"]
+    sources = [{"term": f"{values['records']} of {name}"} | values for name, values in report["sources"].items()]
+    for row in (*report["terms"], macro, *sources):
+        cells = [row.get(column) for column in columns]
+        if row in report["terms"] and row["threshold"] is None:
+            cells[columns.index("threshold")] = "not learnt"
+        shown.add_row(
+            row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells)
+        )
+    Console(width=None if sys.stdout.isatty() else 130).print(shown)

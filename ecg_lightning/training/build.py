@@ -1,0 +1,171 @@
+"""The data and the module of a run, whole, from its configuration: for `fit`, and for a Trainer of one's own."""
+
+import sys
+from dataclasses import asdict, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+from torch import Tensor
+
+from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.card import Card, Data, Input, Parent, Provenance
+from ecg_lightning.checkpoints.weights import take_weights
+from ecg_lightning.config.compose import as_dict
+from ecg_lightning.config.schema import build, module_class
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.errors import UserError
+from ecg_lightning.models.network import Network
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.modules.optim import Optim
+from ecg_lightning.training import ancestry, leak, resume
+from ecg_lightning.training.arguments import validates
+from ecg_lightning.training.callbacks.record import provenance
+from ecg_lightning.training.finetune import FineTune
+from ecg_lightning.training.terms import learnable, say_what_is_missing
+
+
+def seed_of(config: DictConfig) -> int:
+    """The seed of weights, order, cuts and augmentation; 0 where none is given."""
+    return int(config.get("seed") or 0)
+
+
+def build_data(config: DictConfig) -> ECGDataModule:
+    """The data of a run: packed where its store is missing, and checked for what a training needs."""
+    data: ECGDataModule = build("data", config.data, seed=seed_of(config))
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def build_run(config: DictConfig) -> tuple[ECGDataModule, ECGModule]:
+    """Data and module of a configuration, for a Trainer of one's own; arguments and errors as of `build_module`.
+
+    A layer-freezing schedule is a callback of `fit` (``training.callbacks.Freeze``), and does not act without it.
+    """
+    data = build_data(config)
+    return data, build_module(config, data)
+
+
+def build_module(config: DictConfig, data: ECGDataModule, resumed: Checkpoint | None = None) -> ECGModule:
+    """The module that is trained, whole: with the weights it starts from and a card that says what it is.
+
+    Args:
+        config: a composed and checked configuration.
+        data: what trains it, set up.
+        resumed: the checkpoint of the run that goes on, if any.
+
+    Raises:
+        UserError: where the network does not fit the data or its parent, or a held-out recording was seen in training.
+    """
+    finetune: FineTune = build("finetune", config.get("finetune") or {})
+    optim: Optim = build("optim", config.get("optim") or {})
+    values, terms = as_dict(config.model), list(data.terms)
+    network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
+    if data.window < network.shortest:
+        raise UserError(
+            f"data.seconds={data.seconds:g} at data.sampling_rate={data.sampling_rate} are {data.window} samples, and "
+            f"{values['name']} needs {network.shortest} or more."
+        )
+    groups = list(network.layer_groups())
+    finetune.check(groups)
+    card = Card(
+        model=values,
+        label_space=data.label_space,
+        terms=terms,
+        input=Input.of(data.input_spec()),
+        data=Data.of(data.describe()),
+        provenance=Provenance(**provenance()),
+        allow_leak=data.allow_leak,
+    )
+    if resumed is not None:
+        card, seen = _continued(card, data, finetune, resumed)
+    else:
+        card, seen = _begun(card, network, data, finetune)
+    rows = data.rows("train")
+    validation = data.targets[data.rows("val")] if validates(as_dict(config.get("trainer") or DictConfig({}))) else None
+    learnt = say_what_is_missing(terms, data.targets[rows], validation)
+    module: ECGModule = module_class(values)(
+        network,
+        terms,
+        optim=optim,
+        rates=finetune.rates_of(groups),
+        positive_weight=positive_weights(data.targets[rows], optim, data.draws(rows)),
+        monitor=_monitor(validation),
+        seed=seed_of(config),
+        card=replace(card, seen=len(seen), thresholds=[0.5 if each else None for each in learnt]),
+        seen=seen,
+    )
+    return module
+
+
+def _monitor(validation: NDArray[np.float32] | None) -> str:
+    """The metric by which epochs are compared, given the targets of the validation side; None where there is none."""
+    if validation is None:
+        print("Nothing is validated: there will be no best.ckpt, and thresholds of 0.5.", file=sys.stderr)
+    elif not learnable(validation).any():
+        print(
+            "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
+            file=sys.stderr,
+        )
+        return "val/loss"
+    return "val/auroc"
+
+
+def _begun(card: Card, network: Network, data: ECGDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
+    """Checks for leaks, and takes the parent's weights where there is one; the card, and the fingerprints of the past."""
+    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
+    leak.check_training(data, parent)
+    seen = ancestry.seen(data, parent)
+    card = replace(card, ancestry_unknown=ancestry.unknown_after(data, parent))
+    if parent is None:
+        return card, seen
+    taken = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
+    print(f"From {parent.name}: {taken}", flush=True)
+    _warn_of_other_input(parent.card.input, card.input)
+    origin = Parent(parent.title, parent.sha256, parent.card.data, parent.card.parent)
+    return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
+
+
+def _continued(card: Card, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
+    """Makes sure that it is the same run, and takes over what it knows of its past; Lightning takes the weights."""
+    resume.check_same(resumed, card)
+    origin = resumed.card.parent
+    if (finetune.checkpoint is None) != (origin is None):
+        began = "from scratch" if origin is None else f"from {origin.name}"
+        raise resume.another(resumed, f"it began {began}, and finetune.checkpoint is {finetune.checkpoint} here")
+    flaw = ancestry.flaw(resumed)
+    leak.refuse([flaw] if flaw else [], data)
+    seen = ancestry.seen(data, resumed)
+    if resumed.seen is not None and flaw is None and len(seen) > len(resumed.seen):
+        raise resume.another(resumed, "other recordings trained it")
+    leak.check_training(data, ancestry.ancestors(data, resumed) if origin else None)
+    unknown = ancestry.unknown_after(data, resumed)
+    allow_leak = card.allow_leak or resumed.card.allow_leak
+    return replace(card, allow_leak=allow_leak, ancestry_unknown=unknown, parent=origin), seen
+
+
+def positive_weights(
+    targets: NDArray[np.float32], optim: Optim, draws: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """(terms,) weight of a positive in the loss: negatives/positives, its root, or 1; bounded, and 1 without positives.
+
+    Args:
+        targets: (recordings, terms) 1, 0 or NaN.
+        optim: which weight, and its bound.
+        draws: (recordings,) how likely each is drawn, so that positives count as often as they are met.
+    """
+    if optim.positive_weight == "none":
+        return np.ones(targets.shape[1], np.float32)
+    each = np.ones(len(targets)) if draws is None else draws
+    positive, negative = each @ (targets == 1), each @ (targets == 0)
+    ratio: NDArray[np.float64] = np.divide(negative, positive, out=np.ones(targets.shape[1]), where=positive > 0)
+    weight = np.sqrt(ratio) if optim.positive_weight == "sqrt" else ratio
+    return np.clip(weight, 1 / optim.max_positive_weight, optim.max_positive_weight).astype(np.float32)
+
+
+def _warn_of_other_input(before: Input, now: Input) -> None:
+    for key, value in asdict(before).items():
+        if (here := getattr(now, key)) != value:
+            print(f"Note: the checkpoint was trained with {key}={value}, this run has {here}.", file=sys.stderr)
