@@ -27,41 +27,57 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of the verb."""
-    found = _Parser("python -m ecg_lightning sweep", description="Search for the best experiment.", epilog=EPILOG)
-    found.add_argument(
+    arguments = _Parser("python -m ecg_lightning sweep", description="Search for the best experiment.", epilog=EPILOG)
+    arguments.add_argument(
         "file", metavar="FILE", help="a sweep file, by path or by name under conf/ (sweep/learning_rate)"
     )
-    found.add_argument("overrides", metavar="key=value", nargs="*", help="set for every trial")
-    found.add_argument(
-        "--workers", type=_natural, default=1, metavar="N", help="trials side by side; 0 watches only (default 1)"
+    arguments.add_argument(
+        "overrides", metavar="key=value", nargs="*", help="configuration that is set for every trial"
     )
-    found.add_argument(
+    arguments.add_argument(
+        "--workers",
+        type=_natural,
+        default=1,
+        metavar="N",
+        help="trials that run side by side; 0 only watches (default 1)",
+    )
+    arguments.add_argument(
         "--storage",
         metavar="URL",
         help="postgresql://… shared by machines, or a journal file (default DIR/study.journal)",
     )
-    found.add_argument("--name", help="of the study, its W&B group and its folder (default: the file's name)")
-    found.add_argument(
+    arguments.add_argument("--name", help="name of the study, its W&B group and its folder (default: the file's name)")
+    arguments.add_argument(
         "--dir", type=Path, metavar="DIR", help="where the trials' run folders go (default runs/sweeps/NAME)"
     )
-    found.add_argument(
+    arguments.add_argument(
         "--best", type=Path, metavar="FILE", help="the best configuration (default conf/experiment/NAME_best.yaml)"
     )
-    found.add_argument(
+    arguments.add_argument(
         "--gpus-per-run", type=float, metavar="N", help="1, 2, …, or 0.5 to put two trials on each GPU (default 1)"
     )
-    found.add_argument(
-        "--retries", type=_natural, default=2, metavar="N", help="of a trial whose machine died (default 2)"
+    arguments.add_argument(
+        "--retries",
+        type=_natural,
+        default=2,
+        metavar="N",
+        help="how often a trial is run again whose machine died (default 2)",
     )
-    found.add_argument(
-        "--heartbeat", type=float, default=15.0, metavar="S", help="seconds; after four missed ones a worker is dead"
+    arguments.add_argument(
+        "--heartbeat",
+        type=float,
+        default=15.0,
+        metavar="S",
+        help="seconds between signs of life (default 15); a worker that misses four is dead",
     )
-    found.add_argument("--retry-failed", action="store_true", help="run those again that failed by themselves")
-    found.add_argument("--seed", type=int, default=0, help="of random draws (default 0)")
-    found.add_argument("--dry-run", action="store_true", help="list the trials, time one, estimate the cost")
-    found.add_argument("--wandb", action="store_true", help="let W&B search: wandb sweep and wandb agent")
-    found.add_argument("--slurm", metavar="OPTIONS", help='submit --workers jobs instead: "partition=gpu,time=4:00:00"')
-    return found
+    arguments.add_argument("--retry-failed", action="store_true", help="run the failed trials again")
+    arguments.add_argument("--seed", type=int, default=0, help="seed of the random draws (default 0)")
+    arguments.add_argument("--dry-run", action="store_true", help="list the trials, time one, estimate the cost")
+    arguments.add_argument("--wandb", action="store_true", help="let W&B search: wandb sweep and wandb agent")
+    arguments.add_argument(
+        "--slurm", metavar="OPTIONS", help='submit --workers jobs instead: "partition=gpu,time=4:00:00"'
+    )
+    return arguments
 
 
 def sweep(arguments: Sequence[str]) -> int:
@@ -93,12 +109,12 @@ def sweep(arguments: Sequence[str]) -> int:
     gpus = Gpus(names, options.gpus_per_run)
     console = Console()
     if gpus.capacity is not None and options.workers > gpus.capacity:
-        share = (
+        advice = (
             f"; --gpus-per-run {1 / -(-options.workers // len(names)):.2g} puts several on one"
             if gpus.per_run == 1
             else ""
         )
-        console.print(f"{len(names)} GPUs are enough for {gpus.capacity} trials at a time{share}.", highlight=False)
+        console.print(f"{len(names)} GPUs are enough for {gpus.capacity} trials at a time{advice}.", highlight=False)
     if options.wandb:
         from ecg_lightning.sweep.agent import run_agents
 
@@ -149,17 +165,17 @@ def _search(sweep: Sweep, options: argparse.Namespace, folder: Path, gpus: Gpus,
     return status or int(best is None)
 
 
-def _submit(searched: Sweep, options: argparse.Namespace, arguments: Sequence[str], folder: Path) -> int:
+def _submit(definition: Sweep, options: argparse.Namespace, arguments: Sequence[str], folder: Path) -> int:
     from ecg_lightning.sweep.slurm import parse_options, submit
     from ecg_lightning.sweep.storage import open_storage, open_study
 
     open_study(
-        searched, open_storage(options.storage or str(folder / "study.journal"))
-    )  # mistakes are told here, not in a job's log
-    kept = _without(arguments, ("--slurm", "--workers"))
+        definition, open_storage(options.storage or str(folder / "study.journal"))
+    )  # a mistake is reported here, not in a job's log
+    words = _without(arguments, ("--slurm", "--workers"))
     jobs = submit(
         sweep,
-        [*kept, "--workers", "1"],
+        [*words, "--workers", "1"],
         parse_options(options.slurm),
         max(1, options.workers),
         options.gpus_per_run,
@@ -172,12 +188,12 @@ def _submit(searched: Sweep, options: argparse.Namespace, arguments: Sequence[st
 
 def _without(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
     """The arguments without some options and their values."""
-    kept, skip = [], False
+    rest, skip = [], False
     for word in arguments:
         if not skip and word.partition("=")[0] not in names:
-            kept.append(word)
+            rest.append(word)
         skip = not skip and word in names
-    return kept
+    return rest
 
 
 def _experiment_folder(folder: Path) -> Path:

@@ -37,7 +37,7 @@ def fill_command(command: Sequence[str], values: Mapping[str, Value], folder: Pa
         UserError: where the command has no place for the arguments, or a macro that W&B does not have.
     """
     if not any(word in ARGUMENT_MACROS or word in OTHER_MACROS for word in command):
-        raise UserError("command has no ${args}: a trial would not be told its parameters.")
+        raise UserError("command has no ${args}; without it a trial does not receive its parameters.")
     filled: list[str] = []
     for word in command:
         if word in ARGUMENT_MACROS:
@@ -58,7 +58,7 @@ def fill_command(command: Sequence[str], values: Mapping[str, Value], folder: Pa
                 f"command: W&B has no macro {word}. It has ${{args}}, ${{interpreter}}, ${{envvar:NAME}} and more."
             )
         else:
-            filled.append(re.sub(r"\$\{envvar:(\w+)\}", lambda found: os.environ.get(found[1], found[1]), word))
+            filled.append(re.sub(r"\$\{envvar:(\w+)\}", lambda match: os.environ.get(match[1], match[1]), word))
     return filled
 
 

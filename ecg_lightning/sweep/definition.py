@@ -1,6 +1,5 @@
 """A sweep file in W&B's format, read and checked: what is varied, how it is searched, and what each trial runs."""
 
-import difflib
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 from ecg_lightning.sweep.parameters import Parameter, Sample, Value, parse_parameters
 
 METHODS = ("grid", "random", "bayes")
@@ -85,16 +84,10 @@ class Sweep:
         order = sorted(self.parameters, key=lambda p: (p.name != "config", not p.name.endswith(".name")))
         return {p.name: p.value(samples[p.name]) for p in order if p.name in samples}
 
-    def better(self, one: float, other: float) -> bool:
-        """Whether the first value of the metric beats the second."""
-        return one > other if self.goal == "maximize" else one < other
-
     def best(self, values: Iterable[float]) -> float | None:
         """The best of the values that are numbers; None where there is none."""
-        numbers = [value for value in values if not math.isnan(value)]
-        if not numbers:
-            return None
-        return max(numbers) if self.goal == "maximize" else min(numbers)
+        better = max if self.goal == "maximize" else min
+        return better((value for value in values if not math.isnan(value)), default=None)
 
     def identity(self) -> dict[str, str]:
         """What makes trials comparable: two sweeps that differ here cannot share a study."""
@@ -207,8 +200,7 @@ def _parse_command(entries: Mapping[str, Any]) -> tuple[str, ...]:
 def _check_keys(entry: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in entry:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)
-            hint = f"Did you mean: '{near[0]}'? " if near else ""
+            hint = suggest(str(key), known)
             raise UserError(f"there is no key '{where}{key}' in a sweep file. {hint}Keys: {', '.join(known)}.")
 
 

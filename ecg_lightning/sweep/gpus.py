@@ -90,7 +90,7 @@ class Gpus:
     def give_back(self, names: list[str]) -> None:
         """Frees the GPUs of a trial."""
         for name in names:
-            next(lock for held, lock in self._locks if held == name and lock.is_locked).release()
+            next(lock for gpu, lock in self._locks if gpu == name and lock.is_locked).release()
 
     def environment(self, taken: list[str]) -> dict[str, str]:
         """What tells a trial its GPUs; nothing on a machine that has none."""

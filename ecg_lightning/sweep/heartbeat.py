@@ -78,7 +78,7 @@ class Watch:
         if now - self._looked > max(2 * self._worker.every, GAP):
             self._seen.clear()  # the storage or this machine was away: the others could not be heard
         self._looked = now
-        found = []
+        abandoned = []
         for trial in running:
             beat = trial.user_attrs.get(BEAT)
             if self._seen.get(trial.number, (None, 0.0))[0] != beat or trial.number not in self._seen:
@@ -86,8 +86,8 @@ class Watch:
             every = beat["every"] if beat else self._worker.every
             silent = now - self._seen[trial.number][1] > PATIENCE * every
             if silent or (beat and self._gone(beat)):
-                found.append(trial)
-        return found
+                abandoned.append(trial)
+        return abandoned
 
     def _gone(self, beat: dict[str, Any]) -> bool:
         machine = self._worker.machine

@@ -29,13 +29,13 @@ class Launcher:
     def start(self, trial: Try, environment: Mapping[str, str]) -> TrialProcess:
         """Starts a trial in its folder, which is named by its index; a later try goes on from the checkpoint it finds."""
         folder = self.folder / f"{trial.index:03d}"
-        told = dict(trial.values)
+        values = dict(trial.values)
         checkpoint = folder / "checkpoints" / "last.ckpt"
         if trial.attempt > 0 and checkpoint.is_file() and fit_arguments(self.sweep.command) is not None:
-            told["checkpoint_path"] = str(checkpoint)
+            values["checkpoint_path"] = str(checkpoint)
         else:
             set_aside(folder)
-        return self.run(folder, told, environment)
+        return self.run(folder, values, environment)
 
     def run(self, folder: Path, values: Mapping[str, Value], environment: Mapping[str, str]) -> TrialProcess:
         """Starts a run in a folder, with its parameters."""
@@ -45,16 +45,18 @@ class Launcher:
 
     def _environment(self, name: str) -> dict[str, str]:
         threads = max(1, len(os.sched_getaffinity(0)) // self.workers) if hasattr(os, "sched_getaffinity") else 1
-        told = {
+        variables = {
             "WANDB_RUN_GROUP": self.sweep.name,
             "WANDB_NAME": f"{self.sweep.name}-{name}",
             "PYTHONUNBUFFERED": "1",  # the log of a killed trial is complete
         }
         if "WANDB_MODE" not in os.environ and not has_key():
-            told["WANDB_MODE"] = "offline"
+            variables["WANDB_MODE"] = "offline"
         if "OMP_NUM_THREADS" not in os.environ:
-            told["OMP_NUM_THREADS"] = str(threads)  # else every trial takes all cores and they slow each other down
-        return told
+            variables["OMP_NUM_THREADS"] = str(
+                threads
+            )  # else every trial takes all cores and they slow each other down
+        return variables
 
 
 def set_aside(folder: Path) -> None:

@@ -95,8 +95,8 @@ class Choice:
 
     def described(self) -> str:
         """What is searched, in words; equal for equal domains."""
-        shares = f" with probabilities {', '.join(f'{p:g}' for p in self.probabilities)}" if self.probabilities else ""
-        return ", ".join(map(as_text, self.values)) + shares
+        weights = f" with probabilities {', '.join(f'{p:g}' for p in self.probabilities)}" if self.probabilities else ""
+        return ", ".join(map(as_text, self.values)) + weights
 
 
 @dataclass(frozen=True)
@@ -204,16 +204,16 @@ def parse_parameters(entries: object, prefix: str = "") -> list[Parameter]:
     """
     if not isinstance(entries, Mapping) or not entries:
         raise UserError(f"parameters{f' of {prefix[:-1]}' if prefix else ''}: list at least one, for example optim.lr.")
-    found: list[Parameter] = []
+    parameters: list[Parameter] = []
     for key, entry in entries.items():
         name = f"{prefix}{key}"
         if not isinstance(entry, Mapping):
             raise UserError(f"parameters.{name}: write what it may be, for example {{values: [1, 2]}}, not {entry!r}.")
         if "parameters" in entry:
-            found += parse_parameters(entry["parameters"], f"{name}.")
+            parameters += parse_parameters(entry["parameters"], f"{name}.")
         else:
-            found.append(_parse(name, entry))
-    return found
+            parameters.append(_parse(name, entry))
+    return parameters
 
 
 def _parse(name: str, entry: Mapping[str, Any]) -> Parameter:

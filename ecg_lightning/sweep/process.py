@@ -81,13 +81,13 @@ class TrialProcess:
 
     def history(self) -> dict[int, float]:
         """The metric after each epoch that has logged it, {1: 0.71, 2: 0.74}."""
-        found: dict[int, float] = {}
+        values: dict[int, float] = {}
         for row in self._read():
             text = row.get(self.metric)
             if text:
                 epoch = row.get("epoch")
-                found[int(float(epoch)) + 1 if epoch else len(found) + 1] = float(text)
-        return found
+                values[int(float(epoch)) + 1 if epoch else len(values) + 1] = float(text)
+        return values
 
     def logged(self) -> list[str]:
         """The numbers that the run has logged so far."""

@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 from ecg_lightning.config import compose as config
 from ecg_lightning.files import write_whole
 from ecg_lightning.sweep.command import ARGUMENT_MACROS, OTHER_MACROS, fit_arguments
-from ecg_lightning.sweep.figures import course, importance_bars, importances, parallel_coordinates
+from ecg_lightning.sweep.figures import course, importance_bars, parallel_coordinates
 from ecg_lightning.sweep.parameters import as_text
 from ecg_lightning.sweep.process import duration
-from ecg_lightning.sweep.table import Row, as_csv, rows
+from ecg_lightning.sweep.table import Row, as_csv, best_first, count_states, rows
 from ecg_lightning.sweep.trials import Trials, index_of
 
 UNFINISHED = 60.0
@@ -84,57 +84,41 @@ def _reference(name: str, file: Path) -> str:
 
 def page(trials: Trials, best: str | None) -> str:
     """The report: figures and table in one HTML file that needs nothing else."""
-    sweep, found = trials.sweep, rows(trials)
-    done = [row for row in found if row.state == "done" and row.value is not None]
-    parts = [f"<h1>Sweep {html.escape(sweep.name)}</h1>", f"<p>{html.escape(_summary(trials, found))}</p>"]
+    table_rows, title = rows(trials), html.escape(f"Sweep {trials.sweep.name}")
+    parts = [f"<h1>{title}</h1>", f"<p>{html.escape(_summary(trials, table_rows))}</p>"]
     if best is not None:
         parts += ["<h2>Best configuration</h2>", f"<pre>{html.escape(best)}</pre>"]
-    if done:
-        parts += ["<h2>Parallel coordinates</h2>", parallel_coordinates(sweep, found)]
-        shares = importances(trials)
-        parts.append("<h2>Importance</h2>")
-        parts.append(importance_bars(shares) if shares else "<p>It needs four finished trials that differ.</p>")
-        parts += ["<h2>Course of the search</h2>", course(sweep, found)]
-    parts += ["<h2>Trials</h2>", _html_table(trials, found)]
-    title = html.escape(f"Sweep {sweep.name}")
+    if trials.results():
+        parts += [
+            "<h2>Parallel coordinates</h2>",
+            parallel_coordinates(trials) or "<p>No parameter was varied.</p>",
+            "<h2>Importance</h2>",
+            importance_bars(trials) or "<p>It needs four finished trials that differ.</p>",
+            "<h2>Course of the search</h2>",
+            course(trials),
+        ]
+    parts += ["<h2>Trials</h2>", _html_table(trials, table_rows)]
     body = "\n".join(parts)
     return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
 
 
-def _summary(trials: Trials, found: list[Row]) -> str:
+def _summary(trials: Trials, table_rows: list[Row]) -> str:
     sweep = trials.sweep
-    counts = {state: sum(row.state == state for row in found) for state in dict.fromkeys(row.state for row in found)}
-    total = sum(row.seconds or 0.0 for row in found)
-    told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no trial yet"
-    return f"{sweep.method} search, {sweep.goal} {sweep.metric}: {told}. {duration(total)} of computing in all."
+    states = count_states(table_rows) or "no trial yet"
+    total = sum(row.seconds or 0.0 for row in table_rows)
+    return f"{sweep.method} search, {sweep.goal} {sweep.metric}: {states}. {duration(total)} of computing in all."
 
 
-def _html_table(trials: Trials, found: list[Row]) -> str:
+def _html_table(trials: Trials, table_rows: list[Row]) -> str:
     names = [parameter.name for parameter in trials.sweep.parameters]
     best = trials.best()
-    sign = -1.0 if trials.sweep.goal == "maximize" else 1.0
-    ordered = sorted(
-        found, key=lambda row: (row.state != "done", sign * row.value if row.value is not None else 0.0, row.trial)
-    )
-    lines = [
-        "".join(
-            f"<th>{html.escape(h)}</th>"
-            for h in ("trial", "state", trials.sweep.metric, *names, "epochs", "time", "error")
-        )
-    ]
-    for row in ordered:
-        value = "" if row.value is None else f"{row.value:.4f}"
-        seconds = "" if row.seconds is None else duration(row.seconds)
-        chosen = [as_text(row.values[name]) if name in row.values else "" for name in names]
-        cells = "".join(
-            f"<td>{html.escape(str(cell))}</td>"
-            for cell in (row.trial, row.state, value, *chosen, row.epochs, seconds, row.error)
-        )
-        lines.append(cells if best is None or row.trial != index_of(best) else f"BEST{cells}")
-    body = "\n".join(
-        f'<tr class="best">{line[4:]}</tr>' if line.startswith("BEST") else f"<tr>{line}</tr>" for line in lines
-    )
-    return f'<div class="scroll"><table>{body}</table></div>'
+    headings = ("trial", "state", trials.sweep.metric, *names, "epochs", "time", "error")
+    lines = [f"<tr>{''.join(f'<th>{html.escape(heading)}</th>' for heading in headings)}</tr>"]
+    for row in best_first(table_rows, trials.sweep, ("done",)):
+        cells = (row.trial, row.state, row.score(), *row.chosen(names), row.epochs, row.time(), row.error)
+        mark = ' class="best"' if best is not None and row.trial == index_of(best) else ""
+        lines.append(f"<tr{mark}>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in cells)}</tr>")
+    return '<div class="scroll"><table>' + "\n".join(lines) + "</table></div>"
 
 
 def _write(path: Path, text: str) -> Path:

@@ -111,7 +111,9 @@ class Runner:
             self._beat(slot)
             self._report(slot)
         except UpdateFinishedTrialError:
-            self._say(f"trial {slot.trial.index}: another worker took it over while this one could not be heard")
+            self._say(
+                f"trial {slot.trial.index}: another worker took it over while this one could not reach the storage"
+            )
             slot.process.kill()
             slot.process.wait()
             self._release(slot)
@@ -163,7 +165,7 @@ class Runner:
     def _no_metric(self, slot: Slot) -> str:
         logged = [name for name in slot.process.logged() if name.count("/") < 2]  # not those of single terms
         if not logged:
-            return f"Trial {slot.trial.index} wrote no {slot.process.folder / 'metrics.csv'}, where {self._sweep.metric} is looked for."
+            return f"Trial {slot.trial.index} did not write {slot.process.folder / 'metrics.csv'}, the file that should contain {self._sweep.metric}."
         return (
             f"{self._sweep.file}: metric.name: the runs never log '{self._sweep.metric}'. {suggest(self._sweep.metric, logged)}"
             f"Trial {slot.trial.index} logs: {', '.join(logged)}."
@@ -176,8 +178,8 @@ class Runner:
 
     def _recover(self) -> None:
         """Queues again what others have left behind."""
-        ours = {slot.trial.handle.number for slot in self._slots}
-        for trial in self._watch.dead(trial for trial in self._trials.unfinished() if trial.number not in ours):
+        running_here = {slot.trial.handle.number for slot in self._slots}
+        for trial in self._watch.dead(trial for trial in self._trials.unfinished() if trial.number not in running_here):
             self._say(
                 f"trial {index_of(trial)}: its worker on {trial.user_attrs.get(BEAT, {}).get('host', 'unknown')} has died"
             )
@@ -207,7 +209,7 @@ class Runner:
         if self._away is None:
             self._away = now
             self._say(
-                f"the storage cannot be reached ({' '.join(str(error).split())[:200]}); the trials go on, trying again"
+                f"the storage cannot be reached ({' '.join(str(error).split())[:200]}); the running trials continue, and this worker tries again"
             )
         if now - self._away > OUTAGE:
             raise UserError(
@@ -218,7 +220,7 @@ class Runner:
     def _close(self) -> None:
         """Ends what still runs, and queues it again for whoever comes next."""
         if self._slots:
-            self._say(f"ending what runs ({len(self._slots)}); it is queued again")
+            self._say(f"ending {len(self._slots)} running trials; they are queued again")
         for slot in self._slots:
             slot.process.end()
         deadline = time.monotonic() + 20.0

@@ -38,13 +38,13 @@ def parse_options(text: str) -> dict[str, str]:
     >>> parse_options("partition=gpu,time=4:00:00,cpus-per-task=8")
     {'partition': 'gpu', 'time': '4:00:00', 'cpus_per_task': '8'}
     """
-    found = {}
+    options = {}
     for part in text.split(","):
         key, equals, value = part.strip().partition("=")
         if not equals or not key or not value:
             raise UserError(f"--slurm: '{part}' is not key=value. Write --slurm \"partition=gpu,time=4:00:00\".")
-        found[key.removeprefix("--").replace("-", "_")] = value
-    return found
+        options[key.removeprefix("--").replace("-", "_")] = value
+    return options
 
 
 def minutes(time: str) -> int:
@@ -91,19 +91,19 @@ def submit(
     needs("submitit", "slurm", "--slurm")
     import submitit
 
-    given = dict(options)
-    cluster = given.pop("cluster", "slurm")
+    remaining = dict(options)
+    cluster = remaining.pop("cluster", "slurm")
     if cluster == "slurm" and shutil.which("sbatch") is None:
         raise UserError(
             "--slurm: there is no sbatch here. Submit from a login node, or try it with --slurm cluster=local."
         )
     executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster, **_retries(cluster))
-    settings: dict[str, Any] = {"name": "ecg-sweep", "timeout_min": minutes(given.pop("time", "24:00:00"))}
-    if gpus and not any("gpu" in f"{key}={value}" for key, value in given.items() if key != "partition"):
+    settings: dict[str, Any] = {"name": "ecg-sweep", "timeout_min": minutes(remaining.pop("time", "24:00:00"))}
+    if gpus and not any("gpu" in f"{key}={value}" for key, value in remaining.items() if key != "partition"):
         settings["gpus_per_node"] = max(1, int(gpus))
     known = submitit.SlurmExecutor._valid_parameters() - {"time", "job_name"}
-    settings |= {f"slurm_{key}": value for key, value in given.items() if key in known}
-    settings["slurm_additional_parameters"] = {key: value for key, value in given.items() if key not in known}
+    settings |= {f"slurm_{key}": value for key, value in remaining.items() if key in known}
+    settings["slurm_additional_parameters"] = {key: value for key, value in remaining.items() if key not in known}
     try:
         executor.update_parameters(**settings)
         with executor.batch():

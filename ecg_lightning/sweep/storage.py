@@ -88,12 +88,12 @@ def open_study(sweep: Sweep, storage: BaseStorage) -> optuna.Study:
         time.sleep(0.1)
     else:
         study.set_user_attr("identity", json.dumps(sweep.identity()))
-    theirs, ours = _identity(study), sweep.identity()
-    keys = dict.fromkeys((*theirs, *ours))
+    recorded, wanted = _identity(study), sweep.identity()
+    keys = dict.fromkeys((*recorded, *wanted))
     different = [
-        f"  {key}: {theirs.get(key, '(none)')} → {ours.get(key, '(none)')}"
+        f"  {key}: {recorded.get(key, '(none)')} → {wanted.get(key, '(none)')}"
         for key in keys
-        if theirs.get(key) != ours.get(key)
+        if recorded.get(key) != wanted.get(key)
     ]
     begun = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     if different and not study.get_trials(deepcopy=False, states=begun):

@@ -4,7 +4,8 @@ import csv
 import io
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.heartbeat import BEAT
 from ecg_lightning.sweep.parameters import Value, as_text
 from ecg_lightning.sweep.process import duration
@@ -44,6 +46,34 @@ class Row:
     tries: int
     host: str
     error: str
+
+    def chosen(self, names: Iterable[str]) -> list[str]:
+        """The values of some parameters as texts; an empty one where the search has not chosen yet."""
+        return [as_text(self.values[name]) if name in self.values else "" for name in names]
+
+    def score(self) -> str:
+        """The value for people."""
+        return "" if self.value is None else f"{self.value:.4f}"
+
+    def time(self) -> str:
+        """The seconds for people."""
+        return "" if self.seconds is None else duration(self.seconds)
+
+
+def count_states(table_rows: Iterable[Row]) -> str:
+    """How many trials are in each state, ``17 done, 1 failed``."""
+    return ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in table_rows).items())
+
+
+def best_first(table_rows: Iterable[Row], sweep: Sweep, states: Sequence[str]) -> list[Row]:
+    """The trials in the order of some states, others after them, and the best of each first."""
+    sign = -1.0 if sweep.goal == "maximize" else 1.0
+
+    def place(row: Row) -> tuple[int, float, int]:
+        state = states.index(row.state) if row.state in states else len(states)
+        return state, 0.0 if row.value is None else sign * row.value, row.trial
+
+    return sorted(table_rows, key=place)
 
 
 def rows(trials: Trials) -> list[Row]:
@@ -91,40 +121,34 @@ def as_csv(trials: Trials) -> str:
     out = csv.writer(text, lineterminator="\n")
     out.writerow(["trial", "state", trials.sweep.metric, *names, "epochs", "seconds", "tries", "host", "error"])
     for row in rows(trials):
-        chosen = [as_text(row.values[name]) if name in row.values else "" for name in names]
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        value = "" if row.value is None else repr(row.value)
-        out.writerow([row.trial, row.state, value, *chosen, row.epochs, seconds, row.tries, row.host, row.error])
+        parameters = row.chosen(names)
+        out.writerow(
+            [row.trial, row.state, row.value, *parameters, row.epochs, seconds, row.tries, row.host, row.error]
+        )
     return text.getvalue()
 
 
 def render(trials: Trials, height: int) -> Group:
     """The live table: a line of counts, then what runs, the best, and what failed, as far as there is room."""
-    found = rows(trials)
-    counts = {state: sum(row.state == state for row in found) for state in dict.fromkeys(row.state for row in found)}
-    size = trials.sweep.size
+    table_rows, size = rows(trials), trials.sweep.size
     line = Text(f"{trials.sweep.name}: {size if size is not None else 'unlimited'} trials; ")
-    line.append(", ".join(f"{count} {state}" for state, count in counts.items()) or "none yet")
+    line.append(count_states(table_rows) or "none yet")
     table = Table(box=None, pad_edge=False)
     varied = [
         parameter.name
         for parameter in trials.sweep.parameters
-        if len({as_text(r.values.get(parameter.name)) for r in found}) > 1
+        if len({as_text(row.values.get(parameter.name)) for row in table_rows}) > 1
     ]
     for heading in ("trial", "state", "epochs", trials.sweep.metric, "time", *varied):
         table.add_column(heading, justify="left" if heading == "state" else "right", overflow="fold")
     best = trials.best()
-    order = {"running": 0, "done": 1, "stopped": 2}
-    sign = -1.0 if trials.sweep.goal == "maximize" else 1.0
-    shown = [row for row in found if row.state != "waiting"]
-    shown.sort(key=lambda row: (order.get(row.state, 3), sign * row.value if row.value is not None else 0.0))
-    for row in shown[: max(height, 5)]:
+    begun = (row for row in table_rows if row.state != "waiting")
+    for row in best_first(begun, trials.sweep, ("running", "done", "stopped"))[: max(height, 5)]:
         is_best = best is not None and row.state == "done" and row.value == best.value
         style = "bold green" if is_best else {"running": "cyan", "failed": "red", "died": "red"}.get(row.state, "")
-        chosen = [_short(row.values.get(name)) for name in varied]
-        value = "" if row.value is None else f"{row.value:.4f}"
-        seconds = "" if row.seconds is None else duration(row.seconds)
-        table.add_row(str(row.trial), row.state, str(row.epochs), value, seconds, *chosen, style=style)
+        parameters = [_short(row.values.get(name)) for name in varied]
+        table.add_row(str(row.trial), row.state, str(row.epochs), row.score(), row.time(), *parameters, style=style)
     return Group(line, table)
 
 

@@ -4,18 +4,19 @@ A trial in Optuna's sense is one *try* of an index. A try that died with its mac
 another of the same index and parameters; one that failed by itself is not.
 """
 
-import math
 import random
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
@@ -86,10 +87,8 @@ class Trials:
 
     def latest(self) -> dict[int, FrozenTrial]:
         """The last try of each index, by index."""
-        found: dict[int, FrozenTrial] = {}
-        for trial in sorted(self.all(), key=lambda trial: (index_of(trial), attempt_of(trial), -trial.number)):
-            found[index_of(trial)] = trial
-        return dict(sorted(found.items()))
+        tries = sorted(self.all(), key=lambda trial: (index_of(trial), attempt_of(trial), -trial.number))
+        return {index_of(trial): trial for trial in tries}
 
     def results(self) -> dict[int, FrozenTrial]:
         """Those that ran to their end, by index."""
@@ -104,21 +103,22 @@ class Trials:
 
     def best(self) -> FrozenTrial | None:
         """The trial with the best value."""
-        best: FrozenTrial | None = None
-        for trial in self.results().values():
-            if best is None or self.sweep.better(_value(trial), _value(best)):
-                best = trial
-        return best
+        better = max if self.sweep.goal == "maximize" else min
+        return better(self.results().values(), key=_value, default=None)
 
     def target_reached(self) -> bool:
         """Whether a trial is as good as the sweep's ``metric.target``."""
         best, target = self.best(), self.sweep.target
-        return best is not None and target is not None and not self.sweep.better(target, _value(best))
+        return best is not None and target is not None and self.sweep.best([_value(best), target]) == _value(best)
 
     def missing(self) -> list[int]:
         """Indices that must still be queued, at most one lot: never tried, or tried by a worker that ended."""
         latest, deaths = self.latest(), self._deaths()
-        lost = [index for index, trial in latest.items() if _lost(trial) and deaths.get(index, 0) <= self._retries]
+        lost = [
+            index
+            for index, trial in latest.items()
+            if _ended(trial) in (INTERRUPTED, DIED) and deaths[index] <= self._retries
+        ]
         size, index = self.sweep.size, 0
         fresh: list[int] = []
         while len(fresh) + len(lost) < LOT and (size is None or index < size):
@@ -142,24 +142,18 @@ class Trials:
                 continue
             fixed = self.sweep.samples(index, self._seed) | (last.params if last is not None else {})
             attempt = attempt_of(last) + 1 if last is not None else 0
-            self.study.add_trial(
-                create_trial(
-                    state=TrialState.WAITING,
-                    system_attrs={"fixed_params": fixed},
-                    user_attrs={"index": index, "attempt": attempt},
-                )
-            )
+            self.study.enqueue_trial(fixed, user_attrs={"index": index, "attempt": attempt})
 
     def claim(self) -> Try | None:
         """Takes the next trial of the queue for this worker, filling the queue where it is empty; None if nothing is left."""
-        found = self._take()
-        if found is None and self.missing():
+        trial = self._take()
+        if trial is None and self.missing():
             time.sleep(random.uniform(0.0, 0.5))  # workers that find the queue empty together need not all fill it
-            found = self._take()
-            if found is None:
+            trial = self._take()
+            if trial is None:
                 self.queue(self.missing())
-                found = self._take()
-        return found
+                trial = self._take()
+        return trial
 
     def _take(self) -> Try | None:
         waiting = [trial for trial in self._of_sweep() if trial.state == TrialState.WAITING]
@@ -197,18 +191,16 @@ class Trials:
 
     def finish(self, trial: Try, value: float) -> None:
         """Records a trial that ran to its end."""
-        self._set(trial.handle.number, TrialState.COMPLETE, value)
+        self._tell(trial.handle.number, TrialState.COMPLETE, value)
 
     def prune(self, trial: Try) -> None:
-        """Records a trial that was stopped early, with its last value."""
-        history = self._storage.get_trial(self._identifier(trial.handle.number)).intermediate_values
-        numbers = [value for _, value in sorted(history.items()) if not math.isnan(value)]
-        self._set(trial.handle.number, TrialState.PRUNED, numbers[-1] if numbers else None)
+        """Records a trial that was stopped early."""
+        self._tell(trial.handle.number, TrialState.PRUNED)
 
     def fail(self, trial: Try, error: str) -> None:
         """Records a trial that failed by itself."""
         self._annotate(trial.handle.number, "error", error)
-        self._set(trial.handle.number, TrialState.FAIL, None)
+        self._tell(trial.handle.number, TrialState.FAIL)
 
     def give_back(self, trial: Try | FrozenTrial, reason: str) -> None:
         """Ends a try whose worker ended (``died``, ``interrupted``) and queues the next; one of several workers succeeds."""
@@ -230,31 +222,26 @@ class Trials:
 
     def _end(self, number: int, reason: str) -> bool:
         self._annotate(number, "ended", reason)
-        return self._set(number, TrialState.FAIL, None)
+        return self._tell(number, TrialState.FAIL)
 
-    def _set(self, number: int, state: TrialState, value: float | None) -> bool:
+    def _tell(self, number: int, state: TrialState, value: float | None = None) -> bool:
+        """Ends a try; False where another worker has ended it before."""
         try:
-            return self._storage.set_trial_state_values(
-                self._identifier(number), state, None if value is None else [value]
-            )
-        except UpdateFinishedTrialError:
+            self.study.tell(number, value, state)
+        except (ValueError, UpdateFinishedTrialError):  # Optuna raises the first where it sees that the try has ended
             return False
+        return True
 
     def _annotate(self, number: int, key: str, value: Any) -> None:
-        try:
+        with suppress(UpdateFinishedTrialError):
             self._storage.set_trial_user_attr(self._identifier(number), key, value)
-        except UpdateFinishedTrialError:
-            pass
 
     def _identifier(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
-    def _deaths(self) -> dict[int, int]:
-        found: dict[int, int] = {}
-        for trial in self.all():
-            if trial.state == TrialState.FAIL and trial.user_attrs.get("ended") == DIED:
-                found[index_of(trial)] = found.get(index_of(trial), 0) + 1
-        return found
+    def _deaths(self) -> Counter[int]:
+        """How often the worker of each index has died."""
+        return Counter(index_of(trial) for trial in self.all() if _ended(trial) == DIED)
 
 
 def index_of(trial: FrozenTrial) -> int:
@@ -275,8 +262,9 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {"": value}  # which no parameter is called
 
 
-def _lost(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.FAIL and trial.user_attrs.get("ended") in (INTERRUPTED, DIED)
+def _ended(trial: FrozenTrial) -> object:
+    """Why a try ended without a result; None where it goes on, or ended by itself."""
+    return trial.user_attrs.get("ended") if trial.state == TrialState.FAIL else None
 
 
 def _value(trial: FrozenTrial) -> float:

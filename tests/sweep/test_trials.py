@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from ecg_lightning.sweep.definition import load_sweep
 from ecg_lightning.sweep.storage import open_storage, open_study
-from ecg_lightning.sweep.table import rows, state_of
+from ecg_lightning.sweep.table import rows
 from ecg_lightning.sweep.trials import DIED, INTERRUPTED, Trials, attempt_of, index_of
 
 Write = Callable[..., Path]
@@ -198,4 +198,4 @@ def test_nan_does_not_stop_a_pruned_trial_from_being_recorded(sweep_file: Write)
         trial.handle.report(0.7, 1)
         trial.handle.report(float("nan"), 2)
         trials.prune(trial)
-    assert [(state_of(t), t.value) for t in trials.all()] == [("stopped", 0.7)]
+    assert [(row.state, row.value) for row in rows(trials)] == [("stopped", 0.7)]
