@@ -15,7 +15,6 @@ from ecg_lightning.store.pack import Row, key_of, pack
 from ecg_lightning.store.source_files import look_at
 from store.recordings import check, parts_of, read, signal_of, start, table_of
 
-
 NOISE = "suspect:limb_leads_disagree"
 """What twelve leads of noise are flagged with."""
 
@@ -26,7 +25,12 @@ def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Pa
     reasons = store.rejected.set_index("record_id")["reason"]
     assert reasons["3"] == "truncated signal: 3.dat has 7 bytes"
     assert reasons["7"] == "OSError: broken in a way of its own"
-    assert store.index.loc[0, ["age", "codes", "quality", "original_rate"]].tolist() == [50.0, "A|B", f"flat:V1|{NOISE}", 100.0]
+    assert store.index.loc[0, ["age", "codes", "quality", "original_rate"]].tolist() == [
+        50.0,
+        "A|B",
+        f"flat:V1|{NOISE}",
+        100.0,
+    ]
     assert summary(store) == {"records": 240, "patients": 1, "hours": 0.3, "rejected": 60}
     files = ["content.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin", "twins.npy"]
     assert sorted(path.name for path in store.path.iterdir()) == files
