@@ -18,7 +18,7 @@ install: .venv/installed  ## make .venv with the pinned packages and this one in
 	touch $@
 
 demo: install  ## pretraining on a large simulated archive, shown on a small hospital: minutes, no data needed
-	@echo "This takes about 4 minutes on two CPU cores. Stopped, it goes on with the same command."
+	@echo "This takes about 5 minutes on two CPU cores. Stopped, it goes on with the same command."
 	$(BIN)/python -m ecg_lightning transfer --study experiments/demo/study.yaml
 	@cat experiments/demo/next.txt
 
