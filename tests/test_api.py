@@ -11,7 +11,9 @@ import torch
 
 import ecg_lightning
 import small
-from ecg_lightning import compose, evaluate, fit, load
+from ecg_lightning import checkpoints, compose, evaluate, fit, load
+from ecg_lightning.config.schema import build
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import read_record
 from ecg_lightning.training.build import build_run
@@ -66,6 +68,24 @@ def test_data_and_module_train_by_hand_as_by_fit(root: Path, run_dir: Path, tmp_
     trainer.fit(module, datamodule=data)
     state = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(state[f"network.{name}"], tensor) for name, tensor in module.network.state_dict().items())
+
+
+def test_a_network_that_was_read_is_not_trained_by_hand_on_what_it_has_seen(root: Path, run_dir: Path) -> None:
+    best = str(run_dir / "checkpoints" / "best.ckpt")
+    quiet()
+
+    def trained(*more: str) -> None:
+        config = compose([*small.arguments(root, root.parent / "by_hand"), *more])
+        data: ECGDataModule = build("data", config.data)
+        pl.Trainer(
+            max_epochs=1, accelerator="cpu", use_distributed_sampler=False, num_sanity_val_steps=0, logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        ).fit(checkpoints.read(best).module(), datamodule=data)  # fmt: skip
+
+    trained()  # the same folds are held out
+    with pytest.raises(UserError, match=r"ptbxl: \d+ of the \d+ recordings .* trained this network before"):
+        trained("data.val_folds=[1]", "data.test_folds=[10]")
+    trained("data.val_folds=[1]", "data.allow_leak=true")
 
 
 def test_a_mistake_is_a_message_before_anything_is_built(root: Path) -> None:

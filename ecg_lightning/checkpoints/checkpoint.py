@@ -97,7 +97,9 @@ class Checkpoint:
         from ecg_lightning.config.schema import module_class
 
         network = self.network(trusted)
-        module: ECGModule = module_class(self.card.model)(network, self.terms, card=self.card, seen=self.seen)
+        module: ECGModule = module_class(self.card.model)(
+            network, self.terms, card=self.card, seen=self.seen, check_seen=True
+        )
         return module
 
     def _check_class(self, trusted: str | None) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ecg_lightning.checkpoints.card import Card, Scaling
+from ecg_lightning.datamodules.seen import refuse_seen
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration, choose_thresholds, fit_calibration, summarise
 from ecg_lightning.metrics.epoch import EpochOutputs, Outputs
@@ -38,6 +39,7 @@ class ECGModule(pl.LightningModule):
         seed: of dropout and augmentation in every epoch.
         card: what its checkpoints say of it; None leaves them without a card, so that they cannot be published.
         seen: (recordings, bytes) fingerprints of the recordings that train it, and trained what it starts from.
+        check_seen: whether a training first compares what the data hold out with ``seen``; `fit` has done so itself.
 
     Attributes:
         thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation; NaN
@@ -61,6 +63,7 @@ class ECGModule(pl.LightningModule):
         seed: int = 0,
         card: Card | None = None,
         seen: Tensor | None = None,
+        check_seen: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
@@ -71,6 +74,7 @@ class ECGModule(pl.LightningModule):
         self.seed = seed
         self.card = card
         self.seen = seen
+        self.check_seen = check_seen
         size = len(self.terms)
         self.thresholds = np.full(size, 0.5) if card is None else card.decision_thresholds
         self.calibration = Calibration(np.ones(size), np.zeros(size)) if card is None else card.scaling
@@ -92,7 +96,12 @@ class ECGModule(pl.LightningModule):
     # Training --------------------------------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Trains a network that was read to predict: Lightning keeps evaluation mode, dropout and batch norm at rest."""
+        """Makes sure that a network that was read to predict is trained as a new one is.
+
+        Lightning would keep evaluation mode, dropout and batch norm at rest, and nobody would ask what it has seen.
+        """
+        if self.check_seen:
+            refuse_seen(getattr(self.trainer, "datamodule", None), self.seen)
         if not (self.training and self.network.training):
             self.train()
 
