@@ -233,8 +233,12 @@ def test_a_validation_without_both_classes_falls_back_to_the_loss(
     assert (folder / "checkpoints" / "best.ckpt").is_file()
 
 
-def test_a_training_that_diverges_ends_with_an_error_and_keeps_no_broken_weights(root: Path, tmp_path: Path) -> None:
-    words = ("optim.lr=1e30", "optim.warmup=0", "optim.schedule=constant", "trainer.limit_val_batches=0")
+def test_a_training_that_diverges_ends_with_an_error_and_keeps_no_broken_weights(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = ResNet1dModule.training_step
+    monkeypatch.setattr(ResNet1dModule, "training_step", lambda module, batch, index: step(module, batch, index) * 1e38)
+    words = ("optim.lr=10", "optim.warmup=0", "optim.schedule=constant", "trainer.limit_val_batches=0")
     with pytest.raises(UserError, match=r"Epoch 0: the network's weights are no longer finite.*Lower optim.lr"):
         small.fit(root, tmp_path / "run", *words, "trainer.gradient_clip_val=null", "optim.optimizer=sgd")
     assert not list((tmp_path / "run").rglob("*.ckpt"))

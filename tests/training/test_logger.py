@@ -229,10 +229,10 @@ def test_an_offline_run_that_goes_on_elsewhere_has_one_id_and_the_summary_of_the
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     root = small.archive(tmp_path / "archive", 120)
-    folder = small.fit(root, tmp_path / "run", "logger.wandb=true", "trainer.max_epochs=1")
+    words = ("logger.wandb=true", "optim.schedule=constant", "optim.warmup=0")
+    folder = small.fit(root, tmp_path / "run", *words, "trainer.max_epochs=1")
     folder = folder.rename(tmp_path / "moved")
-    words = ("logger.wandb=true", "trainer.max_epochs=4", "checkpoint_path=auto", "optim.schedule=constant")
-    small.fit(root, folder, *words)
+    small.fit(root, folder, *words, "trainer.max_epochs=4", "checkpoint_path=auto")
     forget()
     parts = [logged(part) for part in sorted((folder / "wandb").glob("offline-run-*"))]
     assert len(parts) == 2

@@ -90,7 +90,7 @@ def test_a_stopped_study_goes_on(finished: tuple[Study, list[str]], monkeypatch:
 
 def test_another_configuration_in_the_same_folder_is_refused(finished: tuple[Study, list[str]]) -> None:
     _, arguments = finished
-    with pytest.raises(UserError, match=r"optim\.lr was the default, and is 0\.5"):
+    with pytest.raises(UserError, match=r"optim\.lr was 0\.002, and is 0\.5"):
         small.run("transfer", [*arguments, "optim.lr=0.5"])
 
 
