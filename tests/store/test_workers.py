@@ -10,16 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from ecg_lightning.errors import UserError
 from ecg_lightning.records import Record
 from ecg_lightning.store.pack import Row, pack
 from store.recordings import check, parts_of, read, start, table_of
 
 
 def test_a_killed_worker_is_explained(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    with pytest.raises(UserError, match="A packing process was killed"):
-        pack(tmp_path / "s", table_of(600, dies=context.current_process().pid), _dies, 100, {}, workers=2)
+    # In an interpreter of its own: what is killed here must not reach the process that runs the other tests.
+    code = (
+        "import os, sys; from pathlib import Path; sys.path[:0] = sys.argv[2:]\n"
+        "from test_workers import _dies; from store.recordings import table_of; from ecg_lightning.store.pack import pack\n"
+        "pack(Path(sys.argv[1]), table_of(600, dies=os.getpid()), _dies, 100, {}, workers=2)"
+    )
+    here = Path(__file__).parent
+    words = [sys.executable, "-c", code, str(tmp_path / "s"), str(here), str(here.parent)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, start_new_session=True)
+    assert done.returncode == 1
+    assert "UserError: A packing process was killed" in done.stderr
 
 
 def _dies(row: Row) -> Record:
