@@ -49,6 +49,7 @@ def run(tasks: Iterable[Callable[[], T]], workers: int, there: Collection[str], 
         for future in _bounded(submitted(), 2 * workers):
             done(future.result())
     except BrokenProcessPool as error:
+        pool.shutdown(wait=True, cancel_futures=True)  # until then the pool's own thread may still be asking how one ended
         if {child.exitcode for child in children} <= {None, 0, -signal.SIGTERM}:
             raise KeyboardInterrupt from error
         raise UserError(
