@@ -49,7 +49,8 @@ def run(tasks: Iterable[Callable[[], T]], workers: int, there: Collection[str], 
         for future in _bounded(submitted(), 2 * workers):
             done(future.result())
     except BrokenProcessPool as error:
-        pool.shutdown(wait=True, cancel_futures=True)  # until then the pool's own thread may still be asking how one ended
+        # Until all have ended, the pool's own thread may still be asking how one did, and its exit code be unknown here.
+        pool.shutdown(wait=True, cancel_futures=True)
         if {child.exitcode for child in children} <= {None, 0, -signal.SIGTERM}:
             raise KeyboardInterrupt from error
         raise UserError(
