@@ -3,5 +3,6 @@
 from ecg_lightning.modules.densenet1d import DenseNet1dModule
 from ecg_lightning.modules.resnet1d import ResNet1dModule
 from ecg_lightning.modules.s4 import S4Module
+from ecg_lightning.modules.transformer1d import Transformer1dModule
 
-__all__ = ["DenseNet1dModule", "ResNet1dModule", "S4Module"]
+__all__ = ["DenseNet1dModule", "ResNet1dModule", "S4Module", "Transformer1dModule"]
