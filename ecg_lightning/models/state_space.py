@@ -118,7 +118,9 @@ class StateSpace(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, time) → (batch, channels, time)."""
         length = x.shape[2]
-        with torch.autocast(x.device.type, enabled=False):
+        # the meta device, on which operations are counted, has no autocast
+        device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+        with torch.autocast(device, enabled=False):
             signal = _wide(x)
             kernel = self.kernel(length)
             forwards = nn.functional.pad(kernel[0], (0, length))
