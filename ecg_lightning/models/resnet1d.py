@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
-from ecg_lightning.models.layers import MaxMeanPool, MeanPool, conv_norm, halve_by_maximum, linear
+from ecg_lightning.models.layers import FeatureNorm, conv_norm, halve_by_maximum, linear
 from ecg_lightning.models.network import StagedNetwork
+from ecg_lightning.models.pooling import Pooling, pooling_layer
 from ecg_lightning.ranges import Between, Dropout, Items, Kernel, Width, checked
 
 Block = Literal["bottleneck", "basic"]
-Pooling = Literal["max_mean", "mean"]
 Widths = Annotated[Sequence[Width], Items(4, 4)]
 
 # Blocks in each stage. A depth's first row is its default; EcgLib's 18 layers are bottlenecks.
@@ -38,7 +38,7 @@ class ResNet1d(StagedNetwork):
         stem_kernel: Kernel of the first convolution, odd.
         block: "bottleneck" (1, k, 1), "basic" (k, k), or None for the depth's default.
         first_stride: Stride of the first stage; the other three halve the time axis.
-        pooling: "max_mean" with batch normalisation, as EcgLib, or the plain "mean".
+        pooling: "max_mean" with batch normalisation, as EcgLib, the plain "mean", or "attention".
         dropout: Probability before the head.
 
     Raises:
@@ -59,30 +59,31 @@ class ResNet1d(StagedNetwork):
         pooling: Pooling = "max_mean",
         dropout: Dropout = 0.5,
     ) -> None:
-        found = [key for key in STAGES if key[0] == depth and block in (None, key[1])]
-        if not found:
+        kinds = [kind for layers, kind in STAGES if layers == depth and block in (None, kind)]
+        if not kinds:
             choices = ", ".join(f"{d} {b}" for d, b in STAGES)
             raise ValueError(f"ResNet1d has no depth {depth} with block {block}; choose one of: {choices}")
 
-        make = bottleneck if found[0][1] == "bottleneck" else basic
+        body_layers = bottleneck if kinds[0] == "bottleneck" else basic
         channels = widths[0]
         stages = []
-        for blocks, width, stride in zip(STAGES[found[0]], widths, (first_stride, 2, 2, 2), strict=True):
+        for blocks, width, stride in zip(STAGES[depth, kinds[0]], widths, (first_stride, 2, 2, 2), strict=True):
             stage = []
             for i in range(blocks):
-                body, out = make(channels, width, stride if i == 0 else 1, kernel_size)
+                body, out = body_layers(channels, width, stride if i == 0 else 1, kernel_size)
                 stage.append(Residual(body, channels, out, stride if i == 0 else 1))
                 channels = out
             stages.append(nn.Sequential(*stage))
-        size = channels if pooling == "mean" else 2 * channels
+        pool, features = pooling_layer(pooling, channels)
+        normed = pooling == "max_mean"
         super().__init__(
             leads=leads,
             stem=nn.Sequential(*conv_norm(leads, widths[0], stem_kernel, 2), nn.ReLU(inplace=True), halve_by_maximum()),
             stages=stages,
-            pool=MeanPool() if pooling == "mean" else MaxMeanPool(),
-            norm=nn.Identity() if pooling == "mean" else nn.BatchNorm1d(size),
+            pool=pool,
+            norm=FeatureNorm(features) if normed else nn.Identity(),
             # EcgLib's head has no bias: the normalisation before it has one
-            head=linear(size, outputs, bias=pooling == "mean"),
+            head=linear(features, outputs, bias=not normed),
             dropout=dropout,
             stride=32 * first_stride,
         )

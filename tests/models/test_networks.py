@@ -139,7 +139,7 @@ def test_bfloat16_autocast(build: Callable[..., Network]) -> None:
         (lambda: ResNet1d(depth=50, block="basic"), "no depth 50 with block basic"),
         (lambda: ResNet1d(widths=(64, 128)), r"widths=\(64, 128\) must be a list of 4 items"),
         (lambda: ResNet1d(kernel_size=8), "kernel_size=8 must be an odd whole number"),
-        (lambda: ResNet1d(pooling="max"), "pooling='max' must be one of max_mean, mean"),
+        (lambda: ResNet1d(pooling="max"), "pooling='max' must be one of mean, max_mean, attention"),
         (lambda: DenseNet1d(depth=169), "depth=169 must be one of 121, 201"),
         (lambda: DenseNet1d(stem_kernel=0), "stem_kernel=0 must be an odd whole number"),
     ],
