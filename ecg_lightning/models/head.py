@@ -22,6 +22,4 @@ def hidden_layer(features: int, hidden: int | None, dropout: float) -> tuple[nn.
     nn.init.kaiming_normal_(layer.weight)
     nn.init.zeros_(layer.bias)
     # ReLU is not in place: dropout shares memory with its input in evaluation
-    return nn.Sequential(
-        FeatureNorm(features), nn.Dropout(dropout / 2), layer, nn.ReLU(), FeatureNorm(hidden)
-    ), hidden
+    return nn.Sequential(FeatureNorm(features), nn.Dropout(dropout / 2), layer, nn.ReLU(), FeatureNorm(hidden)), hidden

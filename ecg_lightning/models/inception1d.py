@@ -1,6 +1,6 @@
 """Inception1d: the PTB-XL benchmark's InceptionTime, convolutions of three lengths side by side."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from ecg_lightning.models.head import hidden_layer
 from ecg_lightning.models.layers import Conv1d, conv_norm, linear
 from ecg_lightning.models.network import StagedNetwork
 from ecg_lightning.models.pooling import Pooling, pooling_layer
-from ecg_lightning.ranges import Between, Dropout, Kernel, Width, checked
+from ecg_lightning.ranges import Between, Dropout, Width, checked
 
 
 class Inception1d(StagedNetwork):
@@ -48,7 +48,9 @@ class Inception1d(StagedNetwork):
         dropout: Dropout = 0.5,
     ) -> None:
         if depth % 3:
-            raise ValueError(f"Inception1d has a shortcut over every three blocks: depth={depth} must be a multiple of 3")
+            raise ValueError(
+                f"Inception1d has a shortcut over every three blocks: depth={depth} must be a multiple of 3"
+            )
         # 39, 19, 9: the benchmark asks for 40, 20 and 10 and takes one off each even kernel
         kernels = [kernel_size, *(odd_below((kernel_size + 1) // share) for share in (2, 4))]
         channels = leads

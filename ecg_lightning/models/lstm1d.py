@@ -1,6 +1,6 @@
 """LSTM1d: the PTB-XL benchmark's recurrent networks, in one or both directions."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
 """Net1D: grouped residual convolutions with squeeze-and-excitation, the network of ECGFounder."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,9 @@ class Net1D(StagedNetwork):
         if any(width % group_width for width in widths):
             raise ValueError(f"Net1D's widths={list(widths)} must be multiples of group_width={group_width}")
         if list(widths) != sorted(widths) or widths[0] < stem_width:
-            raise ValueError(f"Net1D's widths={list(widths)} must not decrease, nor begin below stem_width={stem_width}")
+            raise ValueError(
+                f"Net1D's widths={list(widths)} must not decrease, nor begin below stem_width={stem_width}"
+            )
 
         channels = stem_width
         stages = []

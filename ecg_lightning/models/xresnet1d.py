@@ -1,7 +1,7 @@
 """XResNet1d: the PTB-XL benchmark's residual networks with three convolutions in the stem and averaged shortcuts."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from torch import nn
 
@@ -67,7 +67,7 @@ class XResNet1d(StagedNetwork):
             for i in range(blocks):
                 step = stride if i == 0 else 1
                 body, out = body_layers(channels, width, step, kernel_size)
-                nn.init.zeros_(body[-1].weight)
+                nn.init.zeros_(body.get_parameter(f"{len(body) - 1}.weight"))
                 stage.append(Residual(body, averaged_shortcut(channels, out, step)))
                 channels = out
             stages.append(nn.Sequential(*stage))

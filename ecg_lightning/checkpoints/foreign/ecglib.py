@@ -68,8 +68,12 @@ def _densenet(stages: tuple[int, ...]) -> dict[str, str | None]:
         for j in range(layers):
             foreign, ours = f"backbone.denseblock{i}.denselayer{j}", f"stages.{i}.0.layers.{j}"
             # EcgLib numbers a layer's two convolutions from the second to the first
-            table |= entries(f"{foreign}.bn2", f"{ours}.0", BATCH_NORM) | entries(f"{foreign}.conv2", f"{ours}.2", AFFINE)
-            table |= entries(f"{foreign}.bn1", f"{ours}.3", BATCH_NORM) | entries(f"{foreign}.conv1", f"{ours}.5", AFFINE)
+            table |= entries(f"{foreign}.bn2", f"{ours}.0", BATCH_NORM) | entries(
+                f"{foreign}.conv2", f"{ours}.2", AFFINE
+            )
+            table |= entries(f"{foreign}.bn1", f"{ours}.3", BATCH_NORM) | entries(
+                f"{foreign}.conv1", f"{ours}.5", AFFINE
+            )
         if i + 1 < len(stages):
             foreign, ours = f"backbone.transition{i}", f"stages.{i}.1"
             table |= entries(f"{foreign}.bn", f"{ours}.0", BATCH_NORM) | entries(f"{foreign}.conv", f"{ours}.3", AFFINE)
