@@ -1,10 +1,6 @@
 """Every network in every variant: the contract, and EcgLib's networks as the reference."""
 
-import importlib.util
-import sys
-import types
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +9,7 @@ from torch import Tensor, nn
 from ecg_lightning.models.densenet1d import DenseNet1d
 from ecg_lightning.models.network import Network
 from ecg_lightning.models.resnet1d import ResNet1d
+from ecglib_reference import ecglib_networks
 
 SMALL = {
     "block": "basic",
@@ -160,42 +157,6 @@ def test_small_variant_has_the_parameters_of_a_hand_count() -> None:
     assert count(ResNet1d(**SMALL)) == 12 * 32 * 15 + 64 + body + 192 * 7 + 7
 
 
-@pytest.fixture(scope="module")
-def ecglib_networks() -> dict[str, types.ModuleType]:
-    """EcgLib's two files, loaded by themselves, with stand-ins for the three names that they take from fastai."""
-    package = importlib.util.find_spec("ecglib")
-    if package is None or package.origin is None:
-        pytest.skip("ecglib is not installed")
-
-    class AdaptiveConcatPool1d(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.cat([nn.functional.adaptive_max_pool1d(x, 1), nn.functional.adaptive_avg_pool1d(x, 1)], 1)
-
-    class LinBnDrop(nn.Sequential):
-        def __init__(self, n_in: int, n_out: int, bn: bool, p: float, act: nn.Module | None) -> None:
-            assert bn and act is None
-            super().__init__(nn.BatchNorm1d(n_in), nn.Dropout(p), nn.Linear(n_in, n_out, bias=False))
-
-    layers, basics = types.ModuleType("fastai.layers"), types.ModuleType("fastcore.basics")
-    layers.__dict__.update(AdaptiveConcatPool1d=AdaptiveConcatPool1d, LinBnDrop=LinBnDrop)
-    basics.__dict__.update(listify=lambda x: [x])
-    stand_ins = {"fastai": types.ModuleType("fastai"), "fastcore": types.ModuleType("fastcore")}
-    stand_ins |= {"fastai.layers": layers, "fastcore.basics": basics}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, module in stand_ins.items():
-            patch.setitem(sys.modules, name, module)
-        folder = Path(package.origin).parent / "models" / "architectures"
-        return {name: load(folder / f"{name}.py") for name in ("resnet1d", "densenet1d")}
-
-
-def load(file: Path) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(f"ecglib_{file.stem}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     ("ours", "depth", "file", "theirs"),
     [
@@ -206,11 +167,9 @@ def load(file: Path) -> types.ModuleType:
         (DenseNet1d, 201, "densenet1d", "densenet201_1d"),
     ],
 )
-def test_equal_to_ecglib(
-    ecglib_networks: dict[str, types.ModuleType], ours: Callable[..., Network], depth: int, file: str, theirs: str
-) -> None:
+def test_equal_to_ecglib(ours: Callable[..., Network], depth: int, file: str, theirs: str) -> None:
     torch.manual_seed(0)
-    reference = getattr(ecglib_networks[file], theirs)(input_channels=12, num_classes=7).double()
+    reference = getattr(ecglib_networks()[file], theirs)(input_channels=12, num_classes=7).double()
     network = ours(depth=depth, outputs=7).double()
     assert count(network) == count(reference)
 
