@@ -1,12 +1,12 @@
 """What a network costs and sees: parameters, multiply-adds, receptive field."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import log2, prod
-from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecg_lightning.models.network import Network
@@ -21,30 +21,41 @@ def multiply_adds(build: Callable[[], Network], samples: int) -> int:
     """Multiply-adds of the logits of one recording, in evaluation.
 
     They are counted on torch's meta device, where nothing is computed: convolutions and matrix products by torch's own
-    counter (two operations are one multiply-add), a real Fourier transform of n numbers as 1.25 n log2 n, half of the
-    5/2 n log2 n operations of the radix-2 algorithm, and a complex one as twice that. Recurrent layers are counted by
-    their matrix products. Elementwise operations are not counted.
+    counter (two operations are one multiply-add); recurrent layers as one for each weight and moment; a real Fourier
+    transform of n numbers as 1.25 n log2 n, half of the radix-2 algorithm's 2.5 n log2 n operations, and a complex one
+    as twice that. Elementwise operations are not counted.
 
     Args:
         build: Makes the network.
         samples: Length of the recording.
     """
+    recurrent = 0
+
+    def count_recurrent(layer: nn.RNNBase, x: Tensor) -> tuple[Tensor, None]:
+        """Stands in for the layer, which would be taken apart into its moments."""
+        nonlocal recurrent
+        weights = [p.numel() for name, p in layer.named_parameters() if name.startswith("weight")]
+        recurrent += sum(weights) * x.shape[0] * x.shape[1]
+        return x.new_empty(*x.shape[:2], layer.hidden_size * (1 + layer.bidirectional)), None
+
     transforms = {
-        torch.ops.aten._fft_r2c: lambda shape, dim, *_, **__: _transform(shape, dim),
-        torch.ops.aten._fft_c2r: lambda shape, dim, *_, out_shape, **__: _transform(out_shape, dim),
-        torch.ops.aten._fft_c2c: lambda shape, dim, *_, **__: 2 * _transform(shape, dim),
+        torch.ops.aten._fft_r2c: lambda shape, dims, *_, **__: _transform(shape, dims),
+        torch.ops.aten._fft_c2r: lambda shape, dims, *_, out_shape, **__: _transform(out_shape, dims),
+        torch.ops.aten._fft_c2c: lambda shape, dims, *_, **__: 2 * _transform(shape, dims),
     }
     with torch.device("meta"):
         network = build().eval().requires_grad_(False)
+        for layer in network.modules():
+            if isinstance(layer, nn.RNNBase):
+                layer.__dict__["forward"] = partial(count_recurrent, layer)
         with FlopCounterMode(display=False, custom_mapping=transforms) as counter:
             network(torch.empty(1, network.leads, samples))
-    return int(counter.get_total_flops()) // 2
+    return int(counter.get_total_flops()) // 2 + recurrent
 
 
-def _transform(shape: Any, dims: list[int]) -> float:
-    """Operations of real Fourier transforms of (…) numbers along some of the axes."""
-    length = prod(shape[dim] for dim in dims)
-    return 2.5 * prod(shape) * log2(max(length, 2))
+def _transform(shape: Sequence[int], dims: Sequence[int]) -> float:
+    """Operations of real Fourier transforms of numbers of this shape along some of its axes."""
+    return 2.5 * prod(shape) * log2(max(2, prod(shape[dim] for dim in dims)))
 
 
 def receptive_field(network: Network, longest: int = 4096) -> int | None:
