@@ -62,8 +62,9 @@ class LSTM1d(Network):
     def encode(self, x: Tensor) -> Tensor:
         """The feature map (batch, channels, samples) of recordings (batch, leads, samples)."""
         x = x.transpose(1, 2)
-        for layer in self.layers:
-            x = layer(x)[0]
+        with torch.autocast("cpu", enabled=False):  # many processors have no recurrent layer in half precision
+            for layer in self.layers:
+                x = layer(x)[0]
         return x.transpose(1, 2)
 
     def layer_groups(self) -> dict[str, nn.Module]:
