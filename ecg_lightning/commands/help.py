@@ -55,7 +55,7 @@ USAGE = {
 """,
     "fetch": "usage: fetch NAME [FOLDER] [checkpoints_dir=URL]\n",
     "checkpoints": "usage: checkpoints [NAME] [checkpoints_dir=URL]\n",
-    "models": "usage: models\n",
+    "models": "usage: models [NAME]\n",
     "transfer": """usage: transfer --study FILE [key=value]…
        transfer --large FILE --small FILE [--tune FILE] [--sizes [50,100,all]] [--seeds [3]] [key=value]…
 

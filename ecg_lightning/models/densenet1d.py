@@ -35,6 +35,8 @@ class DenseNet1d(StagedNetwork):
         ValueError: For an argument outside its range, such as another depth or an even kernel.
     """
 
+    reference = "Huang et al. 2017, arXiv:1608.06993; EcgLib"
+
     @checked
     def __init__(
         self,

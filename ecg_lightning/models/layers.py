@@ -49,7 +49,7 @@ class FeatureNorm(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(batch, features) → (batch, features)."""
-        if self.training and len(input) == 1:
+        if self.training and input.shape[0] == 1:
             return nn.functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )

@@ -1,6 +1,8 @@
 """What every network offers: features, a replaceable head, and ordered layer groups; and the shape of most of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -22,7 +24,13 @@ class Network(nn.Module):
         norm: Applied to the pooled features.
         dropout: Between the features and the head.
         head: The last layer, one output a term.
+        reference: The paper that describes the architecture, in a few words.
+        published: Macro AUROC on the 71 statements of PTB-XL (fold 10, trained from scratch) that was published for the
+            network of a file of `conf/model`, by the name of that file.
     """
+
+    reference: ClassVar[str] = ""
+    published: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     pool: nn.Module
     norm: nn.Module

@@ -59,5 +59,5 @@ class AttentionPool(nn.Module):
         x = x.flatten(2)
         heads, channels = self.query.shape
         weights = (self.query @ x / sqrt(channels)).softmax(dim=2)
-        values = x.reshape(len(x), heads, channels // heads, -1)
+        values = x.reshape(x.shape[0], heads, channels // heads, -1)
         return torch.einsum("bhct,bht->bhc", values, weights.to(values.dtype)).flatten(1)

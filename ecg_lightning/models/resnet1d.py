@@ -46,6 +46,8 @@ class ResNet1d(StagedNetwork):
         ValueError: For an argument outside its range, or a block that the depth does not have.
     """
 
+    reference = "He et al. 2016, arXiv:1512.03385; EcgLib"
+
     @checked
     def __init__(
         self,

@@ -5,6 +5,8 @@ from ecg_lightning.modules.inception1d import Inception1dModule
 from ecg_lightning.modules.lstm1d import LSTM1dModule
 from ecg_lightning.modules.net1d import Net1DModule
 from ecg_lightning.modules.resnet1d import ResNet1dModule
+from ecg_lightning.modules.s4 import S4Module
+from ecg_lightning.modules.transformer1d import Transformer1dModule
 from ecg_lightning.modules.xresnet1d import XResNet1dModule
 
 __all__ = [
@@ -13,5 +15,7 @@ __all__ = [
     "LSTM1dModule",
     "Net1DModule",
     "ResNet1dModule",
+    "S4Module",
+    "Transformer1dModule",
     "XResNet1dModule",
 ]

@@ -97,16 +97,25 @@ class Optim:
 def parameter_groups(
     groups: Mapping[str, nn.Module], rates: Mapping[str, float], lr: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Two optimizer groups a layer group: weights, which decay, and vectors (biases, normalisation), which do not."""
-    found = []
+    """Two optimizer groups a layer group: weights, which decay, and vectors (biases, normalisation), which do not.
+
+    Parameters of a module with an attribute `lr_factor`, such as the dynamics of a state-space layer, form a group of
+    their own: it learns at that share of the layer group's rate and does not decay.
+    """
+    optimizer_groups = []
     for name, group in groups.items():
-        parameters = list(group.parameters())
+        rate = lr * rates.get(name, 1.0)
+        factors = {module: getattr(module, "lr_factor", None) for module in group.modules()}
+        slow = {p: factor for module, factor in factors.items() if factor for p in module.parameters()}
+        parameters = [p for p in group.parameters() if p not in slow]
         for decays in (True, False):
             chosen = [p for p in parameters if (p.ndim > 1) == decays]
             if chosen:
-                decay = weight_decay if decays else 0.0
-                found.append({"params": chosen, "lr": lr * rates.get(name, 1.0), "weight_decay": decay})
-    return found
+                optimizer_groups.append({"params": chosen, "lr": rate, "weight_decay": weight_decay if decays else 0.0})
+        for factor in sorted(set(slow.values())):
+            chosen = [p for p in slow if slow[p] == factor]
+            optimizer_groups.append({"params": chosen, "lr": rate * factor, "weight_decay": 0.0})
+    return optimizer_groups
 
 
 def layer_rates(names: list[str], decay: float) -> dict[str, float]:
