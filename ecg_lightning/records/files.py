@@ -4,6 +4,7 @@ import codecs
 import os
 import re
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from ecg_lightning.records.record import RecordError, readable
@@ -77,6 +78,7 @@ def check_numbers(count: int, what: str) -> None:
         )
 
 
+@lru_cache(maxsize=1024)  # every signal line of a header repeats it
 def inside(name: str) -> str:
     """The name of a file in a recording's own folder or below it, as its header says it.
 
