@@ -250,7 +250,7 @@ class ECGDataModule(pl.LightningDataModule):
     @cached_property
     def folds(self) -> NDArray[np.int64]:
         """(records of the store,) fold of each recording, 1 … 10."""
-        return folds(self.store.index, self.store.twins)
+        return folds(self.store.index, self.store.copy_pairs)
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
@@ -280,7 +280,7 @@ class ECGDataModule(pl.LightningDataModule):
     def copies(self) -> NDArray[np.int64]:
         """Rows of the training folds that hold the same recording as a row of the validation or test folds."""
         held_out = self._of_folds([*self.val_folds, *self.test_folds])
-        return np.unique(self.store.copies(self._of_folds(self._train_folds), held_out)[:, 0])
+        return np.unique(self.store.copies_between(self._of_folds(self._train_folds), held_out)[:, 0])
 
     @property
     def _train_folds(self) -> list[int]:
@@ -373,7 +373,7 @@ class ECGDataModule(pl.LightningDataModule):
         """What a run says of its data: source, fingerprint, folds and numbers of recordings; no patient's anything."""
         return {
             "source": self.source,
-            "fingerprint": self.store.fingerprint,
+            "fingerprint": self.store.sha256,
             "label_space": list(self.space.items),
             "val_folds": list(self.val_folds),
             "test_folds": list(self.test_folds),

@@ -127,8 +127,8 @@ class MixedDataModule(ECGDataModule):
     def _sides(self) -> dict[str, NDArray[np.int64]]:
         sides = {split: self._joined([self._rows(name, split) for name in self.sources]) for split in SPLITS}
         if self.drop_copies:
-            sides["val"] = np.setdiff1d(sides["val"], self.store.copies(sides["val"], sides["test"])[:, 0])
-            copies = self.store.copies(sides["train"], np.concatenate([sides["val"], sides["test"]]))
+            sides["val"] = np.setdiff1d(sides["val"], self.store.copies_between(sides["val"], sides["test"])[:, 0])
+            copies = self.store.copies_between(sides["train"], np.concatenate([sides["val"], sides["test"]]))
             sides["copies"] = np.unique(copies[:, 0])
             sides["train"] = np.setdiff1d(sides["train"], sides["copies"])
         sides["train"] = self.subset(sides["train"])

@@ -12,7 +12,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration
 from ecg_lightning.records import LEADS, Record, repair
 from ecg_lightning.records.leads import standard_leads
-from ecg_lightning.store.steps import to_steps
+from ecg_lightning.store.microvolts import to_microvolts
 from ecg_lightning.store.windows import windows_of
 from ecg_lightning.transforms import Preprocess
 
@@ -56,9 +56,9 @@ class Predictor:
         """(records, terms) logits, averaged over the windows of recordings longer than the network's input."""
         pieces, valid, owner = [], [], []
         for number, record in enumerate(records):
-            steps, _ = to_steps(record.signal, record.sampling_rate, self.sampling_rate)
-            for start in windows_of(len(steps), self.window):
-                piece = steps[start : start + self.window]
+            microvolts, _ = to_microvolts(record.signal, record.sampling_rate, self.sampling_rate)
+            for start in windows_of(len(microvolts), self.window):
+                piece = microvolts[start : start + self.window]
                 pieces.append(np.pad(piece, ((0, self.window - len(piece)), (0, 0))))
                 valid.append(len(piece))
                 owner.append(number)

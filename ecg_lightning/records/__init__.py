@@ -1,6 +1,6 @@
 """Recordings, and readers of the file formats that they come in."""
 
-from ecg_lightning.records.fingerprints import fingerprint, matches
+from ecg_lightning.records.fingerprints import fingerprint, matching_pairs
 from ecg_lightning.records.leads import lead_name, standard_leads
 from ecg_lightning.records.missing import stated, stated_id
 from ecg_lightning.records.patient import Patient, parse_age, parse_patient, parse_sex
@@ -18,7 +18,7 @@ __all__ = [
     "RecordError",
     "fingerprint",
     "lead_name",
-    "matches",
+    "matching_pairs",
     "parse_age",
     "parse_patient",
     "parse_sex",

@@ -21,7 +21,7 @@ ORDER_ASSUMED, DISAGREE = "lead_order_assumed", "suspect:limb_leads_disagree"
 NO_SAMPLE = 1e9  # mV: beyond a thousand kilovolts is a program's mark of a sample that is not there (1e20, 9.97e36)
 _LIMB = LEADS[:6]
 _PRINTED = ("I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5", "III", "aVF", "V3", "V6")  # three lines of four
-_FLAT = 0.01  # mV peak to peak: ten steps of the store
+_FLAT = 0.01  # mV peak to peak: ten units of the store
 _LAG = 0.01  # s
 # What a relation leaves, as a share of the energy of its leads. In the 3,319 recordings: median 5e-5, 99 % below 2e-3,
 # the worst 0.066. After an exchange of two limb leads 99 % and more are beyond 0.1, the rest have a lead near zero.

@@ -76,7 +76,7 @@ def check_finished(study: Study, trainings: Sequence[Training], archives: Archiv
         UserError: naming the folders of networks that were fine-tuned from another one than the large archive's is now,
             or that were trained on other recordings than the archives hold now.
     """
-    own = {name: data.store.fingerprint for name, data in archives.items()}
+    own = {name: data.store.sha256 for name, data in archives.items()}
     expected = {"small": [own["small"]], "tuned": [own["small"]]}
     if study.trains_large:
         expected |= {"large": [own["large"]], "both": [own["large"], own["small"]]}

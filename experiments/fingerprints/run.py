@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import butter, filtfilt, iirnotch, resample_poly, sosfilt, sosfiltfilt
 
-from ecg_lightning.records import Record, fingerprint, matches, read_record, repair
+from ecg_lightning.records import Record, fingerprint, matching_pairs, read_record, repair
 from ecg_lightning.records.fingerprints import OPENING, SIZE
 from ecg_lightning.records.fingerprints.fingerprint import BEATS_THRESHOLD, OPENING_THRESHOLD
 from ecg_lightning.simulator.hospital import Hospital
@@ -159,7 +159,7 @@ def alarms(name: str, rows: NDArray[np.int8], copies: set[tuple[int, int]], pers
             those = both[:, counted & (same == alike)]
             pairs[alike] += those.shape[1]
             best[alike].append(np.sort(those, axis=1)[:, -3:])
-    found = [(i, j) for i, j in matches(rows).tolist() if (i, j) not in copies]
+    found = [(i, j) for i, j in matching_pairs(rows).tolist() if (i, j) not in copies]
     for alike, people in ((False, "different people"), (True, "one person")):
         top = np.sort(np.concatenate(best[alike], axis=1), axis=1)[:, ::-1]
         wrong = sum(bool(person[i] == person[j]) == alike for i, j in found)
@@ -181,7 +181,7 @@ def main() -> None:
     person = np.array([patients.get(name, name) for name in names], object)
     copies = {
         (i, j)
-        for i, j in matches(rows).tolist()
+        for i, j in matching_pairs(rows).tolist()
         if np.corrcoef(records[i].signal[:, :900].ravel(), records[j].signal[:, :900].ravel())[0, 1] > 0.99
     }
     print(f"\nTwice in the archives: {', '.join(f'{names[i]} = {names[j]}' for i, j in sorted(copies))}")

@@ -74,7 +74,7 @@ def test_a_row_of_the_mix_is_the_row_of_its_source(root: Path) -> None:
         own = slice(first, first + SIZES[name])
         np.testing.assert_array_equal(data.targets[own], part.targets)
         np.testing.assert_array_equal(data.folds[own], part.folds)
-        np.testing.assert_array_equal(store.content[own], part.store.content)
+        np.testing.assert_array_equal(store.fingerprints[own], part.store.fingerprints)
         np.testing.assert_array_equal(store.lengths[own], part.store.lengths)
         first += SIZES[name]
 

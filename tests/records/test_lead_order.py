@@ -26,7 +26,7 @@ ORDERS = {
 def test_another_order_is_refused_and_named(tmp_path: Path, order: str) -> None:
     rows = WAVE[[LEADS.index(lead) for lead in order.split(",")]]
     np.save(tmp_path / "a.npy", rows.T)
-    with pytest.raises(RecordError, match=f"contradictory lead order: it names no leads, .*--leads {order} in"):
+    with pytest.raises(RecordError, match=f"contradictory lead order: the file names no leads, .*--leads {order} in"):
         read_record(tmp_path / "a.npy", sampling_rate=250)
     record = read_record(tmp_path / "a.npy", sampling_rate=250, leads=order.split(","))
     np.testing.assert_array_equal(record.signal, WAVE)
@@ -57,7 +57,9 @@ def test_what_cannot_be_proven_is_flagged(flat: list[int]) -> None:
     rows = WAVE.copy()
     rows[flat] = 0.1
     assert check_order(rows, 250, LEADS, names_stated=False) == ("lead_order_assumed",)
-    assert check_order(WAVE[[0, 1, *range(6, 12)]], 250, ["I", "II", *LEADS[6:]], names_stated=True) == ("lead_order_assumed",)
+    assert check_order(WAVE[[0, 1, *range(6, 12)]], 250, ["I", "II", *LEADS[6:]], names_stated=True) == (
+        "lead_order_assumed",
+    )
 
 
 def test_rows_that_fit_in_no_order_are_refused_unless_they_were_named(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_rows_that_fit_in_no_order_are_refused_unless_they_were_named(tmp_path: 
     rows[2] = WAVE[8]
     rows[4] = -WAVE[9]
     np.save(tmp_path / "a.npy", rows)
-    with pytest.raises(RecordError, match=r"contradictory lead order: .*; say what they are by data\.file_leads"):
+    with pytest.raises(RecordError, match=r"contradictory lead order: .*\. Say what the rows are by data\.file_leads"):
         read_record(tmp_path / "a.npy", sampling_rate=250)
     assert read_record(tmp_path / "a.npy", sampling_rate=250, leads=LEADS).quality == ("suspect:limb_leads_disagree",)
 

@@ -271,7 +271,7 @@ class FolderDataModule(ECGDataModule):
     @cached_property
     def folds(self) -> NDArray[np.int64]:
         """By date or by the table's column where they say the split, else by a hash of the patient."""
-        return own_folds(self.store.index, self.store.twins, self.split_by_date, self.val_folds, self.test_folds)
+        return own_folds(self.store.index, self.store.copy_pairs, self.split_by_date, self.val_folds, self.test_folds)
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """What neither the table nor a list leaves out, of the hospitals that were chosen."""

@@ -17,9 +17,9 @@ from ecg_lightning.records.fingerprints.fingerprint import (
     OPENING,
     SIZE,
     fingerprint,
-    matches,
+    matching_pairs,
     unreadable,
     widened,
 )
 
-__all__ = ["OPENING", "SIZE", "fingerprint", "matches", "unreadable", "widened"]
+__all__ = ["OPENING", "SIZE", "fingerprint", "matching_pairs", "unreadable", "widened"]

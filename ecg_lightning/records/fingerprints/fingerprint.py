@@ -49,7 +49,7 @@ def fingerprint(signal: NDArray[np.number], sampling_rate: float) -> Fingerprint
     return parts.ravel()
 
 
-def matches(a: Fingerprints, b: Fingerprints | None = None) -> NDArray[np.int64]:
+def matching_pairs(a: Fingerprints, b: Fingerprints | None = None) -> NDArray[np.int64]:
     """Finds the pairs of fingerprints that belong to the same recording.
 
     Args:

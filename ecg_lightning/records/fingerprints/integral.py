@@ -29,7 +29,7 @@ class Integral:
     @property
     def seconds(self) -> float:
         """Time from the first to the last sample."""
-        return (self.leads.shape[1] - 1) / self.sampling_rate
+        return float((self.leads.shape[1] - 1) / self.sampling_rate)
 
     def until(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """(leads, …) the integral until each time in seconds; beyond the ends, until the end."""
@@ -39,7 +39,9 @@ class Integral:
         """(leads, points) the integral until every point of the grid before the end."""
         return self._at(*_grid_weights(self.sampling_rate, self.leads.shape[1]))
 
-    def _at(self, before: NDArray[np.intp], weight: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _at(
+        self, before: NDArray[np.intp], weight: NDArray[np.float64], after: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         integral: NDArray[np.float64] = self._sums.take(before, axis=1)
         integral += self.leads.take(before, axis=1) * weight
         if after.any():
@@ -65,4 +67,4 @@ def _grid_weights(
     # Rounded as np.arange rounds it for the averages around points: a point more or less would change fingerprints.
     middle = 0.5 * SMOOTH * GRID
     count = SMOOTH + len(np.arange(middle, (samples - 1) / sampling_rate - middle, GRID))
-    return _weights(np.arange(count) * (GRID * sampling_rate), samples)
+    return _weights(np.arange(count, dtype=np.float64) * (GRID * sampling_rate), samples)

@@ -1,42 +1,42 @@
-"""From millivolts to a store's steps."""
+"""From millivolts to a store's microvolts."""
 
 import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
 from ecg_lightning.records import RecordError
-from ecg_lightning.store.steps import to_steps
+from ecg_lightning.store.microvolts import to_microvolts
 
 
 def test_resampling_is_scipys_polyphase_and_does_not_ring_at_an_offset() -> None:
     random = np.random.default_rng(0)
     noise = random.normal(size=(12, 5000)).astype(np.float32)
-    steps, clipped = to_steps(noise, 500, 100)
-    np.testing.assert_allclose(steps, resample_poly(noise, 1, 5, axis=1, padtype="line").T * 1000, atol=0.51)
-    assert steps.shape == (1000, 12)
+    microvolts, clipped = to_microvolts(noise, 500, 100)
+    np.testing.assert_allclose(microvolts, resample_poly(noise, 1, 5, axis=1, padtype="line").T * 1000, atol=0.51)
+    assert microvolts.shape == (1000, 12)
     assert not clipped
-    flat, _ = to_steps(np.full((12, 1285), 2.5, np.float32), 257, 100)
+    flat, _ = to_microvolts(np.full((12, 1285), 2.5, np.float32), 257, 100)
     assert flat.shape == (500, 12)
     np.testing.assert_allclose(flat, 2500, atol=1)
     fast = np.sin(2 * np.pi * 80 * np.arange(5000) / 500)  # would alias to 20 Hz
-    quiet, _ = to_steps(np.tile(fast, (12, 1)).astype(np.float32), 500, 100)
+    quiet, _ = to_microvolts(np.tile(fast, (12, 1)).astype(np.float32), 500, 100)
     assert np.abs(quiet[50:-50]).max() < 10  # µV of 1000
 
 
 def test_what_int16_cannot_hold_is_clipped_and_said() -> None:
-    steps, clipped = to_steps(np.full((12, 3), -40, np.float32), 100, 100)
+    microvolts, clipped = to_microvolts(np.full((12, 3), -40, np.float32), 100, 100)
     assert clipped
-    assert (steps == -32767).all()
+    assert (microvolts == -32767).all()
 
 
 @pytest.mark.parametrize("rate", [0.001, 24.9, 100_001.0, 1e12, -100.0, 0.0, float("nan"), float("inf")])
 def test_a_rate_that_no_recorder_has_is_refused_before_anything_is_resampled(rate: float) -> None:
     with pytest.raises(RecordError, match="bad sampling rate"):
-        to_steps(np.zeros((12, 5000), np.float32), rate, 500)
+        to_microvolts(np.zeros((12, 5000), np.float32), rate, 500)
 
 
 def test_a_recording_of_more_than_two_days_is_refused() -> None:
     endless = np.broadcast_to(np.float32(0), (12, 25 * 3600 * 49))  # 49 hours without the memory of them
-    with pytest.raises(RecordError, match="too long: 49 hours of signal, at most 48 are taken"):
-        to_steps(endless, 25, 500)
-    assert to_steps(np.zeros((12, 25 * 60), np.float32), 25, 500)[0].shape == (500 * 60, 12)
+    with pytest.raises(RecordError, match=r"too long: 49 hours of signal\. At most 48 hours are packed"):
+        to_microvolts(endless, 25, 500)
+    assert to_microvolts(np.zeros((12, 25 * 60), np.float32), 25, 500)[0].shape == (500 * 60, 12)
