@@ -1,11 +1,14 @@
 """From millivolts to a store's microvolts."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
 from ecg_lightning.records import RecordError
 from ecg_lightning.store.microvolts import to_microvolts
+from ecg_lightning.store.resampling import resampled
 
 
 def test_resampling_is_scipys_polyphase_and_does_not_ring_at_an_offset() -> None:
@@ -40,3 +43,14 @@ def test_a_recording_of_more_than_two_days_is_refused() -> None:
     with pytest.raises(RecordError, match=r"too long: 49 hours of signal\. At most 48 hours are packed"):
         to_microvolts(endless, 25, 500)
     assert to_microvolts(np.zeros((12, 25 * 60), np.float32), 25, 500)[0].shape == (500 * 60, 12)
+
+
+@pytest.mark.parametrize(
+    ("rate", "sampling_rate"), [(500, 100), (100, 500), (250, 100), (360, 500), (257, 100), (977, 500)]
+)
+@pytest.mark.parametrize("samples", [1, 99, 1003])
+def test_resampling_equals_scipys_at_any_ratio(rate: int, sampling_rate: int, samples: int) -> None:
+    ratio = Fraction(sampling_rate, rate)
+    signal = 5 + np.cumsum(np.random.default_rng(0).normal(size=(12, samples)), axis=1).astype(np.float32)
+    expected = resample_poly(signal.astype(float), ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    np.testing.assert_allclose(resampled(signal, ratio), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
