@@ -13,7 +13,8 @@ import numpy as np
 from ecg_lightning.config.compose import split_arguments
 from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
+from ecg_lightning.datamodules.base import ECGDataModule, NothingReadable
+from ecg_lightning.datamodules.splits import SPLITS
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
 from ecg_lightning.records import LEADS
@@ -134,7 +135,7 @@ def unknown_codes(data: ECGDataModule) -> Counter[str]:
     said = Counter(zip(index["codes"], data.annotators(index), strict=True))
     unknown: Counter[str] = Counter()
     for (codes, source), count in said.items():
-        unknown.update(dict.fromkeys(data.statements(codes, source).unknown, count))
+        unknown.update(dict.fromkeys(data.annotation(codes, source).unknown, count))
     return unknown
 
 

@@ -1,11 +1,11 @@
 """What every source shares: packing, label space, split by patient, batches, and their preparation on the device."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 from ecg_lightning.config.relations import check_source
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
 from ecg_lightning.datamodules.rows import CheckedReader
-from ecg_lightning.datamodules.splits import FOLDS, folds
+from ecg_lightning.datamodules.splits import FOLDS, SPLITS, folds
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import LabelSpace, annotated_by, translate
+from ecg_lightning.labels import Annotation, LabelSpace, annotated_by, translate
 from ecg_lightning.ranges import (
     Between,
     Folds,
@@ -42,19 +42,9 @@ from ecg_lightning.store.source_files import look_at
 from ecg_lightning.transforms import Augment, Preprocess
 from ecg_lightning.transforms.signal import Normalisation
 
-SPLITS = ("train", "val", "test")
-
 
 class NothingReadable(UserError):
     """A source of which every recording was set aside."""
-
-
-class Statements(NamedTuple):
-    """What a recording's codes say: terms that are positive, terms left open (NaN), and codes that no term covers."""
-
-    positive: Collection[str]
-    unsaid: Collection[str]
-    unknown: Sequence[str]
 
 
 @dataclass(eq=False, repr=False)
@@ -145,15 +135,14 @@ class ECGDataModule(pl.LightningDataModule):
         """The signal files of the table, whose sizes and times are part of the store's key."""
         return [self.folder / file for file in table["file"]]
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """What a recording's codes (as in the index, joined by ``|``) say, in terms; ``source`` may be a part of this one.
 
         A recording without any is not annotated, rather than free of every finding.
         """
         if not codes:
-            return Statements((), self.annotated(source), ())
-        positive, unknown = translate(self.system, [code for code in codes.split("|") if code], source)
-        return Statements(positive, frozenset(), unknown)
+            return Annotation(uncertain=self.annotated(source))
+        return translate(self.system, [code for code in codes.split("|") if code], source)
 
     def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
         """(records,) the source in labels/ whose habits of annotation hold for each recording."""
@@ -240,10 +229,12 @@ class ECGDataModule(pl.LightningDataModule):
         for source in np.unique(annotators.astype(str)):
             rows = np.flatnonzero(annotators == source)
             codes = index["codes"].to_numpy()[rows]
-            found = {text: self.statements(text, source) for text in np.unique(codes.astype(str))}
-            each = [found[text] for text in codes]
+            annotation_of = {text: self.annotation(text, source) for text in np.unique(codes.astype(str))}
+            annotations = [annotation_of[text] for text in codes]
             targets[rows] = self.space.encode(
-                [e.positive for e in each], self.annotated(source), [e.unsaid for e in each]
+                [annotation.positive for annotation in annotations],
+                self.annotated(source),
+                [annotation.uncertain for annotation in annotations],
             )
         return targets
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.splits import SPLITS
 from ecg_lightning.errors import UserError, suggest
 from ecg_lightning.ranges import Between
 from ecg_lightning.store.joined import JoinedStore

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
-from ecg_lightning.datamodules.splits import patients
+from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.splits import SPLITS, patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import matches
 from ecg_lightning.records.fingerprints import unreadable
