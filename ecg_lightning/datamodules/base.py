@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 from ecg_lightning.config.relations import check_source
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
 from ecg_lightning.datamodules.rows import CheckedReader
-from ecg_lightning.datamodules.splits import FOLDS, SPLITS, folds
+from ecg_lightning.datamodules.splits import folds
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import Annotation, LabelSpace, annotated_by, translate
 from ecg_lightning.ranges import (
+    FOLDS,
+    SPLITS,
     Between,
     Folds,
     Hertz,
