@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning.simulator.conditions import Conditions
 from ecg_lightning.simulator.depolarisation import right_lateness
-from ecg_lightning.simulator.torso import standard_leads
+from ecg_lightning.simulator.torso import twelve_leads
 from ecg_lightning.simulator.waves import Waves
 
 Floats = NDArray[np.floating]
@@ -36,7 +36,7 @@ class Beat:
     """
 
     def __init__(self, qrs: Waves, recovery: Waves, conditions: Conditions) -> None:
-        leads = standard_leads(qrs.at(_TIMES))
+        leads = twelve_leads(qrs.at(_TIMES))
         self.r, self.s = np.maximum(leads.max(1), 0), np.maximum(-leads.min(1), 0)
         left_ventricular = _TIMES[None] <= (conditions.qrs - right_lateness(conditions))[:, None]
         net = (leads[..., [0, 5]] * left_ventricular[..., None]).sum(1)
@@ -48,9 +48,9 @@ class Beat:
         self.r_prime = _r_prime(leads[..., 6])
         self.r_time: Floats = _TIMES[leads[..., 6].argmax(1)]
         j = conditions.qrs[:, None] + np.array([[0.0, 0.06]], np.float32)
-        self.st_j, self.st_60 = np.moveaxis(standard_leads(recovery.at(j)), 1, 0)
+        self.st_j, self.st_60 = np.moveaxis(twelve_leads(recovery.at(j)), 1, 0)
         peak = recovery.centre[:, 1:2] + np.linspace(-1, 1, 5, dtype=np.float32) * recovery.left[:, 1:2]
-        wave = standard_leads(recovery.at(peak))
+        wave = twelve_leads(recovery.at(peak))
         self.t = np.take_along_axis(wave, np.abs(wave).argmax(1)[:, None], 1)[:, 0]
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
+from ecg_lightning.records.leads import FROM_ELECTRODES, INDEPENDENT
+from ecg_lightning.records.record import LEADS
 from ecg_lightning.simulator.hospital import Device, Hospital
 from ecg_lightning.simulator.rng import Draws
 
@@ -111,14 +113,9 @@ def add_noise(
     return np.asarray(irfft(spectrum, samples, axis=1), np.float32)
 
 
-def _electrodes() -> Floats:
-    """Leads I, II, V1-V6 (columns) of potentials at the right arm, left arm, left leg and six chest electrodes (rows)."""
-    limb = [[-1, 1, 0], [-1, 0, 1], *[[-1 / 3] * 3] * 6]
-    return np.concatenate([np.array(limb), np.concatenate([np.zeros((2, 6)), np.eye(6)])], 1).T.astype(np.float32)
-
-
-_ELECTRODES = _electrodes()
-# the same for nine real, then nine imaginary parts; the leads come out as complex numbers lie in memory
+# leads I, II, V1-V6 (columns) from the potentials at RA, LA, LL and six chest electrodes (rows)
+_ELECTRODES = np.ascontiguousarray(FROM_ELECTRODES[[LEADS.index(lead) for lead in INDEPENDENT]].T)
+# the same for nine real and then nine imaginary parts; the result has the memory layout of complex numbers
 _MIXED_PARTS = np.kron(_ELECTRODES, np.eye(2, dtype=np.float32)).reshape(9, 2, 16).transpose(1, 0, 2).reshape(18, 16)
 
 

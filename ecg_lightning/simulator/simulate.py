@@ -14,7 +14,7 @@ from ecg_lightning.simulator.measure import Beat
 from ecg_lightning.simulator.noise import add_noise, draw_devices, lose_contact, padded
 from ecg_lightning.simulator.rhythm import draw_beats, mean_rate
 from ecg_lightning.simulator.synthesis import Canvas, synthesise
-from ecg_lightning.simulator.torso import lead_vectors, misplace, standard_leads
+from ecg_lightning.simulator.torso import lead_vectors, misplace, twelve_leads
 
 _BATCH = 256  # records at a time: larger batches leave the processor's cache
 
@@ -95,7 +95,7 @@ def _batch(
     scale = 1000 if clean else 1000 * device.gain[:, None, None]
     signal = np.rint(signal * (scale / step))
     signal *= step
-    microvolts = standard_leads(signal)
+    microvolts = twelve_leads(signal)
     np.clip(np.rint(microvolts, out=microvolts), -32767, 32767, out=microvolts)
     readers = hospital.annotation
     labels = np.stack([terms[name] for name in TERMS], 1) if clean else annotate(terms, readers, record_draws)

@@ -3,19 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.records.leads import DOWER, FROM_INDEPENDENT
 from ecg_lightning.simulator.hospital import Placement
 from ecg_lightning.simulator.rng import Draws
 
 Floats = NDArray[np.floating]
-# rows I, II, V1-V6; columns X (to the left), Y (to the feet), Z (to the back): Dower, Machado and Osborne 1980
-DOWER = np.array(
-    [
-        [0.632, -0.235, 0.059], [0.235, 1.066, -0.132],
-        [-0.515, 0.157, -0.917], [0.044, 0.164, -1.387], [0.882, 0.098, -1.277],
-        [1.213, 0.127, -0.601], [1.125, 0.127, -0.086], [0.831, 0.076, 0.230],
-    ],
-    np.float32,
-)  # fmt: skip
 # how much larger chest leads are than Dower's, by the median healthy 12-lead recording (V1-V6)
 _CHEST = np.array([0.76, 1.42, 1.02, 0.90, 0.93, 0.93], np.float32)
 # the atria lie far from the left chest, where a dipole in the ventricles would overstate them
@@ -83,11 +75,9 @@ def misplace(signal: Floats, record_draws: Draws, placement: Placement) -> Float
     return signal
 
 
-def standard_leads(signal: Floats) -> Floats:
-    """All 12 leads in standard order (..., 12) of I, II, V1-V6 (..., 8); III and the augmented leads are derived."""
-    return signal @ _DERIVED
+def twelve_leads(signal: Floats) -> Floats:
+    """All leads in standard order (..., 12) of I, II, V1-V6 (..., 8); III and the augmented leads are derived."""
+    return signal @ _DERIVATION
 
 
-_DERIVED = np.zeros((8, 12), np.float32)
-_DERIVED[:2, :6] = [[1, 0, -1, -0.5, 1, -0.5], [0, 1, 1, -0.5, -0.5, 1]]
-_DERIVED[2:, 6:] = np.eye(6)
+_DERIVATION = np.ascontiguousarray(FROM_INDEPENDENT.T)
