@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from ecg_lightning.store import Store
-from ecg_lightning.store.windows import windows_of
+from ecg_lightning.store.windows import cuts_of
 
 Cut = NDArray[np.int64]
 """(batch, 2): a recording's row among the rows of the dataset, and the first sample of its window."""
@@ -94,8 +94,7 @@ class EvaluationBatches(Sampler[Cut]):
     """
 
     def __init__(self, lengths: NDArray[np.int64], window: int, batch_size: int) -> None:
-        cuts = [(row, start) for row, length in enumerate(lengths.tolist()) for start in windows_of(length, window)]
-        self.cuts = np.array(cuts, np.int64).reshape(-1, 2)
+        self.cuts = cuts_of(lengths.tolist(), window)
         self.batch_size = batch_size
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import checked_codes
 from ecg_lightning.records import Record, read_wfdb
 from ecg_lightning.records.record import readable
-from ecg_lightning.records.segments import parts_of_others
+from ecg_lightning.records.segments import masters_of_segments
 from ecg_lightning.store.pack import Reader, Row
 
 _ENDS = ((".hea", ".mat"), (".HEA", ".MAT"))
@@ -72,7 +72,7 @@ class CinCDataModule(ECGDataModule):
     def table(self) -> pd.DataFrame:
         """Every header below root, with the patient where the archive's list tells."""
         files = files_below(self.folder, ".hea")
-        segments = parts_of_others(f"{self.folder}/{file}" for file in files)
+        segments = masters_of_segments(f"{self.folder}/{file}" for file in files)
         table = table_of(file for file in files if f"{self.folder}/{file}" not in segments)
         if self.recordings_of_patients:
             table["patient_id"] = self.patients(table["record_id"])

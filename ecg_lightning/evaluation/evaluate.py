@@ -86,10 +86,12 @@ def check_fits(terms: Sequence[str], label_space: object, expected: Input, data:
             f"The network predicts {', '.join(terms)}; data.label_space={data.label_space} has "
             f"{', '.join(data.terms)}. Set data.label_space={label_space}."
         )
-    given = Input.of(data.input_spec())
+    data_input = Input.of(data.input_spec())
     for key, value in asdict(expected).items():
-        if (here := getattr(given, key)) != value:
-            raise UserError(f"The network expects {key}={value}, the data has {here}. Set data accordingly.")
+        if (data_value := getattr(data_input, key)) != value:
+            raise UserError(
+                f"The network expects {key}={value}, the data has {key}={data_value}. Set the data configuration accordingly."
+            )
 
 
 def _report(
@@ -100,9 +102,9 @@ def _report(
     metrics = summarise(probabilities, outputs.targets, module.terms, module.thresholds)
     rows = table(probabilities, outputs.targets, module.terms, module.thresholds)
     sources = {
-        name: summarise(probabilities[own], outputs.targets[own], module.terms, module.thresholds)
-        | {"records": own.sum()}
-        for name, own in data.by_source(outputs.records).items()
+        name: summarise(probabilities[source_rows], outputs.targets[source_rows], module.terms, module.thresholds)
+        | {"records": source_rows.sum()}
+        for name, source_rows in data.by_source(outputs.records).items()
     }
     return {
         "checkpoint": checkpoint.name,
@@ -121,13 +123,13 @@ def _report(
 def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: ECGDataModule) -> None:
     """Saves logits and targets of each recording, for intervals and comparisons; patients and recordings are numbers."""
     names = patients(data.store.index).to_numpy()[outputs.records]
-    whose = np.unique(names, return_inverse=True)[1]
+    patient_numbers = np.unique(names, return_inverse=True)[1]
     np.savez_compressed(
         path,
         logits=outputs.logits,
         targets=outputs.targets,
         records=outputs.records,
-        patients=whose,
+        patients=patient_numbers,
         terms=module.terms,
     )
 

@@ -145,8 +145,8 @@ def _product(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> NDArray[np.bo
 
 def _parse(item: str) -> tuple[str, tuple[str, ...], bool]:
     """An item's output name, its members, and whether they are an aggregate."""
-    name, equals, rest = item.rpartition("=")
-    members = tuple(rest.split("+" if equals else "|"))
+    name, equals, members_text = item.rpartition("=")
+    members = tuple(members_text.split("+" if equals else "|"))
     for member in members:
         if not member.startswith(OWN) and member not in TERMS:
             raise unknown("term", member, TERMS)

@@ -118,7 +118,7 @@ def test_one_hdf5_file_may_hold_all_recordings(tmp_path: Path) -> None:
     signals, _ = data.store.read(np.arange(3), np.zeros(3, np.int64), 2000)
     np.testing.assert_array_equal(signals, np.rint(1000 * waves[[1, 2, 0]]).transpose(0, 2, 1))
     assert [reason.partition(" in ")[0] for reason in data.store.rejected["reason"]] == [
-        "no signal: there is no row 3, the first of 3 is 0",
+        "no signal: there is no row 3; the array has the rows 0 to 2",
         "no signal: no array 'west', the file has north, south",
         "several recordings: shape (3, 12, 2000); say which of them by a column data.columns.row",
     ]

@@ -11,7 +11,7 @@ from ecg_lightning.datamodules.folder.cells import some
 from ecg_lightning.datamodules.folder.labels import NOT_STATED, UNSAID
 from ecg_lightning.datamodules.rows import REFUSED, tell
 from ecg_lightning.records import stated_id
-from ecg_lightning.records.segments import parts_of_others
+from ecg_lightning.records.segments import masters_of_segments
 
 _WFDB = (".hea", ".dat", "")
 _ROUNDED = re.compile(r"\d[.,]?\d*e\+\d+", re.IGNORECASE)  # 1.23457E+11: a spreadsheet's
@@ -51,7 +51,7 @@ def refused_rows(refused: "pd.Series[str]", file: "pd.Series[str]", folder: Path
         folder: the hospital's.
     """
     wfdb = {name: os.path.splitext(name)[0] for name in file if os.path.splitext(name)[1].lower() in _WFDB}
-    parts = parts_of_others(os.path.join(folder, f"{stem}.hea") for stem in wfdb.values() if stem)
+    parts = masters_of_segments(os.path.join(folder, f"{stem}.hea") for stem in wfdb.values() if stem)
     reasons = []
     for reason, name in zip(refused, file, strict=True):
         master = parts.get(os.path.join(folder, f"{wfdb[name]}.hea")) if name in wfdb else None
