@@ -27,16 +27,16 @@ from ecg_lightning.training.trainer import quiet, trainer_of
 
 
 def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
-    """Measures a checkpoint on the ``val`` or ``test`` recordings of a source.
+    """Measures a checkpoint on the `val` or `test` recordings of a source.
 
     Args:
-        config: a composed and checked configuration; ``checkpoint_path`` is a file or a published name, the best
-            checkpoint of ``run_dir`` where it is not given.
-        split: ``val`` or ``test``.
+        config: a composed and checked configuration; `checkpoint_path` is a file or a published name, the best
+            checkpoint of `run_dir` where it is not given.
+        split: `val` or `test`.
 
     Returns:
-        The report: counts, metrics and thresholds, overall, per term and per source. It is written to ``<split>.json``
-        in ``run_dir``, beside ``<split>.npz`` with each recording's logits and targets; nowhere without a ``run_dir``.
+        The report: counts, metrics and thresholds, overall, per term and per source. It is written to `<split>.json`
+        in `run_dir`, beside `<split>.npz` with each recording's logits and targets. Without a `run_dir` nothing is written.
 
     Raises:
         UserError: where the checkpoint does not fit the data, or has seen its recordings in training.
@@ -44,7 +44,9 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
     run_dir = Path(config.run_dir).expanduser() if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(_of_run(run_dir)) if run_dir else None)
     if path is None:
-        raise UserError("Which network? Give checkpoint_path=… (a file or a published name), or run_dir=… of a run.")
+        raise UserError(
+            "No network is given: set checkpoint_path=… (a file or a published name), or run_dir=… of a run."
+        )
     checkpoint = checkpoints.read(path)
     quiet()
     data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
@@ -67,19 +69,27 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
 
 
 def _of_run(run_dir: Path) -> Path:
-    """The checkpoint of a run that is measured: its best, or, of a run without validation, its last."""
+    """The checkpoint of a run that is measured: `best.ckpt`, or `last.ckpt` where the run had no validation."""
     best, last = (run_dir / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
     if best.is_file() or not last.is_file():
         return best
-    print(f"{run_dir} has no best.ckpt, since nothing was validated: last.ckpt is measured.", file=sys.stderr)
+    print(
+        f"{run_dir} has no best.ckpt, because the run had no validation. Measuring last.ckpt instead.", file=sys.stderr
+    )
     return last
 
 
 def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: ECGDataModule) -> None:
-    """Refuses to measure a network that predicts these terms from this input on data of other terms or another input.
+    """Refuses data whose terms or input differ from what the network predicts and expects.
+
+    Args:
+        terms: that the network predicts.
+        label_space: of the network.
+        expected: input of the network.
+        data: on which the network should be measured.
 
     Raises:
-        UserError: naming the difference.
+        UserError: it names the difference.
     """
     if list(data.terms) != list(terms):
         raise UserError(
@@ -121,7 +131,7 @@ def _report(
 
 
 def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: ECGDataModule) -> None:
-    """Saves logits and targets of each recording, for intervals and comparisons; patients and recordings are numbers."""
+    """Saves logits and targets of each recording, for intervals and comparisons; patients are saved as numbers, without names."""
     names = patients(data.store.index).to_numpy()[outputs.records]
     patient_numbers = np.unique(names, return_inverse=True)[1]
     np.savez_compressed(

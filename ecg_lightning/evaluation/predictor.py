@@ -85,7 +85,7 @@ class Predictor:
         return np.asarray(outputs.double().cpu().numpy())
 
     def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
-        """(records, terms) probabilities; ``calibrated`` by the scaling that validation chose."""
+        """(records, terms) probabilities; `calibrated` by the scaling that validation chose."""
         return self.from_logits(self.logits(records), calibrated)
 
     def from_logits(self, logits: NDArray[np.float64], calibrated: bool = False) -> NDArray[np.float64]:

@@ -83,10 +83,10 @@ def check_numbers(count: int, container: str) -> None:
 
 
 def inside(name: str) -> str:
-    """The name of a file in a recording's own folder or below it, as its header says it.
+    """Checks the name of a file that a header gives: it must be in the folder of the recording or below it.
 
     Raises:
-        RecordError: "path outside the folder", for an absolute one or one with ``..``, in Windows' way of writing too.
+        RecordError: "path outside the folder", for an absolute path or one with `..`, also as Windows writes paths.
     """
     parts = re.split(r"[/\\]", name)
     if ".." in parts or parts[0] == "" or re.match(r"[A-Za-z]:|\w+://", name):
@@ -111,7 +111,7 @@ def decoded(data: bytes) -> str:
 
 
 def any_case(path: str | Path) -> str:
-    """A file, or the one whose name differs by its case alone: copies from old systems come as ``A.DAT`` for ``A.dat``."""
+    """The path of a file, in the case that exists: copies from old systems have `A.DAT` for `A.dat`."""
     text = os.fspath(path)
     if os.path.exists(text):
         return text

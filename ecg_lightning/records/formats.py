@@ -28,7 +28,7 @@ def _starts(*marks: bytes, at: int = 0) -> Callable[[bytes], bool]:
 
 
 def _xml(root: bytes = b"") -> Callable[[bytes], bool]:
-    """Whether it is XML, and names `root` among its first tags; in UTF-8 or UTF-16."""
+    """A test of whether content is XML and names `root` among its first tags; in UTF-8 or UTF-16."""
 
     def begins(head: bytes) -> bool:
         text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")

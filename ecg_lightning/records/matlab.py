@@ -33,7 +33,7 @@ class _Element(NamedTuple):
 
 
 def is_matlab5(path: Path) -> bool:
-    """Whether it is a file of version 5."""
+    """Whether a file is a MATLAB file of version 5."""
     head, _ = read_bytes(path, HEAD)
     return len(head) == HEAD and head[126:] in (b"IM", b"MI") and 1 in head[124:126] and b"MATLAB 7.3" not in head
 

@@ -32,7 +32,7 @@ def check_rate(rate: float, expected: float | None, origin: str = "in the file")
 
 
 def time_unit(text: str) -> str:
-    """Seconds, milliseconds … as ``s``, ``ms``, ``us``, ``ns``; "" where it is no unit of time."""
+    """Seconds, milliseconds … as `s`, `ms`, `us`, `ns`; "" for any other text."""
     return _UNIT_NAMES.get(text.strip().casefold().rstrip("."), "")
 
 

@@ -1,4 +1,4 @@
-"""Who the patient is and what is wrong: conditions as they occur together, and the intervals that follow.
+"""The patients and their conditions, as these occur together, and the intervals that follow from them.
 
 Definitions: Surawicz et al. 2009 (AHA/ACCF/HRS, intraventricular conduction), Rautaharju et al. 2009 (QT), and
 Kusumoto et al. 2019 (bradycardia and conduction delay).
@@ -19,7 +19,7 @@ RHYTHMS = ("sinus", "AFIB", "AFLT", "SVTAC", "PACE")
 CONDUCTIONS = ("normal", "IRBBB", "CRBBB", "CLBBB", "IVCD", "WPW")
 _CHRONIC = ("1AVB", "LAFB", "LPFB", "LVH", "RVH", "IMI", "AMI", "LMI", "LVOLT")
 _ACUTE = ("STE_", "STD_", "INVT", "LOWT", "LNGQT", "PVC", "PAC", "SARRH")
-# how much a condition depends on the patient's burden of disease: what makes conditions come together
+# how much a condition depends on the patient's burden of disease, by which conditions occur together
 _LOADING = {"SARRH": -0.3, "RVH": 0.2, "LOWT": 0.3, "STE_": 0.2}
 
 

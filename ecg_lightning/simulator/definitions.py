@@ -1,8 +1,8 @@
-"""From what was drawn to what a reader would write: the terms, by their definitions, measured where they are measured.
+"""The terms that a reader would write: their definitions, applied to measurements of the leads.
 
-A form (STE_, INVT, LVOLT, LNGQT …) is what is seen, whatever its cause. A diagnosis (LVH, RVH, an infarct) needs both the
-disease and its sign: not every enlarged ventricle shows. Repolarisation that is secondary to a bundle branch block,
-pre-excitation or a pacemaker is not read.
+A form (STE_, INVT, LVOLT, LNGQT …) describes the curve, whatever its cause. A diagnosis (LVH, RVH, an infarct) needs both
+the disease and its sign: not every enlarged ventricle shows in the ECG. ST and T that follow from a bundle branch block,
+pre-excitation or a pacemaker are not interpreted.
 
 Sources: Surawicz et al. 2009 for conduction (right block with r', hemiblocks by the axis), Rautaharju et al. 2009 for ST,
 T and QT, Hancock et al. 2009 for hypertrophy (all AHA/ACCF/HRS); Thygesen et al. 2018 (fourth universal definition of
@@ -29,7 +29,7 @@ V1, V2, V3, V4, V5, V6 = range(6, 12)
 def define_terms(
     conditions: Conditions, beats: Beats, beat: Beat, seconds: float, readers: Readers, record_draws: Draws
 ) -> dict[str, Bools]:
-    """The terms that hold for each record, (records,) each, by the limits that the hospital's readers apply."""
+    """(records,) for each term, whether it holds for each record, by the limits that the hospital's readers apply."""
 
     def limit(name: str, value: float) -> Floats:
         return value * (1 + readers.disagreement * record_draws.normal(f"limit of {name}"))
@@ -156,7 +156,7 @@ def _swing(beats: Beats, inside: Bools) -> Floats:
 
 
 def annotate(terms: dict[str, Bools], readers: Readers, record_draws: Draws) -> NDArray[np.bool_]:
-    """What the hospital's readers write down, (records, TERMS): some positives are missed, some terms never read."""
+    """(records, TERMS) the labels that the hospital's readers write: they miss some positives, and never write some terms."""
     labels = np.stack([terms[name] for name in TERMS], 1)
     miss_probability = np.array([readers.missed_terms.get(name, readers.missed) for name in TERMS], np.float32)
     labels &= record_draws.uniform("missed", shape=(len(TERMS),)) >= miss_probability

@@ -1,4 +1,4 @@
-"""What a reader measures: amplitudes, axis, Q waves, ST level and T waves of the conducted beat without noise."""
+"""The measurements of a reader: amplitudes, axis, Q waves, ST level and T waves of the conducted beat without noise."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class Beat:
 
 
 def _r_prime(v1: Floats) -> Floats:
-    """How high V1 rises again once it has fallen, both by 0.03 mV; from the R wave, or from nothing where there is no R."""
+    """(records,) the height of V1 after it has fallen and risen again, both by at least 0.03 mV; 0 without a second rise."""
     crest = np.maximum.accumulate(np.maximum(v1, 0), 1)
     valley = np.minimum.accumulate(np.where(v1 < crest - 0.03, v1, np.inf), 1)
     second_rise: Floats = np.where(v1 > valley + 0.03, np.maximum(v1, 0), 0).max(1)

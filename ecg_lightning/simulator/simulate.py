@@ -24,7 +24,7 @@ class Simulated:
     """A batch of simulated recordings.
 
     `signals` are int16 (records, samples, 12) in µV, leads in standard order: what a store keeps.
-    `labels` are bool (records, len(TERMS)); `annotated` is what the hospital's readers write down at all.
+    `labels` are bool (records, len(TERMS)); `annotated` are the terms that the hospital's readers write.
     `parameters` are arrays (records,): what was drawn, intervals in ms.
     """
 

@@ -1,4 +1,4 @@
-"""The noise-free recording: each beat's waves written where the beat falls, and the waves of fibrillating atria."""
+"""The noise-free recording: the waves of every beat at its time, and the waves of atrial fibrillation and flutter."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from ecg_lightning.simulator.waves import Waves, p_waves
 Floats = NDArray[np.floating]
 # how long the waves of one event last, s from its beginning
 _SPANS = {"p": (-0.02, 0.40), "qrs": (-0.03, 0.27), "t": (0.05, 0.72)}
-# what no dipole explains, as a share of each wave: electrodes lie near some parts of the heart
+# the part of each wave that no dipole explains, as a share: electrodes lie near some parts of the heart
 _LOCAL = {"p": 0.20, "qrs": 0.12, "t": 0.11}
 _GAUSSIAN = 0.1325  # standard deviation (s) × cut-off (Hz) of a Gaussian low-pass, √ln 2 / 2π
 

@@ -1,4 +1,4 @@
-"""Waves: Gaussian movements of the cardiac dipole; those of the atria here, those of the ventricles beside.
+"""Waves: Gaussian movements of the cardiac dipole; those of the atria are here, those of the ventricles in depolarisation.py and repolarisation.py.
 
 After McSharry et al. 2003 (Gaussian waves) and Sameni et al. 2007 (their three-dimensional dipole). A wave is a centre
 and two widths in s (T waves rise slower than they fall), and a vector in mV: X to the left, Y to the feet, Z to the
@@ -55,7 +55,7 @@ class Waves:
         )
 
     def on_leads(self, leads: Floats, local: Floats) -> Self:
-        """Projected on lead vectors (records, leads, 3); `local` adds what no dipole explains, as a share of a wave."""
+        """Projected on lead vectors (records, leads, 3); `local` adds, as a share of a wave, the part that no dipole explains."""
         projected = self.vector @ leads.transpose(0, 2, 1)
         size = np.linalg.norm(self.vector, axis=2, keepdims=True)
         return type(self)(self.centre, self.left, self.right, projected + size * local)
