@@ -1,7 +1,6 @@
 """Chapman–Shaoxing–Ningbo (Zheng 2020): two archives in one numbering, annotated by two groups with habits of their own."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ class ChapmanNingboDataModule(CinCDataModule):
     annotates terms that the other never says, and Ningbo's flutter stands for fibrillation too.
     """
 
-    source: ClassVar[str] = "chapman_ningbo"
+    source = "chapman_ningbo"
 
     def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
         """``chapman`` or ``ningbo``, by the number in the recording's id (one of Ningbo's is called S23074)."""

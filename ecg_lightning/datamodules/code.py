@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -95,7 +94,7 @@ def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
 class CODEDataModule(ECGDataModule):
     """Base of both archives: six abnormalities, each exam read alone from a large HDF5 file."""
 
-    system: ClassVar[str] = "code15"
+    system = "code15"
 
     def files(self, table: pd.DataFrame) -> list[Path]:
         """The files that hold the tracings, each once."""
@@ -121,7 +120,7 @@ class CODE15DataModule(CODEDataModule):
     lies in root, one MATLAB file an exam, as others have re-issued it.
     """
 
-    source: ClassVar[str] = "code15"
+    source = "code15"
 
     def table(self) -> pd.DataFrame:
         """The official table in the order of the parts, so that packing reads each from its beginning to its end."""
@@ -171,7 +170,7 @@ class CODETestDataModule(CODEDataModule):
             a file of ``annotations``.
     """
 
-    source: ClassVar[str] = "code_test"
+    source = "code_test"
 
     annotations: str = "gold_standard"
 

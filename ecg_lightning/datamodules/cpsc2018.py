@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
@@ -31,7 +30,7 @@ class CPSC2018DataModule(CinCDataModule):
     challenge re-issued it. Both forms give the same terms.
     """
 
-    source: ClassVar[str] = "cpsc2018"
+    source = "cpsc2018"
 
     def table(self) -> pd.DataFrame:
         """Every header, or every MATLAB file with its class numbers from ``REFERENCE.csv``."""

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,8 @@ class PTBXLDataModule(WFDBTableDataModule):
         only_validated: leave out recordings that no human has validated.
     """
 
-    source: ClassVar[str] = "ptbxl"
-    system: ClassVar[str] = "scp"
+    source = "ptbxl"
+    system = "scp"
 
     file_rate: Literal[100, 500] | None = None
     minimum_likelihood: Annotated[float, Between(0, 100)] = 0.0

@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.records.fingerprints import matches, widened
 
@@ -18,7 +18,7 @@ def refuse_seen(data: object, seen: Tensor | None) -> None:
     Raises:
         UserError: where there are any, and ``data.allow_leak`` is not set.
     """
-    if seen is None or not isinstance(data, ECGDataModule) or data.allow_leak:
+    if seen is None or not isinstance(data, PackedDataModule) or data.allow_leak:
         return
     rows = np.concatenate([data.rows(split) for split in ("val", "test")])
     known = np.unique(matches(widened(seen.numpy()), data.store.content[rows])[:, 1])

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -152,8 +152,8 @@ class SimulatedDataModule(ECGDataModule):
         endless: train on new recordings in every epoch, drawn while the network trains; validation and test stay.
     """
 
-    source: ClassVar[str] = "simulated"
-    system: ClassVar[str] = "scp"
+    source = "simulated"
+    system = "scp"
 
     hospital: list[str] | str = "large"
     records: Records = 2000

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
@@ -30,8 +29,8 @@ class SPHDataModule(ECGDataModule):
     A recording has one or more statements of the AHA list (Mason 2007), each with modifiers behind it: ``60+310``.
     """
 
-    source: ClassVar[str] = "sph"
-    system: ClassVar[str] = "aha"
+    source = "sph"
+    system = "aha"
 
     def table(self) -> pd.DataFrame:
         """The official table. Recording A00001 is the file ``A00001.h5``, or ``SPH00001.h5`` in re-issued copies."""

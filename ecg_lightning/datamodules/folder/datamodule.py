@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -65,8 +65,6 @@ class FolderDataModule(ECGDataModule):
         outside_root: read files of the table that lie outside root, too.
     """
 
-    source: ClassVar[str] = "folder"
-
     source_name: str = "folder"
     table_file: str = "records.csv"
     columns: dict[str, str | None] = field(default_factory=dict)
@@ -93,7 +91,6 @@ class FolderDataModule(ECGDataModule):
             raise UserError(
                 f"data.source_name: '{self.source_name}' names folders; use letters, digits, '.', '-' and '_'."
             )
-        self.source = self.source_name  # type: ignore[misc]  # every hospital is a source of its own
         if self.file_unit is not None:
             try:
                 millivolts(self.file_unit)
@@ -108,6 +105,11 @@ class FolderDataModule(ECGDataModule):
         self.labels = {
             f"{name}": term(name, f"data.label_columns '{column}'") for column, name in self.label_columns.items()
         }
+
+    @property
+    def source(self) -> str:
+        """The hospital's own name: every hospital is a source of its own."""
+        return self.source_name
 
     @cached_property
     def code_terms(self) -> dict[str, frozenset[str]]:

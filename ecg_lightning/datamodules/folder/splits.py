@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import SPLITS
-from ecg_lightning.datamodules.splits import folds, folds_of_sides
+from ecg_lightning.datamodules.splits import SPLITS, folds, folds_of_sides
 from ecg_lightning.errors import UserError
 
 
