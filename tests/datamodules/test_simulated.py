@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 import small
 from ecg_lightning.datamodules import SimulatedDataModule
-from ecg_lightning.datamodules.simulated import ARCHIVES, annotated
+from ecg_lightning.datamodules.simulated import ARCHIVES, annotated_in
 from ecg_lightning.errors import UserError
 from ecg_lightning.simulator import Hospital, simulate
 
@@ -73,7 +73,7 @@ def test_a_term_that_a_hospital_never_writes_is_not_annotated(store_dir: str) ->
     assert not np.isnan(data.targets[:, 1]).any()
     assert set(np.unique(data.targets[:, 2][~np.isnan(data.targets[:, 2])])) == {1.0}  # ILBBB is never written
     assert np.isnan(data.targets[:, 3:]).all()  # WPW is never written, 2AVB never simulated
-    assert {"RBBB", "MI", "AVB"} < annotated(Hospital.load("large_a"))
+    assert {"RBBB", "MI", "AVB"} < annotated_in(Hospital.load("large_a"))
 
 
 def test_an_endless_archive_shows_new_recordings_in_every_epoch(store_dir: str) -> None:
