@@ -136,7 +136,7 @@ def unknown_codes(data: ECGDataModule) -> Counter[str]:
     said = Counter(zip(index["codes"], data.annotators(index), strict=True))
     unknown: Counter[str] = Counter()
     for (codes, source), count in said.items():
-        unknown.update(dict.fromkeys(data.statements(codes, source).unknown, count))
+        unknown.update(dict.fromkeys(data.annotation(codes, source).unknown, count))
     return unknown
 
 

@@ -1,11 +1,11 @@
 """One source of recordings: where its files are, how one is read, what its codes mean; packed once into a store."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.rows import CheckedReader
 from ecg_lightning.datamodules.splits import FOLDS, folds
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import annotated_by, translate
+from ecg_lightning.labels import Annotation, annotated_by, translate
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.store.pack import Reader, key_of, pack
 from ecg_lightning.store.source_files import look_at
@@ -23,14 +23,6 @@ from ecg_lightning.store.source_files import look_at
 
 class NothingReadable(UserError):
     """A source of which every recording was set aside."""
-
-
-class Statements(NamedTuple):
-    """What a recording's codes say: terms that are positive, terms left open (NaN), and codes that no term covers."""
-
-    positive: Collection[str]
-    unsaid: Collection[str]
-    unknown: Sequence[str]
 
 
 @dataclass(eq=False, repr=False)
@@ -70,15 +62,14 @@ class ECGDataModule(PackedDataModule):
         """The signal files of the table, whose sizes and times are part of the store's key."""
         return [self.folder / file for file in table["file"]]
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """What a recording's codes (as in the index, joined by ``|``) say, in terms; ``source`` may be a part of this one.
 
         A recording without any is not annotated, rather than free of every finding.
         """
         if not codes:
-            return Statements((), self.annotated(source), ())
-        positive, unknown = translate(self.system, [code for code in codes.split("|") if code], source)
-        return Statements(positive, frozenset(), unknown)
+            return Annotation(uncertain=self.annotated(source))
+        return translate(self.system, [code for code in codes.split("|") if code], source)
 
     def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
         """(records,) the source in labels/ whose habits of annotation hold for each recording."""
@@ -147,10 +138,12 @@ class ECGDataModule(PackedDataModule):
         for source in np.unique(annotators.astype(str)):
             rows = np.flatnonzero(annotators == source)
             codes = index["codes"].to_numpy()[rows]
-            found = {text: self.statements(text, source) for text in np.unique(codes.astype(str))}
-            each = [found[text] for text in codes]
+            annotation_of = {text: self.annotation(text, source) for text in np.unique(codes.astype(str))}
+            annotations = [annotation_of[text] for text in codes]
             targets[rows] = self.space.encode(
-                [e.positive for e in each], self.annotated(source), [e.unsaid for e in each]
+                [annotation.positive for annotation in annotations],
+                self.annotated(source),
+                [annotation.uncertain for annotation in annotations],
             )
         return targets
 

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.rows import REFUSED, is_form, tell
 from ecg_lightning.datamodules.tables import ids, read_table
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import translate
+from ecg_lightning.labels import Annotation, translate
 from ecg_lightning.records import LEADS, Record, RecordError, parse_age, parse_sex, read_record
 from ecg_lightning.store.pack import Reader, Row
 
@@ -104,12 +104,13 @@ class CODEDataModule(ECGDataModule):
         """Reads one exam of an HDF5 dataset."""
         return partial(read_tracing, folder=self.folder)
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """The abnormalities that are true, and those left open; an exam without any has none of the six."""
-        each = [code for code in codes.split("|") if code]
-        positive, unknown = translate(self.system, [code for code in each if not code.endswith(UNSAID)], source)
-        unsaid, _ = translate(self.system, [code.partition("=")[0] for code in each if code.endswith(UNSAID)], source)
-        return Statements(positive, unsaid - positive, unknown)
+        columns = [code for code in codes.split("|") if code]
+        true_columns = [column for column in columns if not column.endswith(UNSAID)]
+        empty_columns = [column.partition("=")[0] for column in columns if column.endswith(UNSAID)]
+        positive, uncertain = (translate(self.system, codes, source) for codes in (true_columns, empty_columns))
+        return positive | uncertain.as_uncertain()
 
 
 @dataclass(eq=False, repr=False)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.cinc import CinCDataModule, files_below, table_of
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table, without_refused
-from ecg_lightning.labels import translate
+from ecg_lightning.labels import Annotation, translate
 from ecg_lightning.records import LEADS, Record, read_record
 from ecg_lightning.store.pack import Reader, Row
 
@@ -49,9 +48,8 @@ class CPSC2018DataModule(CinCDataModule):
         """Reads WFDB, or MATLAB structs."""
         return partial(read_struct, folder=self.folder) if files_below(self.folder, REFERENCE) else super().reader()
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """What SNOMED CT codes, or the challenge's class numbers 1 to 9, say."""
         if not codes or len(codes.partition("|")[0]) > 1:
-            return super().statements(codes, source)
-        positive, unknown = translate("cpsc2018", codes.split("|"), source)
-        return Statements(positive, (), unknown)
+            return super().annotation(codes, source)
+        return translate("cpsc2018", codes.split("|"), source)

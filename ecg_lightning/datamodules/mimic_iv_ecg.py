@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, without_refused
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import read_report
 
 RECORDS, REPORTS = "record_list.csv", "machine_measurements.csv"
 LINES = tuple(f"report_{number}" for number in range(18))
@@ -54,10 +52,3 @@ class MIMICIVECGDataModule(WFDBTableDataModule):
         """
         groups = sorted({"/".join(file.split("/", 2)[:2]) for file in table["file"]})
         return [self.folder / name for name in (RECORDS, REPORTS, "files", *groups)]
-
-    def statements(self, codes: str, source: str) -> Statements:
-        """What the report says, and what it leaves open: everything, where there is no report."""
-        if not codes:
-            return super().statements(codes, source)
-        report = read_report(codes.split("|"))
-        return Statements(report.positive, report.possible, report.unknown)

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.splits import FOLDS
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, refuse
-from ecg_lightning.labels import translate
+from ecg_lightning.labels import Annotation, translate
 from ecg_lightning.ranges import Between
 from ecg_lightning.records import parse_sex
 
@@ -69,17 +68,18 @@ class PTBXLDataModule(WFDBTableDataModule):
         """Which files were packed."""
         return {"file_rate": self._rate()}
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """Statements at or above the minimum likelihood are positive, those below it are left open.
 
         PTB-XL writes 0 where no likelihood was given, as for most forms and rhythms; those count as stated.
         """
         if not codes:
-            return super().statements(codes, source)
+            return super().annotation(codes, source)
         pairs = [code.rpartition("=") for code in codes.split("|") if code]
-        open_ = [code for code, _, value in pairs if 0 < float(value) < self.minimum_likelihood]
-        positive, unknown = translate(self.system, [code for code, _, _ in pairs if code not in open_], source)
-        return Statements(positive, translate(self.system, open_, source)[0] - positive, unknown)
+        unlikely_codes = [code for code, _, value in pairs if 0 < float(value) < self.minimum_likelihood]
+        likely_codes = [code for code, _, _ in pairs if code not in unlikely_codes]
+        likely, unlikely = (translate(self.system, codes, source) for codes in (likely_codes, unlikely_codes))
+        return likely | unlikely.as_uncertain()
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """All recordings, or those that a human validated."""

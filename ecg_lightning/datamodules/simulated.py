@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ecg_lightning import simulator
-from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.batches import Cut, RawBatch, TrainingBatches
-from ecg_lightning.labels import LabelSpace, ancestors
+from ecg_lightning.labels import Annotation, LabelSpace, ancestors
 from ecg_lightning.ranges import Records, Seed
 from ecg_lightning.records import LEADS, Record
 from ecg_lightning.simulator import Hospital, Simulated, simulate
@@ -210,9 +210,9 @@ class SimulatedDataModule(ECGDataModule):
             "seconds": self.seconds,
         }
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """Simulated recordings are labelled in terms."""
-        return Statements(frozenset(codes.split("|")) - {""}, frozenset(), ())
+        return Annotation(frozenset(codes.split("|")) - {""})
 
     def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
         """(records,) the hospital of each recording, since each hospital annotates other terms."""

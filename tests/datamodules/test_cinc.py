@@ -57,9 +57,9 @@ def test_both_forms_of_cpsc2018_give_the_same_terms(tmp_path: Path) -> None:
     ]
     data = cpsc(tmp_path, tmp_path)
     for number, (code, term) in enumerate(zip(snomed, CLASSES, strict=True), 1):
-        assert data.statements(str(number), "cpsc2018").positive == {term}
-        assert data.statements(code, "cpsc2018").positive == {term}
-    assert data.statements("1|5", "cpsc2018").positive == {"NORM", "RBBB"}
+        assert data.annotation(str(number), "cpsc2018").positive == {term}
+        assert data.annotation(code, "cpsc2018").positive == {term}
+    assert data.annotation("1|5", "cpsc2018").positive == {"NORM", "RBBB"}
 
 
 def test_a_recording_without_a_label_is_not_annotated_and_flagged(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_chapman_and_ningbo_are_told_apart_by_the_number(tmp_path: Path) -> None
     data = ChapmanNingboDataModule(root=str(tmp_path), label_space=["AFIB", "AFLT", "IRBBB", "SAAWR"])
     index = pd.DataFrame({"record_id": ["JS00001", "JS10646", "JS10647", "S23074"]})
     assert data.annotators(index).tolist() == ["chapman", "chapman", "ningbo", "ningbo"]
-    flutter = [data.statements("164890007", source).positive for source in ("chapman", "ningbo")]
+    flutter = [data.annotation("164890007", source).positive for source in ("chapman", "ningbo")]
     assert flutter == [{"AFLT"}, {"AFAFL"}]
     assert "IRBBB" not in data.annotated("chapman") and "SAAWR" not in data.annotated("ningbo")
 

@@ -77,7 +77,7 @@ def test_empty_labels_are_open_and_missing_patients_unknown(tmp_path: Path) -> N
     index = data.store.index
     assert index["patient_id"][[second, third]].tolist() == ["", "1219958"]
     assert np.isnan(index["age"][second]) and index["sex"][second] == ""
-    assert data.statements(index["codes"][first], "code15").unknown == ()
+    assert data.annotation(index["codes"][first], "code15").unknown == ()
     table["RBBB"] = "maybe"
     table.to_csv(tmp_path / "exams.csv", index=False)
     with pytest.raises(UserError, match=r"exams\.csv: the column RBBB holds 'maybe'; 1, 0, True and False are known"):

@@ -23,7 +23,7 @@ def test_codes_mean_terms_of_the_map_and_others_are_listed(tmp_path: Path) -> No
         [[1, 0, 0, nan], [1, 1, 0, nan], [0, 0, 1, nan], [nan] * 4, *[[0, 0, 0, nan]] * 3],
     )
     assert without_codes(data) == [False] * 3 + [True] + [False] * 3
-    unknown = [code for codes in data.store.index["codes"] for code in data.statements(codes, data.source).unknown]
+    unknown = [code for codes in data.store.index["codes"] for code in data.annotation(codes, data.source).unknown]
     assert unknown == ["7.7", "1.2"]
 
 

@@ -43,7 +43,7 @@ def test_counts_of_real_statements_are_those_of_the_table(shared_data: Path, tmp
     data = module(shared_data / "sph", tmp_path, 100)
     table = data.table()
     assert len(table) == 2000
-    said = [data.statements(codes, "sph") for codes in table["codes"]]
+    said = [data.annotation(codes, "sph") for codes in table["codes"]]
     raw = pd.read_csv(shared_data / "sph" / "metadata.csv")["AHA_Code"].str.split(";").explode()
     primary = raw.str.partition("+")[0].groupby(level=0).agg(set)
     for term, code in (("AFIB", "50"), ("STACH", "21"), ("SBRAD", "22"), ("SARRH", "23"), ("NORM", "1"), ("PVC", "60")):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.folder.cells import ages, dates, marked, sexes, split_columns
 from ecg_lightning.datamodules.folder.files import SUFFIX, files_below, has_header, read_row
 from ecg_lightning.datamodules.folder.labels import NOT_STATED, code_map, code_texts, has_codes, label_texts, term
@@ -22,7 +22,7 @@ from ecg_lightning.datamodules.folder.splits import check_dates, own_folds
 from ecg_lightning.datamodules.folder.table import beside, column_names, find_columns, first_cells, read_text
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import read_report, terms_of, translate
+from ecg_lightning.labels import Annotation, translate
 from ecg_lightning.ranges import Between
 from ecg_lightning.records import RecordError, stated
 from ecg_lightning.records.containers import ARRAY_SUFFIXES
@@ -97,7 +97,7 @@ class FolderDataModule(ECGDataModule):
             except RecordError as error:
                 raise UserError(f"data.file_unit: {error}.") from error
         if self.code_system is not None:
-            terms_of(self.code_system, "")  # an unknown system is found now
+            translate(self.code_system, ())  # refuses an unknown system now
         code_map(self.codes)
         check_dates(self.split_by_date)
         if not self.separator:
@@ -220,42 +220,36 @@ class FolderDataModule(ECGDataModule):
         hints = (self.file_rate, self.file_unit, self.file_leads, self.file_dataset)
         return dict(zip(("sampling_rate", "unit", "leads", "dataset"), hints, strict=True))
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """What the hospital's map says of each code, and the code system of the others; label columns leave terms open.
 
         Where there is no code, all is open but what label columns say; or it is what the map says of an empty cell.
         """
-        said = self._said(codes)
+        annotation = self._annotation_of_cells(codes)
         if has_codes(codes, self.labels):
-            return said
+            return annotation
         if self._empty_is_silent or NOT_STATED in codes.split("|"):
-            return Statements(
-                said.positive, {*said.unsaid, *(self.annotated(source) - {*self.labels.values()})}, said.unknown
-            )
-        return said._replace(positive={*said.positive} | self.code_terms.get("", frozenset()))
+            return annotation | Annotation(uncertain=self.annotated(source) - {*self.labels.values()})
+        return annotation | Annotation(self.code_terms.get("", frozenset()))
 
-    def _said(self, codes: str) -> Statements:
+    def _annotation_of_cells(self, codes: str) -> Annotation:
+        """What the codes and label columns of one recording say, without the rules for a recording without any code."""
         positive: set[str] = set()
-        unsaid: set[str] = set()
-        others = []
+        uncertain: set[str] = set()
+        unmapped = []
         for code in codes.split("|"):
             if code in ("", NOT_STATED):
                 continue
             name, _, value = code.rpartition("=")
             if name in self.labels:
-                (positive if value == "1" else unsaid).add(self.labels[name])
+                (positive if value == "1" else uncertain).add(self.labels[name])
             elif code in self.code_terms:
                 positive |= self.code_terms[code]
             else:
-                others.append(code)
-        unknown: tuple[str, ...] = tuple(others)
-        if self.code_system == "mimic":
-            report = read_report(others)
-            positive, unsaid, unknown = positive | report.positive, unsaid | report.possible, report.unknown
-        elif self.code_system is not None:
-            said, unknown = translate(self.code_system, others)
-            positive |= said
-        return Statements(positive, unsaid - positive, unknown)
+                unmapped.append(code)
+        system = self.code_system
+        of_system = translate(system, unmapped) if system is not None else Annotation(unknown=tuple(unmapped))
+        return Annotation(frozenset(positive), frozenset(uncertain)) | of_system
 
     def annotated(self, source: str) -> frozenset[str]:
         """The terms that the configuration names, or all that its codes and columns can say."""
@@ -267,7 +261,7 @@ class FolderDataModule(ECGDataModule):
             return frozenset(term(name, "data.annotated_terms") for name in self.annotated_terms)
         found = {*self.labels.values()}.union(*self.code_terms.values())
         if self.code_system is not None:
-            found.update(*(self._said(text).positive for text in self.store.index["codes"].unique()))
+            found.update(*(self._annotation_of_cells(text).positive for text in self.store.index["codes"].unique()))
         return frozenset(found)
 
     @cached_property
