@@ -172,7 +172,7 @@ def test_artefacts_duplicates_and_other_hospitals_take_no_part(
     options = {"file_rate": 1000, "columns": {"leave_out": "noise"}, "leave_out": ["artefacts.csv", "duplicates.txt"]}
     data = hospital(tmp_path, **options)
     assert split_of(data) == ["", "train", "", "train", "", "train"]
-    assert "1 of 3 lines of artefacts.csv name no recording, such as 'Größe 77'" in capsys.readouterr().err
+    assert "1 of 3 lines of artefacts.csv name no recording, for example 'Größe 77'" in capsys.readouterr().err
     other = hospital(tmp_path, **options, hospitals=["north"])
     assert other.store.path == data.store.path  # lists and choices pack nothing again
     assert split_of(other) == [""] * 6
@@ -184,7 +184,7 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
     data = hospital(tmp_path, file_rate=1000, source_name="north-2021")
     assert data.describe()["source"] == "north-2021"
     assert data.store.path.name.startswith("north-2021-500hz-")
-    assert FolderDataModule.source == "folder"
+    assert FolderDataModule().source == "folder"
 
 
 @pytest.mark.parametrize(
@@ -192,16 +192,16 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
     [
         ({"columns": {"patient": "Patient"}}, r"no column 'Patient' \(the patient's id.*Did you mean: 'patient'.*It has: path,"),
         ({"columns": {"pfad": "path"}}, "there is no 'pfad'. Did you mean: 'path'.*Choices: path, patient, record"),
-        ({"columns": {"path": None}}, "must say where the signal files are"),
+        ({"columns": {"path": None}}, "data.columns.path is null: a table must have a column with the paths"),
         ({"label_columns": {"Chagas": "own:CHAGAS"}}, "has no column 'Chagas'.*Say which it is: label_columns: \\{…: own:CHAGAS\\}"),
         ({"codes": {"1.18.2": "AFBI"}}, "data.codes '1.18.2': there is no term 'AFBI'. Did you mean .*AFIB.*'own:AFBI'"),
         ({"codes": {"1.18.2": "Atrial Fibrilation"}}, "Did you mean AFIB"),
         ({"codes": {"1.18.2": ["own:AFIB"]}}, "'own:AFIB' is in the vocabulary; write 'AFIB'"),
-        ({"codes": {1.1: "AFIB"}}, "YAML read a code as the number 1.1; put codes in quotes"),
+        ({"codes": {1.1: "AFIB"}}, "YAML read a code as the number 1.1. Put codes in quotes"),
         ({"code_file": "no.csv"}, "There is no file 'no.csv'"),
         ({"codes": {}}, "What are the labels"),
         ({"code_system": "icd"}, "There is no code system 'icd'"),
-        ({"label_columns": {"age": "AFIB"}}, r"The column 'age' holds '21', '22'.*first in row 1.*label_columns: 1, 1.0, true"),
+        ({"label_columns": {"age": "AFIB"}}, r"The column 'age' holds '21', '22'.*first in row 1.*label_columns: write one of 1, 1.0, true"),
         ({"file_unit": "mW"}, "data.file_unit: unknown unit: 'mW' is not V, mV, uV"),
         ({"source_name": "a/b"}, "data.source_name"),
         ({"split_by_date": {"val": "2021-13"}}, "data.split_by_date: 'val: 2021-13'; write, for example"),
@@ -218,8 +218,8 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
         ({"table_file": "recods.csv"}, "There is no file 'recods.csv', neither in data.root"),
         ({"hospitals": ["west"]}, "there is no west. The table has: north, south"),
         ({"leave_out": ["records.csv"], "columns": {"record": "age"}}, None),
-        ({"leave_out": ["wrong.txt"]}, "nothing in .*wrong.txt is the id or path of a recording, such as 'B'"),
-        ({"codes": {}, "code_system": "scp", "columns": {"codes": None}, "label_columns": {"mark": "AFIB"}}, "from headers"),
+        ({"leave_out": ["wrong.txt"]}, "no line of .*wrong.txt is the id or the path of a recording, for example 'B'"),
+        ({"codes": {}, "code_system": "scp", "columns": {"codes": None}, "label_columns": {"mark": "AFIB"}}, "data.columns.codes is missing"),
     ],
 )  # fmt: skip
 def test_mistakes_are_answered_by_what_to_write(tmp_path: Path, options: dict[str, Any], message: str | None) -> None:

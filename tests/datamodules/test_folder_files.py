@@ -154,7 +154,7 @@ def test_ages_and_dates_of_many_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     rewrite(tmp_path, lambda t: t.assign(age=ages, date=dates))
     table = hospital(tmp_path).table()
     np.testing.assert_array_equal(table["age"], [45, 45.5, 45, 62, np.nan, np.nan])
-    assert "holds '300': 1 ages are no numbers" in capsys.readouterr().err
+    assert "holds '300': 1 ages are not numbers" in capsys.readouterr().err
     assert table["date"].tolist() == [
         "2021-01-01 08:15:00Z", "2021-01-01 08:15", "2021-01-01", "", "2024-02-29 1:00", "2020-12-31",
     ]  # fmt: skip
@@ -227,5 +227,5 @@ def test_parquet_with_the_path_as_its_index(tmp_path: Path) -> None:
 
 def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "records.csv").write_bytes("path,patient,Größe\n".encode("cp1252"))
-    with pytest.raises(UserError, match="is not in UTF-8; save it as 'CSV UTF-8'"):
+    with pytest.raises(UserError, match="is not in UTF-8. Save it as 'CSV UTF-8'"):
         hospital(tmp_path).table()
