@@ -15,9 +15,9 @@ from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule, NothingReadable
 from ecg_lightning.datamodules.packed import PackedDataModule
-from ecg_lightning.datamodules.splits import SPLITS
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
+from ecg_lightning.ranges import SPLITS
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 from ecg_lightning.training import leak

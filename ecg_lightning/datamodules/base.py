@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.rows import CheckedReader
-from ecg_lightning.datamodules.splits import FOLDS, folds
+from ecg_lightning.datamodules.splits import folds
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import Annotation, annotated_by, translate
+from ecg_lightning.ranges import FOLDS
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.store.pack import Reader, key_of, pack
 from ecg_lightning.store.source_files import look_at

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.packed import PackedDataModule
-from ecg_lightning.datamodules.splits import SPLITS
 from ecg_lightning.errors import UserError, suggest
-from ecg_lightning.ranges import Between
+from ecg_lightning.ranges import SPLITS, Between
 from ecg_lightning.store.joined import JoinedStore
 
 KEYS_OF_PARTS = {"root", "val_folds", "test_folds", "train_records", "subset_seed", "store_dir", "pack_workers"}

@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from ecg_lightning.config.relations import check_source
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
-from ecg_lightning.datamodules.splits import SPLITS
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace
 from ecg_lightning.ranges import (
+    SPLITS,
     Between,
     Folds,
     Hertz,

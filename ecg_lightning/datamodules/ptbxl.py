@@ -9,10 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.rows import REFUSED
-from ecg_lightning.datamodules.splits import FOLDS
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, refuse
 from ecg_lightning.labels import Annotation, translate
-from ecg_lightning.ranges import Between
+from ecg_lightning.ranges import FOLDS, Between
 from ecg_lightning.records import parse_sex
 
 

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-SPLITS = ("train", "val", "test")
-FOLDS = 10
-"""Folds are numbered 1 … 10, as in PTB-XL; by default 9 validates and 10 tests."""
+from ecg_lightning.ranges import FOLDS
 
 
 def hashed_fold(patient: str) -> int:

@@ -38,6 +38,29 @@ _EINTHOVEN = {"I": (("II", 1.0), ("III", -1.0)), "II": (("I", 1.0), ("III", 1.0)
 # Goldberger's augmented leads in terms of I and II.
 GOLDBERGER = {"aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
+INDEPENDENT = ("I", "II", *LEADS[6:])
+"""The eight leads that a recording needs; the other four follow from I and II."""
+FROM_INDEPENDENT: NDArray[np.float32] = np.zeros((12, 8), np.float32)
+"""(12, 8) all twelve leads from the independent ones."""
+FROM_INDEPENDENT[:6, :2] = [(1, 0), (0, 1), (-1, 1), *GOLDBERGER.values()]
+FROM_INDEPENDENT[6:, 2:] = np.eye(6)
+
+FROM_ELECTRODES: NDArray[np.float32] = np.zeros((12, 9), np.float32)
+"""(12, 9) all twelve leads from the potentials at RA, LA, LL and V1 … V6."""
+FROM_ELECTRODES[:6, :3] = FROM_INDEPENDENT[:6, :2] @ np.array([[-1, 1, 0], [-1, 0, 1]], np.float32)
+FROM_ELECTRODES[6:, :3] = -1 / 3  # Wilson's terminal, against which the chest leads are measured
+FROM_ELECTRODES[6:, 3:] = np.eye(6)
+
+DOWER: NDArray[np.float32] = np.array(
+    [
+        [0.632, -0.235, 0.059], [0.235, 1.066, -0.132],
+        [-0.515, 0.157, -0.917], [0.044, 0.164, -1.387], [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601], [1.125, 0.127, -0.086], [0.831, 0.076, 0.230],
+    ],
+    np.float32,
+)  # fmt: skip
+"""(8, 3) the independent leads from the dipole of the heart: X to the left, Y to the feet, Z to the back (Dower 1980)."""
+
 
 @dataclass(frozen=True)
 class _Plan:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ecg_lightning.checkpoints import Checkpoint
 from ecg_lightning.datamodules.packed import PackedDataModule
-from ecg_lightning.datamodules.splits import SPLITS, patients
+from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import SPLITS
 from ecg_lightning.records import matches
 from ecg_lightning.records.fingerprints import unreadable
 from ecg_lightning.training import ancestry

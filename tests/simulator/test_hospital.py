@@ -41,7 +41,7 @@ def write(folder: Path, text: str) -> Path:
         ("prevalence: {SVTAC: 0.6, PACE: 0.6}", r"AFLT \+ SVTAC \+ PACE is 1\.21"),
         ("prevalence: {CRBBB: 0.6, CLBBB: 0.6}", "CRBBB"),
         ("devices: []", "devices: there are none"),
-        ("devices: [{share: 0}]", "shares are all 0"),
+        ("devices: [{share: 0}]", "all shares are 0"),
         ("devices: [{highpass: 40, lowpass: 40}]", r"devices\[0\]\.highpass: 40 is not below lowpass"),
         ("devices: [{resolution: 0}]", r"devices\[0\]\.resolution: 0"),
         ("age_spread: 0", "age_spread: 0 is not from 0.1"),

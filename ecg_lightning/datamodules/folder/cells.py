@@ -7,8 +7,8 @@ import pandas as pd
 
 from ecg_lightning.datamodules.folder.splits import is_day
 from ecg_lightning.datamodules.rows import is_form, tell
-from ecg_lightning.datamodules.splits import FOLDS
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import FOLDS
 from ecg_lightning.records import parse_age, parse_sex, stated, stated_id
 
 TRUE = (

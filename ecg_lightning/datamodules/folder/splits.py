@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.rows import tell
-from ecg_lightning.datamodules.splits import SPLITS, folds, folds_of_sides
+from ecg_lightning.datamodules.splits import folds, folds_of_sides
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import SPLITS
 
 
 def check_dates(starts: Mapping[str, str]) -> None:
