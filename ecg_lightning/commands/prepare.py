@@ -111,7 +111,7 @@ def report(data: PackedDataModule) -> None:
     for title, listed in (("rejected", reasons), ("repaired or flagged", flags)):
         for reason, count in listed.most_common():
             console.print(f"  {title}: {count:,} {reason}")
-    kept, targets = data.kept, data.targets
+    kept, targets = data.is_kept, data.targets
     if not kept.all():
         console.print(f"  left out by the configuration: {(~kept).sum():,}")
     shown = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")

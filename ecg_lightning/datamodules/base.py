@@ -123,9 +123,9 @@ class ECGDataModule(PackedDataModule):
         store = self.pack()
         if not len(store):
             reasons = Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"])
-            listed = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(5))
+            reasons_and_counts = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(5))
             raise NothingReadable(
-                f"{self.source}: none of its {len(store.rejected):,} recordings could be read: {listed}. Are the signal "
+                f"{self.source}: none of its {len(store.rejected):,} recordings could be read: {reasons_and_counts}. Are the signal "
                 f"files in data.root '{self.root}'? Each one's reason is in {store.path / 'rejected.csv'}."
             )
         return store
@@ -154,7 +154,7 @@ class ECGDataModule(PackedDataModule):
         return folds(self.store.index, self.store.twins)
 
     @cached_property
-    def kept(self) -> NDArray[np.bool_]:
+    def is_kept(self) -> NDArray[np.bool_]:
         """(records of the store,) which recordings take part, by the options of the source."""
         return self.keep(self.store.index)
 

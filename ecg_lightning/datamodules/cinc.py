@@ -21,20 +21,21 @@ _ENDS = ((".hea", ".mat"), (".HEA", ".MAT"))
 
 
 def files_below(folder: Path, ending: str) -> list[str]:
-    """The files in a folder and below it whose names end so, in upper or lower case, relative to it and sorted.
+    """The files in a folder and below it whose names have an ending, relative to the folder and sorted.
 
+    Upper and lower case count as the same.
     Hidden files and folders are left out: a download keeps its notes in ``.download``.
     """
-    found = []
+    files = []
     for path, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(path).relative_to(folder)
-        found += [
+        files += [
             (below / name).as_posix()
             for name in names
             if name.lower().endswith(ending.lower()) and not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(files)
 
 
 def table_of(files: Iterable[str]) -> pd.DataFrame:

@@ -27,8 +27,8 @@ from ecg_lightning.store.pack import Reader, Row
 ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
 """The columns of labels; AF is fibrillation, ST sinus tachycardia, SB sinus bradycardia."""
 RATE = 400.0  # Hz
-UNSAID = "?"
-_SAID = {"": 2, "true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
+EMPTY = "?"
+_VALUES = {"": 2, "true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
 
 @lru_cache(maxsize=32)
@@ -63,9 +63,9 @@ def read_matlab(row: Row, folder: Path) -> Record:
 
 
 def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
-    """Each row's columns that are true, joined by ``|``, and with a question mark those that are empty.
+    """(rows,) the columns of each row that are true, joined by ``|``, and with a question mark those that are empty.
 
-    A cell that is neither true nor false counts as empty, and is told.
+    A cell that is neither true nor false counts as empty, and is reported.
 
     >>> labels = pd.DataFrame([["True", "0", "0", "0", "", "1"], ["0"] * 6], columns=ABNORMALITIES)
     >>> codes_of(labels, Path("exams.csv"))
@@ -74,20 +74,20 @@ def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
     Raises:
         UserError: where a column has too many such cells to be mistakes; it names the table.
     """
-    number = np.zeros(len(labels), np.int64)
+    number = np.zeros(len(labels), np.int64)  # the values of a row, 0, 1 or 2 (empty), as digits to the base of three
     for place, column in enumerate(ABNORMALITIES):
         cells = labels[column].str.lower()
-        if strange := {*cells.unique()} - {*_SAID}:
-            wrong = cells.isin(strange)
-            what = f"{path}: the column {column} holds '{min(strange)}'; 1, 0, True and False are known"
-            if is_form(int(wrong.sum()), int((cells != "").sum())):
-                raise UserError(f"{what}.")
-            tell(f"{what}. {int(wrong.sum())} such cells count as empty.")
-        number += 3**place * cells.map(_SAID).fillna(_SAID[""]).to_numpy(np.int64)
+        if unknown := {*cells.unique()} - {*_VALUES}:
+            count = int(cells.isin(unknown).sum())
+            sentence = f"{path}: the column {column} holds '{min(unknown)}'; 1, 0, True and False are known"
+            if is_form(count, int((cells != "").sum())):
+                raise UserError(f"{sentence}.")
+            tell(f"{sentence}. {count} such cells count as empty.")
+        number += 3**place * cells.map(_VALUES).fillna(_VALUES[""]).to_numpy(np.int64)
     texts = {}
     for key in np.unique(number).tolist():
-        said = [(name, key // 3**place % 3) for place, name in enumerate(ABNORMALITIES)]
-        texts[key] = "|".join(name if value == 1 else f"{name}={UNSAID}" for name, value in said if value)
+        values = [(name, key // 3**place % 3) for place, name in enumerate(ABNORMALITIES)]
+        texts[key] = "|".join(name if value == 1 else f"{name}={EMPTY}" for name, value in values if value)
     return [texts[key] for key in number.tolist()]
 
 
@@ -107,8 +107,8 @@ class CODEDataModule(ECGDataModule):
     def annotation(self, codes: str, source: str) -> Annotation:
         """The abnormalities that are true, and those left open; an exam without any has none of the six."""
         columns = [code for code in codes.split("|") if code]
-        true_columns = [column for column in columns if not column.endswith(UNSAID)]
-        empty_columns = [column.partition("=")[0] for column in columns if column.endswith(UNSAID)]
+        true_columns = [column for column in columns if not column.endswith(EMPTY)]
+        empty_columns = [column.partition("=")[0] for column in columns if column.endswith(EMPTY)]
         positive, uncertain = (translate(self.system, codes, source) for codes in (true_columns, empty_columns))
         return positive | uncertain.as_uncertain()
 
@@ -151,7 +151,7 @@ class CODE15DataModule(CODEDataModule):
                 "record_id": ids(exams["exam_id"]),
                 "patient_id": ids(exams["patient_id"]),
                 "age": exams["age"].map(parse_age),
-                "sex": exams["is_male"].str.lower().map(_SAID).map({1: "M", 0: "F"}).fillna(""),
+                "sex": exams["is_male"].str.lower().map(_VALUES).map({1: "M", 0: "F"}).fillna(""),
                 "codes": codes_of(exams, path),
                 REFUSED: exams[REFUSED],
             }

@@ -121,9 +121,9 @@ class MixedDataModule(PackedDataModule):
         return np.concatenate([part.folds for part in self.sources.values()])
 
     @cached_property
-    def kept(self) -> NDArray[np.bool_]:
+    def is_kept(self) -> NDArray[np.bool_]:
         """(records of all stores,) which recordings take part, by the options of their source."""
-        return np.concatenate([part.kept for part in self.sources.values()])
+        return np.concatenate([part.is_kept for part in self.sources.values()])
 
     def select(self, split: str) -> NDArray[np.int64]:
         """The rows of one split, with ``drop_copies`` without those that another source holds on a later side."""

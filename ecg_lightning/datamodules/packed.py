@@ -123,7 +123,7 @@ class PackedDataModule(pl.LightningDataModule):
         raise NotImplementedError
 
     @property
-    def kept(self) -> NDArray[np.bool_]:
+    def is_kept(self) -> NDArray[np.bool_]:
         """(records of the store,) which recordings take part, by the options of their source."""
         raise NotImplementedError
 
@@ -167,7 +167,7 @@ class PackedDataModule(pl.LightningDataModule):
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """(records of the store,) which recordings take part and have any annotated term."""
-        return self.kept & ~np.isnan(self.targets).all(axis=1)
+        return self.is_kept & ~np.isnan(self.targets).all(axis=1)
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """(recordings,) positions in the store of the usable recordings of ``train``, ``val`` or ``test``.

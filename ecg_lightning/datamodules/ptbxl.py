@@ -40,8 +40,8 @@ class PTBXLDataModule(WFDBTableDataModule):
         table = read_table(path, columns)
         record, fold = (pd.to_numeric(ids(table[name]), errors="coerce") for name in ("ecg_id", "strat_fold"))
         codes = table["scp_codes"].map(_statements)
-        wrong = {"ecg_id": record.isna(), "strat_fold": ~fold.isin(range(1, FOLDS + 1)), "scp_codes": codes.isna()}
-        for name, cells in wrong.items():
+        unreadable = {"ecg_id": record.isna(), "strat_fold": ~fold.isin(range(1, FOLDS + 1)), "scp_codes": codes.isna()}
+        for name, cells in unreadable.items():
             table[REFUSED] = refuse(table, cells, name, path)
         age = pd.to_numeric(table["age"], errors="coerce")
         return pd.DataFrame(

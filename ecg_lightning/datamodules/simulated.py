@@ -151,9 +151,9 @@ class EndlessBatches(TrainingBatches):
 
 def annotated_in(hospital: Hospital) -> frozenset[str]:
     """The terms that a hospital's readers write down, and the broader terms that are absent where these are absent."""
-    written = frozenset(simulator.TERMS) - {*hospital.annotation.not_annotated}
+    written_terms = frozenset(simulator.TERMS) - {*hospital.annotation.not_annotated}
     narrower = {broader: {term for term in simulator.TERMS if broader in ancestors(term)} for broader in BROADER}
-    return written | {broader for broader in BROADER if narrower[broader] <= written}
+    return written_terms | {broader for broader in BROADER if narrower[broader] <= written_terms}
 
 
 @dataclass(eq=False, repr=False)

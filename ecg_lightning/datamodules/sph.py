@@ -36,7 +36,7 @@ class SPHDataModule(ECGDataModule):
         """The official table. Recording A00001 is the file ``A00001.h5``, or ``SPH00001.h5`` in re-issued copies."""
         columns = ["ECG_ID", "Patient_ID", "Age", "Sex", "Date", "AHA_Code"]
         table = read_table(self.folder / "metadata.csv", columns)
-        present = {file.stem: file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.h5")}
+        file_of = {file.stem: file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.h5")}
         return pd.DataFrame(
             {
                 "record_id": table["ECG_ID"],
@@ -46,7 +46,7 @@ class SPHDataModule(ECGDataModule):
                 "date": table["Date"],
                 "codes": table["AHA_Code"].str.replace(";", "|"),
                 "file": [
-                    present.get(name) or present.get(f"SPH{name[1:]}") or f"records/{name}.h5"
+                    file_of.get(name) or file_of.get(f"SPH{name[1:]}") or f"records/{name}.h5"
                     for name in table["ECG_ID"]
                 ],
                 REFUSED: table[REFUSED],

@@ -227,5 +227,5 @@ def test_parquet_with_the_path_as_its_index(tmp_path: Path) -> None:
 
 def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "records.csv").write_bytes("path,patient,Größe\n".encode("cp1252"))
-    with pytest.raises(UserError, match="is not in UTF-8. Save it as 'CSV UTF-8'"):
+    with pytest.raises(UserError, match=r"is not in UTF-8\. Save it as 'CSV UTF-8'"):
         hospital(tmp_path).table()

@@ -270,9 +270,11 @@ class FolderDataModule(ECGDataModule):
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """(records,) the recordings of the chosen hospitals that neither the table nor a list leaves out."""
-        kept = ~(index["record_id"].isin(self._listed) | index["file"].isin(self._listed)).to_numpy()
+        is_kept = ~(
+            index["record_id"].isin(self._recordings_left_out) | index["file"].isin(self._recordings_left_out)
+        ).to_numpy()
         if "leave_out" in index:
-            kept &= ~index["leave_out"].to_numpy(bool)
+            is_kept &= ~index["leave_out"].to_numpy(bool)
         if self.hospitals is not None:
             if unknown := sorted({*self.hospitals} - {*index["site"]}):
                 sites = ", ".join(sorted({*index["site"]} - {""}))
@@ -280,11 +282,11 @@ class FolderDataModule(ECGDataModule):
                     f"data.hospitals: there is no {', '.join(unknown)}. The table has: "
                     f"{sites or 'none; name the column in data.columns.hospital'}."
                 )
-            kept &= index["site"].isin(self.hospitals).to_numpy()
-        return kept
+            is_kept &= index["site"].isin(self.hospitals).to_numpy()
+        return is_kept
 
     @cached_property
-    def _listed(self) -> frozenset[str]:
+    def _recordings_left_out(self) -> frozenset[str]:
         """The ids and paths in the lists of recordings to leave out."""
         tables = (self.store.index, self.store.rejected) if self.leave_out else ()
         record_names = {name for table in tables for key in ("record_id", "file") for name in table[key]}
