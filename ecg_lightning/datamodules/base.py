@@ -30,7 +30,8 @@ class NothingReadable(UserError):
 class ECGDataModule(PackedDataModule):
     """Base of every source: a subclass says where its files are, how one is read, and what its codes mean.
 
-    It names itself (``source = "georgia"``) and its code system (``system = "scp"``), and writes `table` and `reader`.
+    A source names itself (`source = "georgia"`) and its code system (`system = "scp"`), and defines `table` and `reader`.
+    Its class may define `annotated`; otherwise labels/annotated.yaml has a list of the terms that the source annotates.
     """
 
     # What a source defines -------------------------------------------------------------------------------------------
@@ -41,9 +42,9 @@ class ECGDataModule(PackedDataModule):
         return "snomed"
 
     def table(self) -> pd.DataFrame:
-        """One row a recording: ``record_id``, ``file`` (relative to root), and what a table says of it.
+        """One row a recording: `record_id`, `file` (relative to root), and what the archive's table says of it.
 
-        Columns of the index (``pack.INDEX``) win over what the reader finds; others are kept beside them.
+        Columns of the index (`pack.INDEX`) win over what the reader returns; the index keeps all other columns too.
         """
         raise NotImplementedError
 
@@ -64,20 +65,22 @@ class ECGDataModule(PackedDataModule):
         return [self.folder / file for file in table["file"]]
 
     def annotation(self, codes: str, source: str) -> Annotation:
-        """What a recording's codes (as in the index, joined by ``|``) say, in terms; ``source`` may be a part of this one.
+        """What the codes of a recording say, in terms. A recording without a code is not annotated: all its terms are open.
 
-        A recording without any is not annotated, rather than free of every finding.
+        Args:
+            codes: as in the index, joined by `|`.
+            source: of `annotators`, whose codes they are.
         """
         if not codes:
             return Annotation(uncertain=self.annotated(source))
         return translate(self.system, [code for code in codes.split("|") if code], source)
 
     def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
-        """(records,) the source in labels/ whose habits of annotation hold for each recording."""
+        """(records,) by whom each recording was annotated: the name of this source, or of a part of it that `annotated` knows."""
         return np.full(len(index), self.source, object)
 
     def annotated(self, source: str) -> frozenset[str]:
-        """The terms that a source annotates; all others are NaN."""
+        """The terms that a source of `annotators` annotates, by default as in labels/annotated.yaml; all others are NaN."""
         return annotated_by(source)
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
@@ -159,7 +162,7 @@ class ECGDataModule(PackedDataModule):
         return self.keep(self.store.index)
 
     def select(self, split: str) -> NDArray[np.int64]:
-        """The usable rows of one split; of ``train`` without copies of recordings that are held out."""
+        """The usable rows of one split; of `train` without copies of recordings that are held out."""
         if split == "train":
             rows = self._rows_of_folds(self._train_folds)
             return self.subset(rows if self.allow_leak else np.setdiff1d(rows, self.copies))

@@ -49,7 +49,7 @@ class TrainingBatches(Sampler[Cut]):
         window: samples of a batch.
         batch_size: recordings a batch.
         seed: of the order and of the places.
-        weights: (records,) probability weights; with them an epoch draws ``len(lengths)`` recordings with replacement.
+        weights: (records,) probability weights; with them an epoch draws `len(lengths)` recordings with replacement.
     """
 
     def __init__(

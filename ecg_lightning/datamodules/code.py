@@ -1,6 +1,6 @@
 """The archives of the CODE study (Telehealth Network of Minas Gerais, Ribeiro 2020): CODE-15% and CODE-test.
 
-Both keep all exams in HDF5 datasets ``tracings`` (exams, 4096, 12), float32 at 400 Hz in the standard order of leads, and
+Both keep all exams in HDF5 datasets `tracings` (exams, 4096, 12), float32 at 400 Hz in the standard order of leads, and
 fill with zeros what the exam lacks at both ends. The authors give the scale both as 1e-4 V and as volts times 1000; the
 amplitudes agree with the latter, millivolts.
 """
@@ -58,12 +58,12 @@ def read_tracing(row: Row, folder: Path) -> Record:
 
 
 def read_matlab(row: Row, folder: Path) -> Record:
-    """Reads one exam of the re-issued form, a MATLAB file with ``feats`` (12, samples)."""
+    """Reads one exam of the re-issued form, a MATLAB file with `feats` (12, samples)."""
     return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="feats")
 
 
 def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
-    """(rows,) the columns of each row that are true, joined by ``|``, and with a question mark those that are empty.
+    """(rows,) the columns of each row that are true, joined by `|`, and with a question mark those that are empty.
 
     A cell that is neither true nor false counts as empty, and is reported.
 
@@ -117,7 +117,7 @@ class CODEDataModule(ECGDataModule):
 class CODE15DataModule(CODEDataModule):
     """CODE-15%: 345,779 exams of 233,770 patients, of 7 or 10 s at 400 Hz; folds by patient.
 
-    ``exams.csv`` with ``exams_part0.hdf5`` … as Zenodo distributes them, any number of the 18 parts; or, where ``meta.csv``
+    `exams.csv` with `exams_part0.hdf5` … as Zenodo distributes them, any number of the 18 parts; or, where `meta.csv`
     lies in root, one MATLAB file an exam, as others have re-issued it.
     """
 
@@ -168,7 +168,7 @@ class CODETestDataModule(CODEDataModule):
 
     Attributes:
         annotations: whose annotations are the truth: gold_standard, cardiologist1, cardiologist2, cardiology_residents …,
-            a file of ``annotations``.
+            a file of `annotations`.
     """
 
     source = "code_test"

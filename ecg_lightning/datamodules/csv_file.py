@@ -90,7 +90,7 @@ def _swallows(cell: str, place: int, expected: int, delimiter: str) -> bool:
 
 
 def _rows(file: Iterator[str], delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
-    """The first and last line of each row that is not empty, and its cells; Excel's line ``sep=;`` is left out."""
+    """The first and last line of each row that is not empty, and its cells; Excel's line `sep=;` is left out."""
     reader = csv.reader(file, delimiter=delimiter)
     last = 0
     for row in reader:

@@ -16,7 +16,7 @@ TEXTS = (
 
 @dataclass(eq=False, repr=False)
 class LUDBDataModule(WFDBTableDataModule):
-    """LUDB as PhysioNet distributes it: ``ludb.csv`` and WFDB files in ``data``, each of another person."""
+    """LUDB as PhysioNet distributes it: `ludb.csv` and WFDB files in `data`, each of another person."""
 
     source = "ludb"
     system = "ludb"

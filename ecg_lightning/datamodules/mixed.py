@@ -24,20 +24,21 @@ KEYS_OF_PARTS = {"root", "val_folds", "test_folds", "train_records", "subset_see
 class MixedDataModule(PackedDataModule):
     """Any sources as one: each with its own labels, folds and annotated terms, all with one label space and one input.
 
-    A source is called as in labels/ (``georgia``); of several of one kind the second is ``georgia-2``. What a source does
-    not annotate is NaN, as ever. Metrics are logged for all recordings and, as ``val/auroc@georgia``, for each source.
+    A source has its name in labels/ (`georgia`); the second one with the same name is `georgia-2`. What a source does
+    not annotate is NaN. Metrics are logged for all recordings and, as `val/auroc@georgia`, for each source.
 
     Attributes:
-        root: folder that the parts' roots are relative to; null where each says its own in full.
-        parts: one data configuration a source, for example {name: GeorgiaDataModule, root: georgia}, with options of
-            its own; all others are those of the mix.
+        root: folder that the parts' roots are relative to; null where each part gives its whole path.
+        parts: one data configuration a source, for example {name: GeorgiaDataModule, root: georgia}, with its own
+            options; the mix gives all others.
         temperature: recordings are drawn from a source in proportion to its size to this power: 1 takes every recording
             once an epoch, 0 as many from each source.
         weights: in place of the temperature, the share of each source in the recordings drawn, for example
             {ptbxl: 1, georgia: 3}.
-        leave_out: a source that is the unseen hospital: it is the whole test side, and nowhere else.
-        drop_copies: leave recordings out of training that another source has on its validation or test side, and out of
-            validation what another one has on its test side.
+        leave_out: a source that stands for an unseen hospital: all of it, and no other source, is the test side, and none
+            of it trains or validates.
+        drop_copies: leave recordings out of training that another source has on its validation or test side, and
+            recordings out of validation that another source has on its test side.
     """
 
     source = "mixed"
@@ -126,7 +127,7 @@ class MixedDataModule(PackedDataModule):
         return np.concatenate([part.is_kept for part in self.sources.values()])
 
     def select(self, split: str) -> NDArray[np.int64]:
-        """The rows of one split, with ``drop_copies`` without those that another source holds on a later side."""
+        """The rows of one split, with `drop_copies` without those that another source holds on a later side."""
         rows = self._rows_of_parts(split)
         if split == "train":
             return self.subset(np.setdiff1d(rows, self._copies_across_sources))
@@ -151,13 +152,13 @@ class MixedDataModule(PackedDataModule):
 
     @cached_property
     def copies(self) -> NDArray[np.int64]:
-        """(copies,) rows left out of training because their source, or with ``drop_copies`` another one, holds them out."""
+        """(copies,) rows left out of training because their source, or with `drop_copies` another one, holds them out."""
         copies_within_sources = self._joined([part.copies for part in self.sources.values()])
         return np.union1d(copies_within_sources, self._copies_across_sources)
 
     @cached_property
     def _copies_across_sources(self) -> NDArray[np.int64]:
-        """(copies,) training rows that any source holds on its validation or test side; none without ``drop_copies``."""
+        """(copies,) training rows that any source holds on its validation or test side; none without `drop_copies`."""
         if not self.drop_copies:
             return np.zeros(0, np.int64)
         held_out = np.concatenate([self.rows("val"), self.rows("test")])

@@ -133,7 +133,7 @@ class PackedDataModule(pl.LightningDataModule):
         raise NotImplementedError
 
     def select(self, split: str) -> NDArray[np.int64]:
-        """As `rows`, which asks once for each split."""
+        """(recordings,) the rows of one split; `rows` calls it once for each split and keeps the answer."""
         raise NotImplementedError
 
     def draws(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -170,7 +170,7 @@ class PackedDataModule(pl.LightningDataModule):
         return self.is_kept & ~np.isnan(self.targets).all(axis=1)
 
     def rows(self, split: str) -> NDArray[np.int64]:
-        """(recordings,) positions in the store of the usable recordings of ``train``, ``val`` or ``test``.
+        """(recordings,) positions in the store of the usable recordings of `train`, `val` or `test`.
 
         A training recording that the source holds a second time on another side, under another id, is left out.
         """
@@ -183,7 +183,7 @@ class PackedDataModule(pl.LightningDataModule):
         return {}
 
     def subset(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(train_records,) as many of the training rows as ``train_records`` says; all of them where it is not given."""
+        """(train_records,) as many of the training rows as `train_records` says; all of them where it is not given."""
         if self.train_records is None:
             return rows
         if self.train_records > len(rows):
@@ -191,7 +191,11 @@ class PackedDataModule(pl.LightningDataModule):
         return np.sort(np.random.default_rng(self.subset_seed).permutation(rows)[: self.train_records])
 
     def setup(self, stage: str | None = None) -> None:
-        """Opens the store; says what is wrong before a network is trained on nothing."""
+        """Opens the store, and refuses a side without usable recordings before a network is trained or tested on it.
+
+        Raises:
+            UserError: naming the side.
+        """
         for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage or "", ()):
             if not len(self.rows(split)):
                 raise UserError(
@@ -239,18 +243,18 @@ class PackedDataModule(pl.LightningDataModule):
         )
 
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> dict[str, Tensor]:
-        """On the device: to millivolts and normalised, padding at zero; in training also augmented."""
+        """Converts a batch on its device to normalised millivolts, with padding at zero; in training also augments it."""
         training = self.trainer is not None and self.trainer.training
         return self.prepare(batch, training)
 
     def prepare(self, batch: RawBatch, training: bool = False) -> dict[str, Tensor]:
-        """The network's input ``x`` (batch, leads, samples) beside ``targets``, ``record`` and ``window``."""
+        """The network's input `x` (batch, leads, samples) beside `targets`, `record` and `window`."""
         augment = self.augmentation if training else None
         x = self.preprocess(batch["signals"], batch["valid"], self.sampling_rate, augment)
         return {"x": x, "targets": batch["targets"], "record": batch["record"], "window": batch["window"]}
 
     def describe(self) -> dict[str, Any]:
-        """What a run says of its data: source, fingerprint, folds and numbers of recordings; no patient's anything."""
+        """What a run says of its data: source, fingerprint, folds and numbers of recordings; nothing of any patient."""
         return {
             "source": self.source,
             "fingerprint": self.store.fingerprint,

@@ -33,7 +33,7 @@ class PTBXLDataModule(WFDBTableDataModule):
     only_validated: bool = False
 
     def table(self) -> pd.DataFrame:
-        """The official table, with statements as ``NORM=100|SR=0``; ages over 89, published as 300, become 90."""
+        """The official table, with statements as `NORM=100|SR=0`; ages over 89, published as 300, become 90."""
         path = self.folder / "ptbxl_database.csv"
         columns = ["ecg_id", "patient_id", "age", "sex", "recording_date", "site", "scp_codes", "strat_fold"]
         columns += ["validated_by_human", "filename_lr", "filename_hr"]
@@ -87,7 +87,7 @@ class PTBXLDataModule(WFDBTableDataModule):
 
 
 def _statements(text: str) -> str | None:
-    """A cell of statements as ``NORM=100|SR=0``; "" where it is empty, None where it holds anything else."""
+    """A cell of statements as `NORM=100|SR=0`; "" where it is empty, None where it holds anything else."""
     try:
         # Written as Python's dictionaries of plain words: as JSON they are read ten times as fast.
         likelihoods = json.loads(text.replace("'", '"')) if text else {}

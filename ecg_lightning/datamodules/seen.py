@@ -16,7 +16,7 @@ def refuse_seen(data: object, seen: Tensor | None) -> None:
         seen: (recordings, bytes) fingerprints of what trained the network; None where it is unknown.
 
     Raises:
-        UserError: where there are any, and ``data.allow_leak`` is not set.
+        UserError: where there are any, and `data.allow_leak` is not set.
     """
     if seen is None or not isinstance(data, PackedDataModule) or data.allow_leak:
         return

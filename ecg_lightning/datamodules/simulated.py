@@ -46,7 +46,7 @@ class SimulatedArchive:
     seconds: float
 
     def place(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(recordings,) the position of each recording's hospital in ``hospitals``, and its number in that hospital.
+        """(recordings,) the position of each recording's hospital in `hospitals`, and its number in that hospital.
 
         Args:
             numbers: (recordings,) of the archive.
@@ -62,7 +62,7 @@ class SimulatedArchive:
             numbers: (recordings,) of the archive.
 
         Yields:
-            A hospital, (its recordings,) the positions in ``numbers`` of its recordings, and these recordings.
+            A hospital, (its recordings,) the positions in `numbers` of its recordings, and these recordings.
         """
         hospital_of, number_in_hospital = self.place(numbers)
         for k in np.unique(hospital_of):
@@ -223,7 +223,7 @@ class SimulatedDataModule(ECGDataModule):
         return next(annotated_in(hospital) for hospital in self.archive.hospitals if hospital.name == source)
 
     def train_dataloader(self) -> DataLoader[RawBatch]:
-        """The training folds; where ``endless`` is set, as many new recordings in every epoch."""
+        """The training folds; where `endless` is set, as many new recordings in every epoch."""
         if not self.endless:
             return super().train_dataloader()
         lengths = np.full(len(self.rows("train")), self.window)

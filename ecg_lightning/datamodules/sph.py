@@ -16,7 +16,7 @@ RATE = 500.0  # Hz, stated by the paper; the files do not say it
 
 
 def read_row(row: Row, folder: Path) -> Record:
-    """Reads the dataset ``ecg`` (12, samples), millivolts, of the file that a row of the table names."""
+    """Reads the dataset `ecg` (12, samples), millivolts, of the file that a row of the table names."""
     return checked_codes(
         read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="ecg"), row["codes"]
     )
@@ -24,16 +24,16 @@ def read_row(row: Row, folder: Path) -> Record:
 
 @dataclass(eq=False, repr=False)
 class SPHDataModule(ECGDataModule):
-    """SPH as figshare distributes it: ``metadata.csv``, and ``records`` with one HDF5 file a recording; folds by patient.
+    """SPH as figshare distributes it: `metadata.csv`, and `records` with one HDF5 file a recording; folds by patient.
 
-    A recording has one or more statements of the AHA list (Mason 2007), each with modifiers behind it: ``60+310``.
+    A recording has one or more statements of the AHA list (Mason 2007), each with modifiers behind it: `60+310`.
     """
 
     source = "sph"
     system = "aha"
 
     def table(self) -> pd.DataFrame:
-        """The official table. Recording A00001 is the file ``A00001.h5``, or ``SPH00001.h5`` in re-issued copies."""
+        """The official table. Recording A00001 is the file `A00001.h5`, or `SPH00001.h5` in re-issued copies."""
         columns = ["ECG_ID", "Patient_ID", "Age", "Sex", "Date", "AHA_Code"]
         table = read_table(self.folder / "metadata.csv", columns)
         file_of = {file.stem: file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.h5")}

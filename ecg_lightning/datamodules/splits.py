@@ -32,7 +32,7 @@ def folds(index: pd.DataFrame, twins: NDArray[np.int64] | None = None) -> NDArra
     gets the first of them, so that no patient is ever on two sides.
 
     Args:
-        index: with ``patient_id``, ``record_id`` and ``fold``.
+        index: with `patient_id`, `record_id` and `fold`.
         twins: (pairs, 2) rows that hold the same recording. Patients who share a recording are taken for one person where
             they have no fold in the index; official folds stay as they are.
     """
@@ -66,7 +66,7 @@ def folds_of_sides(
 
     Args:
         side: (records,) train, val, test, or "" for none.
-        index: with ``patient_id`` and ``record_id``.
+        index: with `patient_id` and `record_id`.
         val_folds: folds that validate.
         test_folds: folds that test.
     """

@@ -92,7 +92,7 @@ def ids(cells: "pd.Series[str]") -> "pd.Series[str]":
 
 
 def checked_codes(record: Record, codes: str | None = None) -> Record:
-    """The recording, flagged "no_codes" where it has no code: in its table (``codes``), or in its header where that is None."""
+    """The recording, flagged "no_codes" where it has no code: in its table (`codes`), or in its header where that is None."""
     has_codes = bool(record.codes if codes is None else codes)
     return record if has_codes else replace(record, quality=(*record.quality, NO_CODES))
 
@@ -103,7 +103,7 @@ def read_row(row: Row, folder: Path) -> Record:
 
 
 class WFDBTableDataModule(ECGDataModule):
-    """Base of the sources whose ``table()`` names WFDB recordings, without a suffix."""
+    """Base of the sources whose `table()` names WFDB recordings, without a suffix."""
 
     def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
         """Header and signal file of every recording."""
@@ -111,5 +111,5 @@ class WFDBTableDataModule(ECGDataModule):
         return [f"{folder}/{file}{end}" for file in table["file"] for end in (".hea", ".dat")]
 
     def reader(self) -> Reader:
-        """Reads WFDB ``.hea`` and ``.dat``."""
+        """Reads WFDB `.hea` and `.dat`."""
         return partial(read_row, folder=self.folder)

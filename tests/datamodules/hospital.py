@@ -12,7 +12,7 @@ CODES = {"1.18.2": "AFIB", "1.2.1": "STACH", "1.2.2": ["SBRAD"], "1.1.1": []}
 
 
 def hospital(root: Path, **options: Any) -> FolderDataModule:
-    """The archive of ``fake.folder`` or a table of one's own, through the configuration as YAML gives it."""
+    """The archive of `fake.folder` or a table of one's own, through the configuration as YAML gives it."""
     given = {
         "root": str(root),
         "store_dir": str(root / "store"),
@@ -26,7 +26,7 @@ def hospital(root: Path, **options: Any) -> FolderDataModule:
 
 
 def rewrite(root: Path, change: Any, name: str = "records.csv", **to_csv: Any) -> pd.DataFrame:
-    """Changes the table of ``fake.folder``."""
+    """Changes the table of `fake.folder`."""
     table = pd.read_csv(root / "records.csv", dtype=str)
     changed: pd.DataFrame = change(table)
     if name.endswith(".parquet"):

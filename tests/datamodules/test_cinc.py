@@ -17,6 +17,7 @@ from ecg_lightning.datamodules import (
     INCARTDataModule,
     PTBDBDataModule,
 )
+from ecg_lightning.datamodules.cinc import CinCDataModule
 from ecg_lightning.errors import UserError
 
 CLASSES = ["NORM", "AFIB", "1AVB", "LBBB", "RBBB", "PAC", "PVC", "STD_", "STE_"]
@@ -162,3 +163,21 @@ def test_several_rows_of_a_reference_count_together(tmp_path: Path) -> None:
         "Recording,First_label,Second_label,Third_label\nA0001,1.0,NA,\nA0002,null,,\nA0001,5,,\n"
     )
     assert cpsc(archive.root, tmp_path).table()["codes"].tolist() == ["1|5", ""]
+
+
+class ElsewhereDataModule(CinCDataModule):
+    """A source of one's own, which no file of the package knows."""
+
+    source = "elsewhere"
+
+    def annotated(self, source: str) -> frozenset[str]:
+        """One term alone."""
+        return frozenset({"AFIB"})
+
+
+def test_the_class_of_a_source_says_what_it_annotates(tmp_path: Path) -> None:
+    fake.cinc(tmp_path, 6, seconds=2)
+    data = ElsewhereDataModule(str(tmp_path), ["AFIB", "WPW"], store_dir=f"{tmp_path}/store", pack_workers=1)
+    assert data.store.path.name.startswith("elsewhere-100hz-")
+    assert not np.isnan(data.targets[:, 0]).any()
+    assert np.isnan(data.targets[:, 1]).all()

@@ -14,7 +14,7 @@ from ecg_lightning.records import LEADS
 
 
 def one_wave(root: Path, name: str, rate: int, factor: float = 1) -> None:
-    """One recording as floats; ``factor`` is the file's steps a millivolt."""
+    """One recording as floats; `factor` is the file's steps a millivolt."""
     np.save(root / name, fake.ecg(10 * rate, rate, 5) * factor)
 
 

@@ -14,9 +14,11 @@ import fake
 import small
 from datamodules.sources import SOURCES
 from ecg_lightning.checkpoints import card_of
+from ecg_lightning.commands.prepare import report
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules import MixedDataModule
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.batches import TrainingBatches
 from ecg_lightning.errors import UserError
 
@@ -77,6 +79,24 @@ def test_a_row_of_the_mix_is_the_row_of_its_source(root: Path) -> None:
         np.testing.assert_array_equal(store.content[own], part.store.content)
         np.testing.assert_array_equal(store.lengths[own], part.store.lengths)
         first += SIZES[name]
+
+
+def test_recordings_that_a_source_leaves_out_are_left_out_of_the_mix(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"parts": [PARTS[0] | {"only_validated": True}, PARTS[1]]}
+    data = mix(root, **values)
+    validated = np.arange(1, SIZES["ptbxl"] + 1) % 3 > 0  # as fake.ptbxl writes them
+    np.testing.assert_array_equal(data.is_kept, [*validated, *[True] * SIZES["georgia"]])
+    assert not data.usable[:60][~validated].any()
+    report(data)
+    assert "left out by the configuration: 20" in capsys.readouterr().out
+
+
+def test_a_mix_has_none_of_the_hooks_of_a_single_source() -> None:
+    hooks = ("table", "reader", "options", "files", "annotation", "annotators", "annotated", "keep", "folder", "pack")
+    assert all(hasattr(ECGDataModule, hook) for hook in hooks)
+    assert not any(hasattr(MixedDataModule, hook) for hook in hooks)
 
 
 def test_what_a_source_does_not_annotate_is_open(root: Path) -> None:

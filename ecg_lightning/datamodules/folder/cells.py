@@ -54,7 +54,7 @@ _NO_DAY = re.compile(r"[0\W]*")  # 0000-00-00, as databases write an unknown day
 
 
 def ages(cells: pd.Series) -> list[float]:
-    """(rows,) years for each cell (``45``, ``45,5``, ``45 years``), NaN for others, whose number is reported."""
+    """(rows,) years for each cell (`45`, `45,5`, `45 years`), NaN for others, whose number is reported."""
     age_of = {cell: parse_age(cell) for cell in cells.unique()}
     not_ages = cells[cells.map(age_of).isna() & (cells.map(stated) != "")]
     if len(not_ages):
@@ -73,7 +73,7 @@ def sexes(cells: pd.Series, values: Mapping[str, str]) -> pd.Series:
         values: what some cells mean, F, M or "".
 
     Raises:
-        UserError: where more than a few cells are no sex, or ``values`` has another value; it lists the column's values.
+        UserError: where more than a few cells are no sex, or `values` has another value; it lists the column's values.
     """
     sex_of = {cell: values[cell] if cell in values else parse_sex(cell) for cell in cells.unique()}
     unknown = [
@@ -141,7 +141,7 @@ def iso(times: pd.Series) -> pd.Series:
 
 
 def split_columns(cells: pd.Series) -> dict[str, list[str] | list[int]]:
-    """The index's column ``split`` (train, val, test) or ``fold`` (1 … 10), whichever a table's column holds.
+    """The index's column `split` (train, val, test) or `fold` (1 … 10), whichever a table's column holds.
 
     Raises:
         UserError: where more than a few cells are neither a side nor a fold.

@@ -188,7 +188,7 @@ class FolderDataModule(ECGDataModule):
         return signal_files(table["file"].unique(), self.folder)
 
     def reader(self) -> Reader:
-        """Reads any format that ``read_record`` knows."""
+        """Reads any format that `read_record` knows."""
         labels = {*self.labels} if self._empty_is_silent else None
         return partial(
             read_row,
@@ -209,7 +209,7 @@ class FolderDataModule(ECGDataModule):
 
     @property
     def _options_of_all_files(self) -> dict[str, Any]:
-        """The arguments of ``read_record`` for files that do not state them."""
+        """The arguments of `read_record` for files that do not state them."""
         return {
             "sampling_rate": self.file_rate,
             "unit": self.file_unit,

@@ -35,7 +35,7 @@ def default_ids(file: "pd.Series[str]", texts: Mapping[str, "pd.Series[str]"]) -
 
     Args:
         file: the files, from the folder.
-        texts: columns of the table, of which ``dataset`` and ``row`` count where they are there.
+        texts: columns of the table, of which `dataset` and `row` count where they are there.
     """
     record_ids = file.str.replace(SUFFIX, "", regex=True)
     for key in ("dataset", "row"):
@@ -103,7 +103,7 @@ def _row_number(cell: str) -> int:
 
 
 def has_header(path: str) -> bool:
-    """Whether a recording is WFDB, whose header may hold codes: by its suffix; a ``.mat`` file has its header beside it."""
+    """Whether a recording is WFDB, whose header may hold codes: by its suffix; a `.mat` file has its header beside it."""
     if not path.lower().endswith(ARRAY_SUFFIXES):
         return True
     return path.lower().endswith(".mat") and os.path.exists(header_path(path))

@@ -1,4 +1,4 @@
-"""What a hospital's own codes and columns of labels mean, in terms of the vocabulary or of its own (``own:CHAGAS``)."""
+"""What a hospital's own codes and columns of labels mean, in terms of the vocabulary or of its own (`own:CHAGAS`)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ NOT_STATED = f"={UNSAID}"
 
 
 def term(name: str, where: str) -> str:
-    """The name of a term of the vocabulary, or of the hospital's own, which is written ``own:NAME``.
+    """The name of a term of the vocabulary, or of the hospital's own, which is written `own:NAME`.
 
     Args:
         name: as the configuration writes it.
@@ -84,7 +84,7 @@ def _code_file(path: Path) -> list[tuple[str, str]]:
 
 
 def label_texts(table: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
-    """(rows,) what the columns of labels say of each recording, as the index has it: ``own:CHAGAS=1|AFIB=?``.
+    """(rows,) what the columns of labels say of each recording, as the index has it: `own:CHAGAS=1|AFIB=?`.
 
     A term that is absent is not written. A term has a question mark where its cell is empty or holds a word for missing.
 
@@ -107,7 +107,7 @@ def label_texts(table: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
 
 
 def code_texts(cells: Iterable[str], separator: str, codes: Collection[str]) -> list[str]:
-    """(rows,) the codes of each cell as the index has them, joined by ``|``, without words for missing.
+    """(rows,) the codes of each cell as the index has them, joined by `|`, without words for missing.
 
     Args:
         cells: (rows,) each with several codes.

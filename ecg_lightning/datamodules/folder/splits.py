@@ -44,7 +44,7 @@ def folds_of_hospital(
     """(records,) the fold of every recording: by date, by the table's column of the split, or by a hash of the patient.
 
     Args:
-        index: of the store, with ``split`` or ``fold`` where the table has it.
+        index: of the store, with `split` or `fold` where the table has it.
         twins: (pairs, 2) rows that hold the same recording.
         starts: the first day or month of sides; none where the split is not by date.
         val_folds: folds that validate.
