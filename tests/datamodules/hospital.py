@@ -13,16 +13,16 @@ CODES = {"1.18.2": "AFIB", "1.2.1": "STACH", "1.2.2": ["SBRAD"], "1.1.1": []}
 
 def hospital(root: Path, **options: Any) -> FolderDataModule:
     """The archive of `fake.folder` or a table of one's own, through the configuration as YAML gives it."""
-    given = {
+    arguments = {
         "root": str(root),
         "store_dir": str(root / "store"),
         "pack_workers": 1,
         "sampling_rate": 500,
         "codes": CODES,
     }
-    made = build("data", {"name": "FolderDataModule"} | given | options)
-    assert isinstance(made, FolderDataModule)
-    return made
+    data = build("data", {"name": "FolderDataModule"} | arguments | options)
+    assert isinstance(data, FolderDataModule)
+    return data
 
 
 def rewrite(root: Path, change: Any, name: str = "records.csv", **to_csv: Any) -> pd.DataFrame:
