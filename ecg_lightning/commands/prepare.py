@@ -14,6 +14,7 @@ from ecg_lightning.config.compose import split_arguments
 from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule, NothingReadable
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
 from ecg_lightning.ranges import SPLITS
@@ -42,7 +43,7 @@ def _prepare(arguments: Sequence[str]) -> int:
     arguments = [word for word in arguments if word != "--verify"]
     options, words = _download_options(arguments) if fetch else ({}, arguments)
     config = experiment(words, needed=("data",), download=fetch)
-    data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
+    data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
     status = 0
@@ -70,7 +71,7 @@ def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[st
     return options, [f"{key}={value}" for key, value in pairs if key not in OPTIONS]
 
 
-def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
+def _download(data: PackedDataModule, options: Mapping[str, str]) -> None:
     """Fetches what is not there yet of the source's archive, or of every public archive of a mix."""
     from ecg_lightning.download import catalogue, download
     from ecg_lightning.download.catalogue import find
@@ -92,7 +93,7 @@ def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
         download(part.source, root, base_url=options.get("base-url"), include=include, exclude=exclude)
 
 
-def report(data: ECGDataModule) -> None:
+def report(data: PackedDataModule) -> None:
     """Prints the tables of one packed source."""
     from rich.console import Console
     from rich.table import Table
@@ -110,20 +111,20 @@ def report(data: ECGDataModule) -> None:
     for title, listed in (("rejected", reasons), ("repaired or flagged", flags)):
         for reason, count in listed.most_common():
             console.print(f"  {title}: {count:,} {reason}")
-    kept = data.keep(store.index)
+    kept, targets = data.is_kept, data.targets
     if not kept.all():
         console.print(f"  left out by the configuration: {(~kept).sum():,}")
     shown = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")
     rows = {split: data.rows(split) for split in SPLITS}
     for column, term in enumerate(data.terms):
-        values = data.targets[:, column]
+        values = targets[:, column]
         counts = [(kept & found).sum() for found in (values == 1, values == 0, np.isnan(values))]
         counts += [(values[rows[split]] == 1).sum() for split in SPLITS]
         shown.add_row(term, *(f"{count:,}" for count in counts))
     shown.add_section()
     shown.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
     console.print(shown)
-    unknown = unknown_codes(data) if data.source in data.sources else None  # a mix has no codes of its own
+    unknown = unknown_codes(data) if isinstance(data, ECGDataModule) else None  # a mix has no codes of its own
     if unknown:
         codes = ", ".join(f"{code} ({count:,})" for code, count in unknown.most_common())
         console.print(f"{len(unknown):,} codes that no term covers, {unknown.total():,} times: {codes}", soft_wrap=True)

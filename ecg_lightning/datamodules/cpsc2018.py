@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
@@ -18,7 +17,7 @@ LABELS = ("First_label", "Second_label", "Third_label")
 
 
 def read_struct(row: Row, folder: Path) -> Record:
-    """Reads a MATLAB file with the struct ``ECG`` (sex, age, data)."""
+    """Reads a MATLAB file with the struct `ECG` (sex, age, data)."""
     return checked_codes(read_record(f"{folder}/{row['file']}", leads=LEADS), row["codes"])
 
 
@@ -26,14 +25,14 @@ def read_struct(row: Row, folder: Path) -> Record:
 class CPSC2018DataModule(CinCDataModule):
     """CPSC2018: 6,877 recordings of 6 to 144 s at 500 Hz, each of one to three of nine classes.
 
-    With ``REFERENCE.csv`` in root or below (several, where it is in parts) it is read as it was first published; else by its headers, as the CinC
+    With `REFERENCE.csv` in root or below (several, where it is in parts) it is read as it was first published; else by its headers, as the CinC
     challenge re-issued it. Both forms give the same terms.
     """
 
-    source: ClassVar[str] = "cpsc2018"
+    source = "cpsc2018"
 
     def table(self) -> pd.DataFrame:
-        """Every header, or every MATLAB file with its class numbers from ``REFERENCE.csv``."""
+        """Every header, or every MATLAB file with its class numbers from `REFERENCE.csv`."""
         references = files_below(self.folder, REFERENCE)
         if not references:
             return super().table()

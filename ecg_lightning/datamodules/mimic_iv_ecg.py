@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
@@ -22,8 +21,8 @@ class MIMICIVECGDataModule(WFDBTableDataModule):
     The statements are a machine's, matched by a table of phrases; what it calls possible is neither 1 nor 0.
     """
 
-    source: ClassVar[str] = "mimic_iv_ecg"
-    system: ClassVar[str] = "mimic"
+    source = "mimic_iv_ecg"
+    system = "mimic"
 
     def table(self) -> pd.DataFrame:
         """The list of recordings, each with the lines of its report."""

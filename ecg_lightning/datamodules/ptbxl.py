@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,23 +25,23 @@ class PTBXLDataModule(WFDBTableDataModule):
         only_validated: leave out recordings that no human has validated.
     """
 
-    source: ClassVar[str] = "ptbxl"
-    system: ClassVar[str] = "scp"
+    source = "ptbxl"
+    system = "scp"
 
     file_rate: Literal[100, 500] | None = None
     minimum_likelihood: Annotated[float, Between(0, 100)] = 0.0
     only_validated: bool = False
 
     def table(self) -> pd.DataFrame:
-        """The official table, with statements as ``NORM=100|SR=0``; ages over 89, published as 300, become 90."""
+        """The official table, with statements as `NORM=100|SR=0`; ages over 89, published as 300, become 90."""
         path = self.folder / "ptbxl_database.csv"
         columns = ["ecg_id", "patient_id", "age", "sex", "recording_date", "site", "scp_codes", "strat_fold"]
         columns += ["validated_by_human", "filename_lr", "filename_hr"]
         table = read_table(path, columns)
         record, fold = (pd.to_numeric(ids(table[name]), errors="coerce") for name in ("ecg_id", "strat_fold"))
         codes = table["scp_codes"].map(_statements)
-        wrong = {"ecg_id": record.isna(), "strat_fold": ~fold.isin(range(1, FOLDS + 1)), "scp_codes": codes.isna()}
-        for name, cells in wrong.items():
+        unreadable = {"ecg_id": record.isna(), "strat_fold": ~fold.isin(range(1, FOLDS + 1)), "scp_codes": codes.isna()}
+        for name, cells in unreadable.items():
             table[REFUSED] = refuse(table, cells, name, path)
         age = pd.to_numeric(table["age"], errors="coerce")
         return pd.DataFrame(
@@ -87,7 +87,7 @@ class PTBXLDataModule(WFDBTableDataModule):
 
 
 def _statements(text: str) -> str | None:
-    """A cell of statements as ``NORM=100|SR=0``; "" where it is empty, None where it holds anything else."""
+    """A cell of statements as `NORM=100|SR=0`; "" where it is empty, None where it holds anything else."""
     try:
         # Written as Python's dictionaries of plain words: as JSON they are read ten times as fast.
         likelihoods = json.loads(text.replace("'", '"')) if text else {}

@@ -13,7 +13,7 @@ from scipy.special import expit
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints.card import Input
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import write_json
@@ -49,7 +49,7 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         )
     checkpoint = checkpoints.read(path)
     quiet()
-    data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
+    data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     check_fits(checkpoint.terms, checkpoint.card.label_space, checkpoint.card.input, data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
@@ -79,7 +79,7 @@ def _of_run(run_dir: Path) -> Path:
     return last
 
 
-def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: ECGDataModule) -> None:
+def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: PackedDataModule) -> None:
     """Refuses data whose terms or input differ from what the network predicts and expects.
 
     Args:
@@ -105,7 +105,7 @@ def check_fits(terms: Sequence[str], label_space: object, expected: Input, data:
 
 
 def _report(
-    module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint: checkpoints.Checkpoint
+    module: ECGModule, outputs: Outputs, data: PackedDataModule, checkpoint: checkpoints.Checkpoint
 ) -> dict[str, Any]:
     """What a run's test.json says: counts, metrics and thresholds, overall and per term."""
     probabilities = expit(outputs.logits)
@@ -130,7 +130,7 @@ def _report(
     }
 
 
-def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: ECGDataModule) -> None:
+def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: PackedDataModule) -> None:
     """Saves logits and targets of each recording, for intervals and comparisons; patients are saved as numbers, without names."""
     names = patients(data.store.index).to_numpy()[outputs.records]
     patient_numbers = np.unique(names, return_inverse=True)[1]
