@@ -219,7 +219,7 @@ def test_what_lies_beside_a_new_store_and_is_of_no_use_is_named_and_left_alone(
     pack(tmp_path / "mine-100hz-new", table_of(3), read, 100, {}, workers=1)
     text = capsys.readouterr().err
     assert f"The layout of stores has changed, so the source is packed again. You may remove {old}.\n" in text
-    assert f"Unfinished stores, of other options or of files that have changed since: {unfinished}. You" in text
+    assert f"Unfinished stores of other options, or of files that have changed since: {unfinished}. You" in text
     assert str(other) not in text
     assert all(folder.exists() for folder in (old, unfinished, other))
     pack(tmp_path / "mine-100hz-new", table_of(3), read, 100, {}, workers=1)
