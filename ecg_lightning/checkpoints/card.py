@@ -16,12 +16,16 @@ from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UNPRINTABLE, UserError
 from ecg_lightning.metrics.calibration import Calibration
 
 FORMAT = 2
 """Version of the layout; a reader refuses newer ones and migrates older ones."""
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+DEEPEST = 100
+"""Mappings and lists within each other; each ancestor of a network adds one, and its data a few."""
+LARGEST_INTEGER = 2**63
+"""Whole numbers of a card are smaller: what counts recordings fits in 64 bits, and larger ones do not become floats."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Input:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """The input that a datamodule specifies (``input_spec``)."""
-        spec: Self = _typed(cls, _finite(values), "input")
+        spec: Self = _typed(cls, _plain(values), "input")
         return spec
 
     def __post_init__(self) -> None:
@@ -81,7 +85,7 @@ class Data:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """The data that a datamodule describes (``describe``)."""
-        data: Self = _typed(cls, _finite(values), "data")
+        data: Self = _typed(cls, _plain(values), "data")
         return data
 
 
@@ -200,8 +204,8 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, which JSON can hold: a number that is not finite is None."""
-        plain: dict[str, Any] = _finite({"format": FORMAT} | asdict(self))
-        return plain
+        values: dict[str, Any] = _plain({"format": FORMAT} | asdict(self))
+        return values
 
     def to_json(self) -> str:
         """The card as JSON."""
@@ -227,8 +231,8 @@ class Card:
                 "Update ecg_lightning to use it."
             )
         try:
-            card: Self = _typed(cls, _migrated(_finite(dict(values))), "")
-        except (ValueError, TypeError, RecursionError) as error:
+            card: Self = _typed(cls, _migrated(_plain(values)), "")
+        except (ValueError, TypeError) as error:
             raise UserError(
                 f"{where} has a card that ecg_lightning cannot use ({error}). It was damaged, or not written by a `fit` of "
                 "ecg_lightning."
@@ -251,7 +255,7 @@ class Card:
             UserError: where the report is not one of `test`.
         """
         try:
-            return replace(self, test=_typed(Test, _finite(dict(report)), "test"))
+            return replace(self, test=_typed(Test, _plain(report), "test"))
         except (ValueError, TypeError) as error:
             raise UserError(f"{where} is not a report of `test` ({error}). Run `test` again.") from error
 
@@ -268,12 +272,25 @@ def _migrated(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _finite(value: Any) -> Any:
-    """The same plain value with None for every number that is not finite, since JSON has no NaN; tuples are lists."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Returns a value as JSON can hold it: tuples are lists, and None stands for a number that is not finite.
+
+    Raises:
+        ValueError: for an object that JSON cannot hold, a text with control characters, a number that is too large, or
+            mappings and lists that are nested too deeply.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} mappings and lists within each other")
     if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
+        return {_plain(key, depth): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, str) and UNPRINTABLE.search(value):
+        raise ValueError(f"the text {value[:80]!a} has a control character")
+    if isinstance(value, int) and not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
+        raise ValueError("a whole number of more than 64 bits")
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError(f"a value of the type {type(value).__name__}")
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -15,8 +15,8 @@ S3 = ("s3", "s3a")
 SFTP = ("sftp", "ssh")
 FIRST_BYTES = 65_536
 """What is read of a file first: most networks' whole header, so that one request is enough."""
-LONGEST_HEADER = 100_000_000
-"""Bytes of a safetensors header; the library refuses longer ones."""
+LONGEST_HEADER = 10_000_000
+"""Bytes of a safetensors header. A card has some 10,000; a header of 100 MB, which the library allows, would take GBs."""
 
 REFUSED = {
     "PermissionError", "AuthenticationException", "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound",
@@ -86,13 +86,15 @@ def name_in(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """A URL as it may be printed: without a password, or what signs a web address.
+    """Returns a URL as it may be printed: without a password, a web address's user, or what signs it.
 
-    >>> shown("sftp://ann:secret@host/team")
-    'sftp://ann:***@host/team'
+    >>> shown("sftp://ann:secret@host/team"), shown("https://token@host/net?signature=abc")
+    ('sftp://ann:***@host/team', 'https://***@host/net?***')
     """
     url = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
-    return re.sub(r"\?.*", "?***", url, flags=re.DOTALL) if protocol_of(url) in ("http", "https") else url
+    if protocol_of(url) not in ("http", "https"):
+        return url
+    return re.sub(r"[?#].*", "?***", re.sub(r"://[^/]*@", "://***@", url), flags=re.DOTALL)
 
 
 def exists(filesystem: Any, path: str) -> bool:

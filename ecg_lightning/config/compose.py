@@ -1,6 +1,5 @@
 """An experiment's configuration: files, each over its own ``defaults:``, and ``key=value`` overrides, merged from left to right."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -14,7 +13,7 @@ from yaml import YAMLError
 from ecg_lightning.config.environment import first_line, settle
 from ecg_lightning.config.paths import expanded
 from ecg_lightning.config.yaml_file import read_yaml
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, nearest
 
 NAMED = {"data": "ecg_lightning.datamodules", "model": "ecg_lightning.modules"}
 """Groups whose ``name`` chooses a class, and the package that offers the choices."""
@@ -47,7 +46,7 @@ def find_config(name: str) -> Path:
     if tried[0].is_dir():
         raise UserError(f"--config: '{name}' is a folder. Give the path of a file in it.")
     shipped = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
-    near = difflib.get_close_matches(name.removeprefix("conf/").removesuffix(".yaml"), shipped, n=3, cutoff=0.5)
+    near = nearest(name.removeprefix("conf/").removesuffix(".yaml"), shipped, 3)
     hint = f"Did you mean: {', '.join(near)}?" if near else f"Shipped with the package: {', '.join(shipped)}."
     raise UserError(f"There is no configuration file '{name}'. {hint}")
 
@@ -202,28 +201,29 @@ def with_run_config(arguments: Sequence[str]) -> list[str]:
     path = expanded(run_dir or ".", "run_dir") / "config.yaml"
     if run_dir is None or any(key == "config" for key, _ in pairs) or not path.is_file():
         return list(arguments)
-    config = load(path)
-    named = {value for key, value in pairs if key.endswith("name")}
+    words = ["--config", str(path), "checkpoint_path=null", *arguments]
+    config = as_dict(compose(words))  # resolved: `oc.decode` can make a whole mapping out of a text
+    trusted_names = {value for key, value in pairs if key.endswith("name")}
     for group in NAMED:
-        for name in _class_names(OmegaConf.select(config, group)):
-            if ("." in name or "$" in name) and name not in named:
+        for name in _class_names(config.get(group)):
+            if "." in name and name not in trusted_names:
                 raise UserError(
                     f"{path} names the class '{name}', which is not one of ecg_lightning's. If you know this class and trust "
                     f"it, name it yourself: {group}.name={name}."
                 )
-    return ["--config", str(path), "checkpoint_path=null", *arguments]
+    return words
 
 
-def _class_names(node: Any) -> list[str]:
-    """Every ``name`` in a group of a configuration, those of the parts of a mix too."""
-    if isinstance(node, ListConfig):
-        return [name for each in node for name in _class_names(each)]
-    if not isinstance(node, DictConfig):
+def _class_names(values: Any) -> list[str]:
+    """Every `name` in a group of a resolved configuration, those of the parts of a mix too."""
+    if isinstance(values, list):
+        return [name for item in values for name in _class_names(item)]
+    if not isinstance(values, dict):
         return []
     return [
         name
-        for key, value in node.items_ex(resolve=False)
-        for name in ([str(value)] if key == "name" else _class_names(value))
+        for key, value in values.items()
+        for name in ([value] if key == "name" and isinstance(value, str) else _class_names(value))
     ]
 
 

@@ -25,13 +25,12 @@ No statement of PTB-XL is a kind of another: PTB-XL says each of its 71 on its o
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
 from omegaconf import OmegaConf
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 
 SYSTEMS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
 """The code systems that terms.csv has a column for."""
@@ -119,7 +118,4 @@ def annotated_by(source: str) -> frozenset[str]:
 def unknown(what: str, name: str, choices: Iterable[str]) -> UserError:
     """The error for a name that is not among the choices: it suggests the nearest and lists all."""
     choices = list(choices)
-    folded = {choice.casefold(): choice for choice in choices}
-    near = [folded[match] for match in get_close_matches(name.casefold(), folded)]
-    suggestion = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return UserError(f"There is no {what} {name!r}.{suggestion} Choices: {', '.join(choices)}")
+    return UserError(f"There is no {what} {name!r}. {suggest(name, choices, 3)}Choices: {', '.join(choices)}")

@@ -1,7 +1,6 @@
 """What a hospital's own codes and columns of labels mean, in terms of the vocabulary or of its own (``own:CHAGAS``)."""
 
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pandas as pd
 from ecg_lightning.datamodules.folder.cells import FALSE, TRUE, pass_over
 from ecg_lightning.datamodules.folder.table import column_names, read_text
 from ecg_lightning.datamodules.rows import REFUSED
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, nearest
 from ecg_lightning.labels import TERMS
 from ecg_lightning.labels.space import OWN
 from ecg_lightning.records import stated
@@ -36,7 +35,7 @@ def term(name: str, where: str) -> str:
         return own
     if name not in TERMS:
         known = {key.casefold(): each.term for each in TERMS.values() for key in (each.term, each.name)}
-        near = dict.fromkeys(known[word] for word in get_close_matches(name.casefold(), known, n=2))
+        near = dict.fromkeys(known[word] for word in nearest(name, known, 2))
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise UserError(
             f"{where}: there is no term '{name}'.{hint} All terms are in ecg_lightning/labels/terms.csv; a term of your "
