@@ -189,4 +189,6 @@ def _sentence(error: Exception, url: str) -> str:
 def _reason(error: Exception, url: str) -> str:
     """What an error says, in one line without secrets."""
     text = re.sub(r"^\[Errno \w+\] ", "", " ".join(str(error).split())).replace(url, shown(url)).rstrip(".")
+    if password := re.search(r"://[^/@:]*:([^/]+)@", url):  # a library may name it apart from the URL
+        text = text.replace(password[1], "***")
     return re.sub(r"\?[^\s'\"]*", "?***", text) or type(error).__name__

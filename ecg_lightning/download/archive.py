@@ -12,12 +12,12 @@ from typing import TypeVar
 import requests
 from filelock import FileLock, Timeout
 
-from ecg_lightning.download.catalogue import Archive, Kind, describe, find
+from ecg_lightning.download.catalogue import Kind, PublicArchive, archive_of, describe
 from ecg_lightning.download.listing import list_files
-from ecg_lightning.download.paths import STATE, matches
+from ecg_lightning.download.paths import STATE, path_matches
 from ecg_lightning.download.progress import Progress
 from ecg_lightning.download.space import check_space
-from ecg_lightning.download.transfer import RemoteFile, TransferError, fetch, is_correct, open_session
+from ecg_lightning.download.transfer import RemoteFile, TransferError, fetch_file, is_correct, open_session
 from ecg_lightning.download.unpack import SUFFIXES, is_ready, unpack
 from ecg_lightning.errors import UserError
 
@@ -56,7 +56,7 @@ def download(
         UserError: the source is unknown or not public, base_url is no address, the disk is too small, or files could not be had; all others
             are kept.
     """
-    archive = find(source)
+    archive = archive_of(source)
     if archive.kind is Kind.request:
         raise UserError(f"{source} is not public and cannot be downloaded.\n{describe(source)}")
     if base_url:
@@ -69,7 +69,11 @@ def download(
         (root / STATE).mkdir(parents=True, exist_ok=True)
         with FileLock(root / STATE / "lock", timeout=0), open_session(workers) as session:
             listed = _list(session, archive, urls, root, stop)
-            files = [f for f in listed if (not include or matches(f.path, include)) and not matches(f.path, exclude)]
+            files = [
+                f
+                for f in listed
+                if (not include or path_matches(f.path, include)) and not path_matches(f.path, exclude)
+            ]
             if not files:
                 raise UserError(f"No file of {source} is chosen by include={[*include]} and exclude={[*exclude]}.")
             unpacks = archive.kind is not Kind.physionet
@@ -104,7 +108,9 @@ def _check_address(url: str) -> None:
         )
 
 
-def _list(session: requests.Session, archive: Archive, urls: list[str], root: Path, stop: Event) -> list[RemoteFile]:
+def _list(
+    session: requests.Session, archive: PublicArchive, urls: list[str], root: Path, stop: Event
+) -> list[RemoteFile]:
     reasons = []
     for url in urls:
         try:
@@ -131,7 +137,7 @@ def _obtain(
     """Fetch and unpack one file; returns why it could not be had, "" when it could."""
     try:
         if not is_correct(root / file.path, file):
-            fetch(session, file, root / file.path, stop, received)
+            fetch_file(session, file, root / file.path, stop, received)
         if unpacks and file.path.endswith(SUFFIXES):
             unpack(root, file, stop)
     except TransferError as error:
@@ -151,7 +157,7 @@ def _collect(source: str, root: Path, outcomes: Iterable[tuple[RemoteFile, str]]
             break
     if not failed:
         return
-    stopped = f" Stopped after {GIVE_UP} failures in a row." if in_a_row == GIVE_UP else ""
+    stopped = f" TransferStopped after {GIVE_UP} failures in a row." if in_a_row == GIVE_UP else ""
     more = f"\n  … and {len(failed) - 10} more" if len(failed) > 10 else ""
     raise UserError(
         f"{len(failed)} files of {source} could not be had; all others are kept in {root}.{stopped}\n"

@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecg_lightning.download.catalogue import Archive
-from ecg_lightning.download.paths import matches
+from ecg_lightning.download.catalogue import PublicArchive
+from ecg_lightning.download.paths import path_matches
 from ecg_lightning.download.transfer import RemoteFile, part_of
 from ecg_lightning.download.unpack import SUFFIXES
 from ecg_lightning.errors import UserError
 
 
 def check_space(
-    archive: Archive, listed: Sequence[RemoteFile], missing: Sequence[RemoteFile], root: Path, workers: int
+    archive: PublicArchive, listed: Sequence[RemoteFile], missing: Sequence[RemoteFile], root: Path, workers: int
 ) -> None:
     """Refuse to begin what cannot end.
 
@@ -29,7 +29,7 @@ def check_space(
 
 
 def bytes_needed(
-    archive: Archive, listed: Sequence[RemoteFile], missing: Sequence[RemoteFile], root: Path, workers: int
+    archive: PublicArchive, listed: Sequence[RemoteFile], missing: Sequence[RemoteFile], root: Path, workers: int
 ) -> float:
     """How many bytes the missing files will take, less what is there of them.
 
@@ -51,8 +51,8 @@ def bytes_needed(
     return needed - sum(part.stat().st_size for part in parts_there if part.is_file())
 
 
-def _part(file: RemoteFile, archive: Archive) -> str:
-    return next(pattern for pattern in archive.size_gb if matches(file.path, [pattern]))
+def _part(file: RemoteFile, archive: PublicArchive) -> str:
+    return next(pattern for pattern in archive.size_gb if path_matches(file.path, [pattern]))
 
 
 def _size(file: RemoteFile) -> int:

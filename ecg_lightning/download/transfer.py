@@ -23,7 +23,7 @@ class TransferError(Exception):
     """A file that cannot be had; the message says why, without the file's name."""
 
 
-class Stopped(Exception):
+class TransferStopped(Exception):
     """The download was told to stop; partial files stay for the next time."""
 
 
@@ -74,7 +74,7 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def fetch(
+def fetch_file(
     session: requests.Session, file: RemoteFile, target: Path, stop: Event, received: Callable[[int], None]
 ) -> None:
     """Fetch one file, going on from what is there of it.
@@ -88,7 +88,7 @@ def fetch(
 
     Raises:
         TransferError: the server does not have it, refuses it, stays silent, or keeps sending something else.
-        Stopped: `stop` was set.
+        TransferStopped: `stop` was set.
         OSError: it cannot be written.
     """
     part = part_of(target)
@@ -114,7 +114,7 @@ def complete(
     """Bring a partial file to its end; tries that brought bytes do not count as failed.
 
     Raises:
-        TransferError, Stopped, OSError: as `fetch`.
+        TransferError, TransferStopped, OSError: as `fetch_file`.
     """
     failed = 0
     while True:
@@ -137,7 +137,7 @@ def complete(
         if failed == tries:
             raise TransferError(f"no answer after {tries} tries; the last: {reason}")
         if stop.wait(max(wait, min(BACKOFF * 2 ** max(failed - 1, 0), LONGEST_WAIT))):
-            raise Stopped
+            raise TransferStopped
 
 
 def _append(
@@ -158,7 +158,7 @@ def _append(
             return
         if status in (408, 425, 429) or status >= 500:
             after = response.headers.get("Retry-After", "")
-            raise Busy(answer, min(float(after) if after.isdigit() else 0.0, LONGEST_WAIT) or BACKOFF)
+            raise Busy(answer, min(float(after) if after.isdecimal() else 0.0, LONGEST_WAIT) or BACKOFF)
         if status not in (200, 206):
             raise TransferError(f"{answer} for {url}")
         resumes = status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
@@ -169,7 +169,7 @@ def _append(
                     stream.flush()  # a killed process loses nothing that it received
                     received(len(piece))
                     if stop.is_set():
-                        raise Stopped
+                        raise TransferStopped
             return
     if not offset:
         raise TransferError(f"the server sent other bytes than it was asked for: {url}")

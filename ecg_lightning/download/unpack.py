@@ -1,6 +1,5 @@
 """Unpacking of zip and tar archives from outside: nothing is written outside the folder, and no link is made."""
 
-import json
 import os
 import shutil
 import stat
@@ -14,7 +13,8 @@ from threading import Event
 from typing import IO
 
 from ecg_lightning.download.paths import STATE, is_safe
-from ecg_lightning.download.transfer import RemoteFile, Stopped, TransferError, is_correct, part_of
+from ecg_lightning.download.transfer import RemoteFile, TransferError, TransferStopped, is_correct, part_of
+from ecg_lightning.files import read_json, write_json
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _Member = tuple[str, int, Callable[[], IO[bytes] | None]]
@@ -23,11 +23,11 @@ _Member = tuple[str, int, Callable[[], IO[bytes] | None]]
 def is_unpacked(root: Path, file: RemoteFile) -> bool:
     """Whether an archive of exactly this checksum was unpacked here and all that was in it is there in full length."""
     try:
-        note = json.loads(_note(root, file).read_text(encoding="utf-8"))
+        note = read_json(_note(root, file))
         return note["checksum"] == file.checksum and all(
             (root / name).stat().st_size == size for name, size in note["members"].items()
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -36,7 +36,7 @@ def unpack(root: Path, file: RemoteFile, stop: Event) -> None:
 
     Raises:
         TransferError: it is damaged, larger than the free disk, or holds a link or a path that leads outside.
-        Stopped: `stop` was set; the archive stays, and is unpacked again the next time.
+        TransferStopped: `stop` was set; the archive stays, and is unpacked again the next time.
         OSError: something cannot be written.
     """
     packed = root / file.path
@@ -49,9 +49,7 @@ def unpack(root: Path, file: RemoteFile, stop: Event) -> None:
         raise TransferError(f"it cannot be unpacked: {error}") from error
     folder = packed.parent.relative_to(root)
     note = {"checksum": file.checksum, "members": {(folder / name).as_posix(): size for name, size, _ in members}}
-    part = part_of(_note(root, file))
-    part.write_text(json.dumps(note), encoding="utf-8")
-    os.replace(part, _note(root, file))
+    write_json(_note(root, file), note)
     packed.unlink()
 
 
@@ -100,7 +98,7 @@ def _write(target: Path, open_member: Callable[[], IO[bytes] | None], stop: Even
         while piece := source.read(1 << 20):
             stream.write(piece)
             if stop.is_set():
-                raise Stopped
+                raise TransferStopped
     os.replace(part, target)
 
 
