@@ -206,8 +206,8 @@ def describe(hint: Any) -> str:
         )
     if origin in (Union, UnionType):
         literals = [value for choice in arguments if get_origin(choice) is Literal for value in get_args(choice)]
-        others = [choice for choice in arguments if choice is not NoneType and get_origin(choice) is not Literal]
-        kinds = [describe(choice) for choice in others if choice is not int or float not in others]
+        types = [choice for choice in arguments if choice is not NoneType and get_origin(choice) is not Literal]
+        kinds = [describe(choice) for choice in types if choice is not int or float not in types]
         kinds += [_choices(literals)] if literals else []
         return ", or ".join(kinds + (["null"] if NoneType in arguments else []))
     if origin is Literal:
@@ -215,8 +215,8 @@ def describe(hint: Any) -> str:
     if _container(hint) is list:
         return f"a list, each item {describe(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
     if _container(hint) is dict:
-        known = len(arguments) > 1 and arguments[1] is not Any
-        return f"a mapping, each value {describe(arguments[1])}" if known else "a mapping of keys to values"
+        has_value_type = len(arguments) > 1 and arguments[1] is not Any
+        return f"a mapping, each value {describe(arguments[1])}" if has_value_type else "a mapping of keys to values"
     words = {
         int: "a whole number",
         float: "a number",

@@ -34,11 +34,11 @@ class SFTP(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
         host = self.host
         config = Path("~/.ssh/config").expanduser()
         if config.is_file():
-            found = paramiko.SSHConfig.from_path(str(config)).lookup(host)
-            host = found["hostname"]
-            arguments.setdefault("port", int(found.get("port", 22)))
-            arguments.setdefault("username", found.get("user"))
-            arguments.setdefault("key_filename", found.get("identityfile"))
+            host_settings = paramiko.SSHConfig.from_path(str(config)).lookup(host)
+            host = host_settings["hostname"]
+            arguments.setdefault("port", int(host_settings.get("port", 22)))
+            arguments.setdefault("username", host_settings.get("user"))
+            arguments.setdefault("key_filename", host_settings.get("identityfile"))
         self.client = paramiko.SSHClient()
         self.client.load_system_host_keys()
         self.client.set_missing_host_key_policy(_OnlyKnownHosts())

@@ -65,9 +65,9 @@ def _options(protocol: str) -> dict[str, Any]:
 
     if protocol not in S3:
         return {}
-    mine: Mapping[str, Any] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+    user_settings: Mapping[str, Any] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
     retries = {"retries": {"total_max_attempts": 3, "mode": "standard"}}
-    return {"use_listings_cache": False, "default_cache_type": "none", "config_kwargs": {**retries, **mine}}
+    return {"use_listings_cache": False, "default_cache_type": "none", "config_kwargs": {**retries, **user_settings}}
 
 
 def protocol_of(url: str) -> str:

@@ -47,19 +47,19 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
         UserError: naming every tensor that is missing, unexpected, of another shape or of another type.
     """
     expected = network.state_dict()
-    shared = expected.keys() & state.keys()
+    common_names = expected.keys() & state.keys()
     differences = {
         "missing": sorted(expected.keys() - state.keys()),
         "unexpected": sorted(state.keys() - expected.keys()),
         "of another shape": sorted(
             f"{name} {tuple(state[name].shape)} for {tuple(expected[name].shape)}"
-            for name in shared
+            for name in common_names
             if state[name].shape[_first_dimension(name, other_head) :]
             != expected[name].shape[_first_dimension(name, other_head) :]
         ),
         "of another type": sorted(
             f"{name} {state[name].dtype} for {expected[name].dtype}"
-            for name in shared
+            for name in common_names
             if state[name].dtype.is_floating_point != expected[name].dtype.is_floating_point
         ),
     }
@@ -112,14 +112,14 @@ def take_weights(
                 f"tensor {name} is {shape}. It was damaged, or not written by `fit`."
             )
     row_of = {term: row for row, term in enumerate(state_terms)}
-    kept = [] if reset_head else [term for term in terms if term in row_of]
+    kept_terms = [] if reset_head else [term for term in terms if term in row_of]
     with torch.no_grad():
         for name, tensor in tensors.items():
             if not name.startswith(HEAD):
                 tensor.copy_(state[name])
                 copied += 1
                 continue
-            for term in kept:
+            for term in kept_terms:
                 tensor[terms.index(term)] = state[name][row_of[term]]
-            copied += len(kept) == len(terms) == len(state_terms)
-    return Transfer(copied, len(tensors), kept, [term for term in terms if term not in kept])
+            copied += len(kept_terms) == len(terms) == len(state_terms)
+    return Transfer(copied, len(tensors), kept_terms, [term for term in terms if term not in kept_terms])

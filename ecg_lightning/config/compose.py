@@ -36,14 +36,14 @@ def find_config(name: str) -> Path:
     folder = conf_folder()
     if not name or "\0" in name:
         raise UserError(f"--config needs the path or the name of a file; it was {name!a}.")
-    tried = [
+    candidates = [
         expanded(name, "--config"),
         *(folder / f"{part}{end}" for part in (name, name.removeprefix("conf/")) for end in ("", ".yaml")),
     ]
-    for path in tried:
+    for path in candidates:
         if path.is_file():
             return path
-    if tried[0].is_dir():
+    if candidates[0].is_dir():
         raise UserError(f"--config: '{name}' is a folder. Give the path of a file in it.")
     shipped = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
     near = nearest(name.removeprefix("conf/").removesuffix(".yaml"), shipped, 3)
@@ -82,8 +82,8 @@ def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
         old, new = base._get_node(key), layer._get_node(key)
         where = f"{path}{key}"
         if isinstance(old, DictConfig) and isinstance(new, DictConfig):
-            if found := _clash(old, new, f"{where}."):
-                return found
+            if inner_clash := _clash(old, new, f"{where}."):
+                return inner_clash
         elif isinstance(old, DictConfig) and isinstance(new, ListConfig):
             return f"{where} is a mapping, and a list is given for it; write {{key: value}}."
         elif isinstance(old, ListConfig) and isinstance(new, DictConfig):
@@ -164,8 +164,8 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
     layer = OmegaConf.create()
     for key, value in pairs:
         try:
-            one = OmegaConf.from_dotlist([f"{key}={value}"])
-            layer = merge(layer, one, from_file=False)
+            override = OmegaConf.from_dotlist([f"{key}={value}"])
+            layer = merge(layer, override, from_file=False)
         except (YAMLError, OmegaConfBaseException, ValueError) as error:
             raise UserError(f"The override '{key}={value}' cannot be read: {first_line(error)}") from error
         except RecursionError as error:

@@ -85,14 +85,14 @@ def _tree(module: str) -> ast.Module:
 def _imports(module: str) -> dict[str, str]:
     """Where each name that a module imports comes from: {'ECGDataModule': 'ecg_lightning.datamodules.base'}."""
     package = module if source_of(module).name == "__init__.py" else module.rpartition(".")[0]
-    found = {}
+    origins = {}
     for node in _tree(module).body:
         if isinstance(node, ast.ImportFrom):
             parents = package.split(".")
             base = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
             origin = ".".join(part for part in (base, node.module) if part)
-            found.update({alias.asname or alias.name: origin for alias in node.names})
-    return found
+            origins.update({alias.asname or alias.name: origin for alias in node.names})
+    return origins
 
 
 def exports(package: str) -> dict[str, str]:
@@ -115,13 +115,13 @@ def _class(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
 
 def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
     """A class, then its bases, as far as their sources are within reach."""
-    found = _class(module, name)
-    if found is None:
+    definition = _class(module, name)
+    if definition is None:
         return
-    yield found
-    for base in found[1].bases:
+    yield definition
+    for base in definition[1].bases:
         if isinstance(base, ast.Name):
-            yield from _lineage(found[0], base.id)
+            yield from _lineage(definition[0], base.id)
 
 
 def _alias(module: str, name: str) -> tuple[str, ast.expr] | None:
@@ -142,10 +142,10 @@ def _default(node: ast.expr | None) -> Any:
     if node is None:
         return REQUIRED
     if isinstance(node, ast.Call) and ast.unparse(node.func) in ("field", "dataclasses.field"):
-        given = {keyword.arg: keyword.value for keyword in node.keywords}
-        if "default" in given:
-            return _default(given["default"])
-        factory = given.get("default_factory")
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+        if "default" in keywords:
+            return _default(keywords["default"])
+        factory = keywords.get("default_factory")
         if isinstance(factory, ast.Lambda):
             return _default(factory.body)
         return {"list": [], "dict": {}}.get(ast.unparse(factory), COMPUTED) if factory else REQUIRED
@@ -157,7 +157,7 @@ def _default(node: ast.expr | None) -> Any:
 
 def _documented(docstring: str | None) -> dict[str, str]:
     """The lines of a Google docstring's ``Args:`` or ``Attributes:``: name → text."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     block = re.search(r"^ *(?:Args|Attributes):\n((?:(?: +.*)?\n?)*)", docstring or "", flags=re.MULTILINE)
     name, indent = "", 0
     for line in block[1].splitlines() if block else []:
@@ -170,10 +170,10 @@ def _documented(docstring: str | None) -> dict[str, str]:
             break
         if entry and (not indent or depth == indent):
             indent, name = depth, entry[1]
-            found[name] = entry[2].strip()
+            texts[name] = entry[2].strip()
         elif name:
-            found[name] += " " + line.strip()
-    return found
+            texts[name] += " " + line.strip()
+    return texts
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:
@@ -224,20 +224,22 @@ def signature_of(module: str, name: str) -> Signature:
     docs: dict[str, str] = {}
     for _, node in reversed(lineage):
         docs |= _documented(ast.get_docstring(node))
-    home, own = lineage[0]
+    class_module, class_node = lineage[0]
     if (bound := _architecture(lineage)) is not None:
         network = signature_of(*bound)
-        return Signature(home, own.name, network.summary, network.arguments, (network.module, network.name))
-    found: Iterator[tuple[str, str, Any]] = iter(())
-    if _is_dataclass(own):
-        found = _fields(lineage)
+        return Signature(
+            class_module, class_node.name, network.summary, network.arguments, (network.module, network.name)
+        )
+    parameters: Iterator[tuple[str, str, Any]] = iter(())
+    if _is_dataclass(class_node):
+        parameters = _fields(lineage)
     else:
         for origin, node in lineage:
             init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
             if init is not None:
                 docs |= _documented(ast.get_docstring(init))
-                found = _parameters(init, origin)
+                parameters = _parameters(init, origin)
                 break
-    arguments = {key: Argument(key, annotation, value, docs.get(key, "")) for key, annotation, value in found}
-    summary = (ast.get_docstring(own) or "").partition("\n")[0]
-    return Signature(home, own.name, summary, arguments)
+    arguments = {key: Argument(key, annotation, value, docs.get(key, "")) for key, annotation, value in parameters}
+    summary = (ast.get_docstring(class_node) or "").partition("\n")[0]
+    return Signature(class_module, class_node.name, summary, arguments)

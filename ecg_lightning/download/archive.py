@@ -68,10 +68,10 @@ def download(
     try:
         (root / STATE).mkdir(parents=True, exist_ok=True)
         with FileLock(root / STATE / "lock", timeout=0), open_session(workers) as session:
-            listed = _list(session, archive, urls, root, stop)
+            archive_files = _list(session, archive, urls, root, stop)
             files = [
                 f
-                for f in listed
+                for f in archive_files
                 if (not include or path_matches(f.path, include)) and not path_matches(f.path, exclude)
             ]
             if not files:
@@ -81,7 +81,7 @@ def download(
                 try:
                     ready = _in_order(pool, lambda file: is_ready(root, file, unpacks), files)
                     missing = [file for file, done in bar.track("checking", ready, len(files)) if not done]
-                    check_space(archive, listed, missing, root, workers)
+                    check_space(archive, archive_files, missing, root, workers)
                     work = partial(_obtain, session, root, stop, bar.received, unpacks)
                     _collect(source, root, bar.track("fetching", _in_order(pool, work, missing), len(missing)))
                 except BaseException:
@@ -99,10 +99,10 @@ def download(
 def _check_address(url: str) -> None:
     try:
         requests.Request("GET", url).prepare()
-        well = url.startswith(("http://", "https://"))
+        is_address = url.startswith(("http://", "https://"))
     except requests.RequestException:
-        well = False
-    if not well:
+        is_address = False
+    if not is_address:
         raise UserError(
             f"base_url: '{url}' is not an address. Write it in full, for example https://example.org/archive/."
         )

@@ -54,7 +54,7 @@ def list_files(
         TransferError: the list cannot be had.
         UserError: what came is no list of checksums, has nothing of this archive, or names a file outside `root`.
     """
-    listed = _physionet if archive.kind is Kind.physionet else _zenodo if archive.kind is Kind.zenodo else _figshare
+    read_list = _physionet if archive.kind is Kind.physionet else _zenodo if archive.kind is Kind.zenodo else _figshare
     addresses = [url + SUMS] if archive.kind is Kind.physionet else [url + record for record in archive.records]
     files: list[RemoteFile] = []
     for address in addresses:
@@ -63,7 +63,7 @@ def list_files(
         local.unlink(missing_ok=True)
         complete(session, address, local, stop, lambda received: None, tries=TRIES)
         try:
-            files += listed(local, url, archive)
+            files += read_list(local, url, archive)
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{address} is not the expected list of files ({error}). A proxy or login page may have answered: "
