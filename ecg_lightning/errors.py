@@ -40,7 +40,7 @@ def nearest(word: str, choices: Iterable[str], most: int = 1) -> list[str]:
 
 
 def suggest(word: str, choices: Iterable[str], most: int = 1) -> str:
-    """Returns ``Did you mean: 'lr'? `` where some choice is near, else nothing.
+    """Returns `Did you mean: 'lr'? ` where some choice is near, else nothing.
 
     >>> suggest("lrr", ["lr", "depth"])
     "Did you mean: 'lr'? "

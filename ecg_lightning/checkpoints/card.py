@@ -1,7 +1,7 @@
 """A checkpoint's card: what it says of itself, as a frozen type that refuses what it does not know.
 
 A card comes with a file from somebody else. So nothing of it is believed before `Card.from_dict` has compared every value
-with the type of its field, and nothing of it is ever executed (see ``checkpoint.py`` for the name of the network).
+with the type of its field, and nothing of it is ever executed (see `checkpoint.py` for the name of the network).
 """
 
 import json
@@ -30,7 +30,7 @@ LARGEST_INTEGER = 2**63
 
 @dataclass(frozen=True)
 class Input:
-    """What a network sees: recordings of ``seconds`` at ``sampling_rate`` Hz, prepared as ``transforms.Preprocess`` says."""
+    """What a network sees: recordings of `seconds` at `sampling_rate` Hz, prepared as `transforms.Preprocess` says."""
 
     sampling_rate: int
     seconds: float
@@ -38,7 +38,7 @@ class Input:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The input that a datamodule specifies (``input_spec``)."""
+        """Makes the input that a datamodule specifies (`input_spec`)."""
         spec: Self = _typed(cls, _plain(values), "input")
         return spec
 
@@ -65,7 +65,7 @@ class Data:
         allow_leak: whether held-out recordings were allowed in training.
         records: recordings of each side.
         parts: of a mix, each source.
-        temperature: of a mix, see ``MixedDataModule``.
+        temperature: of a mix, see `MixedDataModule`.
         weights: of a mix.
         leave_out: of a mix.
     """
@@ -84,7 +84,7 @@ class Data:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The data that a datamodule describes (``describe``)."""
+        """Makes the data that a datamodule describes (`describe`)."""
         data: Self = _typed(cls, _plain(values), "data")
         return data
 
@@ -121,7 +121,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Test:
-    """The report of this very checkpoint on its test folds; ``terms`` has a row of numbers a term."""
+    """The report of this very checkpoint on its test folds; `terms` has a row of numbers a term."""
 
     __test__ = False  # not one of pytest's
 
@@ -138,7 +138,7 @@ class Card:
     """What a checkpoint says of itself.
 
     Attributes:
-        model: ``name`` of the module and the arguments of its network, as configured.
+        model: `name` of the module and the arguments of its network, as configured.
         label_space: name or items of the label space.
         terms: the ordered terms, one a logit.
         input: what the network sees.
@@ -203,17 +203,17 @@ class Card:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, which JSON can hold: a number that is not finite is None."""
+        """Returns plain values, which JSON can hold: a number that is not finite is None."""
         values: dict[str, Any] = _plain({"format": FORMAT} | asdict(self))
         return values
 
     def to_json(self) -> str:
-        """The card as JSON."""
+        """Writes the card as JSON."""
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_dict(cls, values: Any, where: str) -> Self:
-        """The card that plain values describe.
+        """Makes the card that plain values describe.
 
         Args:
             values: what the file says.
@@ -249,7 +249,7 @@ class Card:
         return cls.from_dict(values, where)
 
     def with_test(self, report: Mapping[str, Any], where: str) -> Self:
-        """This card with a report of `test`.
+        """Returns this card with a report of `test`.
 
         Raises:
             UserError: where the report is not one of `test`.
@@ -261,7 +261,7 @@ class Card:
 
 
 def _migrated(values: dict[str, Any]) -> dict[str, Any]:
-    """A card of an older format as one of today's."""
+    """Turns the values of an older format's card into those of today's."""
     number = values.pop("format", None)
     if not isinstance(number, int) or number < 1:
         raise ValueError("format: no number")
@@ -300,7 +300,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:
-    """The value as its field's type has it; raises a ValueError that names the field otherwise."""
+    """Returns the value as its field's type has it; raises a ValueError that names the field otherwise."""
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
         return value

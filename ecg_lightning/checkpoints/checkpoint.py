@@ -65,10 +65,10 @@ class Checkpoint:
         return f"{run} ({self.sha256[:8]})"
 
     def network(self, trusted: str | None = None) -> "Network":
-        """The plain torch network with its weights, in evaluation mode.
+        """Builds the plain torch network with its weights, in evaluation mode.
 
         Args:
-            trusted: a class outside of ecg_lightning that the user named, ``my_package.my_module.MyModule``; a card
+            trusted: a class outside of ecg_lightning that the user named, `my_package.my_module.MyModule`; a card
                 that names another one is refused.
 
         Raises:
@@ -94,7 +94,7 @@ class Checkpoint:
         return network.eval()
 
     def module(self, trusted: str | None = None) -> "ECGModule":
-        """The network in its LightningModule, with thresholds and calibration; arguments and errors as of `network`."""
+        """Builds the network in its LightningModule, with thresholds and calibration; arguments and errors as of `network`."""
         from ecg_lightning.config.schema import module_class
 
         network = self.network(trusted)
@@ -120,7 +120,7 @@ class Checkpoint:
 
 
 def read(name: str, folder: str | None = None) -> Checkpoint:
-    """Reads a checkpoint: a ``.ckpt`` or ``.safetensors`` file, a URL, or a published name.
+    """Reads a checkpoint: a `.ckpt` or `.safetensors` file, a URL, or a published name.
 
     Raises:
         UserError: where there is none, it is not one of ecg_lightning's, or it was damaged.
@@ -202,7 +202,7 @@ def _check_packing(content: bytes, url: str) -> None:
 
 
 def _is_stored(value: Any, size: int) -> bool:
-    """Whether a value is a plain tensor whose numbers are all in a file of that many bytes, and not one number repeated."""
+    """Says whether a value is a plain tensor whose numbers are all in a file of that many bytes, and not one number repeated."""
     import torch
 
     if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.device.type != "cpu":
@@ -219,7 +219,7 @@ def card_of(name: str, folder: str | None = None) -> Card:
 
 
 def content_hash(card: str, tensors: "Mapping[str, Tensor]") -> str:
-    """SHA-256 of a card's text and of name, type, shape and bytes of every tensor."""
+    """Returns the SHA-256 of a card's text and of name, type, shape and bytes of every tensor."""
     import torch
 
     digest = hashlib.sha256(card.encode())
@@ -231,7 +231,7 @@ def content_hash(card: str, tensors: "Mapping[str, Tensor]") -> str:
 
 
 def sha256_of(content: bytes) -> str:
-    """The hexadecimal SHA-256 of a file's content."""
+    """Returns the hexadecimal SHA-256 of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -261,7 +261,7 @@ def _card(metadata: Mapping[str, Any], url: str) -> Card:
 
 
 def _other_kind(content: bytes) -> str:
-    """What a file without a safetensors header is, where its beginning or its keys tell; "" where nothing does."""
+    """Says what a file without a safetensors header is, where its beginning or its keys tell; "" where nothing does."""
     if not content.startswith((b"PK\x03\x04", b"\x80\x02")):
         return ""
     import torch
@@ -277,7 +277,7 @@ def _other_kind(content: bytes) -> str:
 
 
 def _family(state: Mapping[Any, Any]) -> str:
-    """The public family whose names of tensors these are, in brackets."""
+    """Returns the public family whose names of tensors these are, in brackets."""
     keys = " ".join(map(str, list(state)[:2000]))
     for mark, family in (
         ("first_conv.conv", "ECGFounder's Net1D"), ("resnet.conv1", "MERL's ResNet"), ("s4_layers", "an S4 network"),

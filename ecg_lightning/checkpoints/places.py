@@ -1,4 +1,4 @@
-"""Where published checkpoints lie, any fsspec URL: ``./checkpoints`` by default, else ``$ECG_CHECKPOINTS``."""
+"""Where published checkpoints lie, any fsspec URL: `./checkpoints` by default, else `$ECG_CHECKPOINTS`."""
 
 import os
 from pathlib import Path

@@ -58,7 +58,7 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
 
 
 def _with_test(card: Card, sha256: str, run_dir: Path) -> Card:
-    """The card with the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
+    """Returns the card with the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
     reports = [file for folder in ("", "on_small") if (file := run_dir / folder / "test.json").is_file()]
     for file in reports:
         try:

@@ -35,7 +35,7 @@ CREDENTIALS = {
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
-    """The file system of a path or URL, and the path there.
+    """Opens the file system of a path or URL, and the path there.
 
     Raises:
         UserError: where the protocol is unknown or lacks its package, or the server cannot be reached or refuses.
@@ -71,12 +71,12 @@ def _options(protocol: str) -> dict[str, Any]:
 
 
 def protocol_of(url: str) -> str:
-    """A URL's protocol; ``file`` for a path."""
+    """Returns a URL's protocol; `file` for a path."""
     return url.partition("://")[0].lower() if "://" in url else "file"
 
 
 def name_in(url: str) -> str:
-    """The file's name in a path or URL, without the query that a signed web address has.
+    """Returns the file's name in a path or URL, without the query that a signed web address has.
 
     >>> name_in("https://host/team/net-v1.safetensors?signature=a/b")
     'net-v1.safetensors'
@@ -98,7 +98,7 @@ def shown(url: str) -> str:
 
 
 def exists(filesystem: Any, path: str) -> bool:
-    """Whether there is a file; other than fsspec's, which answers no where the server does not answer."""
+    """Says whether there is a file; where the server does not answer, it raises, and fsspec's `exists` would say no."""
     try:
         filesystem.info(path)
     except FileNotFoundError:
@@ -107,7 +107,7 @@ def exists(filesystem: Any, path: str) -> bool:
 
 
 def read_bytes(url: str) -> bytes:
-    """A file's whole content.
+    """Reads a file's whole content.
 
     Raises:
         UserError: where it cannot be read.
@@ -118,7 +118,7 @@ def read_bytes(url: str) -> bytes:
 
 
 def read_header(url: str) -> bytes:
-    """The beginning of a safetensors file, to the end of its header at least; the tensors are not read.
+    """Reads the beginning of a safetensors file, to the end of its header at least; the tensors are not read.
 
     Raises:
         UserError: where it cannot be read, or the file has not the length that the header tells.
@@ -187,7 +187,7 @@ def _sentence(error: Exception, url: str) -> str:
 
 
 def _reason(error: Exception, url: str) -> str:
-    """What an error says, in one line without secrets."""
+    """Says what an error says, in one line without secrets."""
     text = re.sub(r"^\[Errno \w+\] ", "", " ".join(str(error).split())).replace(url, shown(url)).rstrip(".")
     if password := re.search(r"://[^/@:]*:([^/]+)@", url):  # a library may name it apart from the URL
         text = text.replace(password[1], "***")

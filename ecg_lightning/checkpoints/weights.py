@@ -76,7 +76,7 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
 
 
 def _first_dimension(name: str, other_head: bool) -> int:
-    """The first dimension that is compared: 1 for a head that may have another number of rows."""
+    """Returns the first dimension that is compared: 1 for a head that may have another number of rows."""
     return int(other_head and name.startswith(HEAD))
 
 

@@ -20,7 +20,7 @@ _DEEPEST = 8
 
 
 def expand(annotation: ast.expr, module: str, definition: Callable[[str, str], tuple[str, ast.expr] | None]) -> str:
-    """An annotation as written, its aliases replaced by what they stand for.
+    """Returns an annotation as written, its aliases replaced by what they stand for.
 
     Args:
         annotation: of an argument of a constructor in `module`.
@@ -50,7 +50,7 @@ class _Expanded(ast.NodeTransformer):
 
 
 def assigned(body: list[ast.stmt], name: str) -> ast.expr | None:
-    """The type that a module gives a name to: `Block = Literal["basic", "bottleneck"]`."""
+    """Returns the type that a module gives a name to: `Block = Literal["basic", "bottleneck"]`."""
     for node in body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -86,7 +86,7 @@ class _UnimportedClass(metaclass=_UnimportedMeta):
 
 @cache
 def hint_of(annotation: str) -> Any:
-    """The type that an expanded annotation says; Any where it cannot be read.
+    """Returns the type that an expanded annotation says; Any where it cannot be read.
 
     >>> hint_of("Optional[Union[int, Accelerator]]")
     typing.Optional[int]
@@ -99,7 +99,7 @@ def hint_of(annotation: str) -> Any:
 
 
 def _without_classes(hint: Any) -> Any:
-    """A type without classes that are not imported: no value of a configuration is an object of theirs."""
+    """Returns a type without classes that are not imported: no value of a configuration is an object of theirs."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is _UnimportedClass:
         return Any

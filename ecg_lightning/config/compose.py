@@ -1,4 +1,4 @@
-"""An experiment's configuration: files, each over its own ``defaults:``, and ``key=value`` overrides, merged from left to right."""
+"""An experiment's configuration: files, each over its own `defaults:`, and `key=value` overrides, merged from left to right."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,19 +16,19 @@ from ecg_lightning.config.yaml_file import read_yaml
 from ecg_lightning.errors import UserError, nearest
 
 NAMED = {"data": "ecg_lightning.datamodules", "model": "ecg_lightning.modules"}
-"""Groups whose ``name`` chooses a class, and the package that offers the choices."""
+"""Groups whose `name` chooses a class, and the package that offers the choices."""
 REPLACED = ("finetune.schedule", "finetune.rates")
 """Mappings that a later one replaces whole: an epoch of the old schedule has no place in the new one."""
 
 
 def conf_folder() -> Path:
-    """The folder of shipped configurations: inside the installed package, or beside it in a checkout."""
+    """Returns the folder of shipped configurations: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
 def find_config(name: str) -> Path:
-    """A configuration file by its path or, where there is none, by its name under ``conf/`` (``experiment/ptbxl_small``).
+    """Finds a configuration file by its path or, where there is none, by its name under `conf/` (`experiment/ptbxl_small`).
 
     Raises:
         UserError: naming the nearest shipped files.
@@ -52,10 +52,10 @@ def find_config(name: str) -> Path:
 
 
 def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictConfig:
-    """``layer`` over ``base``.
+    """Merges `layer` over `base`.
 
-    A group whose ``name`` a file gives starts anew, since its arguments belong to what is named: a file that says
-    ResNet1d18 means just that, whatever network the files before it described. The same goes for ``REPLACED``. An
+    A group whose `name` a file gives starts anew, since its arguments belong to what is named: a file that says
+    ResNet1d18 means just that, whatever network the files before it described. The same goes for `REPLACED`. An
     override only changes what it says, unless it names another class.
 
     Raises:
@@ -76,7 +76,7 @@ def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictCo
 
 
 def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
-    """What is wrong where a list lies over a mapping, or the reverse; empty where nothing is."""
+    """Says what is wrong where a list lies over a mapping, or the reverse; empty where nothing is."""
     for key in map(str, layer):
         # The nodes themselves: to read a value would resolve an interpolation, which later layers may complete.
         old, new = base._get_node(key), layer._get_node(key)
@@ -92,7 +92,7 @@ def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
 
 
 def load(path: Path, above: tuple[Path, ...] = ()) -> DictConfig:
-    """One file over the files that its ``defaults:`` lists, each relative to it.
+    """Reads one file over the files that its `defaults:` lists, each relative to it.
 
     Args:
         path: of the file.
@@ -116,7 +116,7 @@ def load(path: Path, above: tuple[Path, ...] = ()) -> DictConfig:
 
 
 def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
-    """Command-line words as (key, value): ``a.b=c``, ``--a.b=c`` and ``--a.b c``.
+    """Splits command-line words into (key, value): `a.b=c`, `--a.b=c` and `--a.b c`.
 
     Raises:
         UserError: for a word that is neither.
@@ -134,10 +134,10 @@ def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def compose(arguments: Iterable[str]) -> DictConfig:
-    """The configuration of a command line: ``--config`` files and overrides, from left to right.
+    """Composes the configuration of a command line: `--config` files and overrides, from left to right.
 
-    Without any ``--config``, ``conf/default.yaml`` is the start. References between keys (``${data.root}``) are resolved
-    at the end, so that they see later overrides. What comes from the environment (``${oc.env:NAME}``) stays as it is
+    Without any `--config`, `conf/default.yaml` is the start. References between keys (`${data.root}`) are resolved
+    at the end, so that they see later overrides. What comes from the environment (`${oc.env:NAME}`) stays as it is
     written, and is resolved whenever it is read.
 
     Raises:
@@ -174,12 +174,12 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
 
 
 def as_dict(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain dicts and lists, with the values of the environment: for what is built from it."""
+    """Returns the configuration as plain dicts and lists, with the values of the environment: for what is built from it."""
     return {str(key): value for key, value in plain(config).items()}
 
 
 def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Some part of a configuration as plain dicts and lists."""
+    """Returns some part of a configuration as plain dicts and lists."""
     if not isinstance(values, DictConfig):
         return dict(values)
     container = OmegaConf.to_container(values, resolve=True)
@@ -188,7 +188,7 @@ def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def with_run_config(arguments: Sequence[str]) -> list[str]:
-    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given.
+    """Returns the arguments, after the run's own config.yaml where `run_dir=` names a run and no `--config` is given.
 
     The folder may be a colleague's: its configuration may name no class outside of the package that the arguments do not
     name, too.
@@ -215,7 +215,7 @@ def with_run_config(arguments: Sequence[str]) -> list[str]:
 
 
 def _class_names(values: Any) -> list[str]:
-    """Every `name` in a group of a resolved configuration, those of the parts of a mix too."""
+    """Returns every `name` in a group of a resolved configuration, those of the parts of a mix too."""
     if isinstance(values, list):
         return [name for item in values for name in _class_names(item)]
     if not isinstance(values, dict):
@@ -228,11 +228,11 @@ def _class_names(values: Any) -> list[str]:
 
 
 def experiment_name(arguments: Sequence[str]) -> str:
-    """The stem of the last ``--config`` file, which names a run's folder; ``default`` where there is none."""
+    """Returns the stem of the last `--config` file, which names a run's folder; `default` where there is none."""
     files = [value for key, value in split_arguments(arguments) if key == "config"]
     return Path(files[-1]).stem if files else "default"
 
 
 def new_run_dir(name: str) -> str:
-    """A folder for a run that was given none: ``runs/<name>/<time>``."""
+    """Names a folder for a run that was given none: `runs/<name>/<time>`."""
     return str(Path("runs") / name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))

@@ -1,6 +1,6 @@
 """Interpolations: references between keys are resolved when a configuration is composed, the environment when it is read.
 
-So what is kept of a run (config.yaml, the log at W&B, a checkpoint's card) says ``${oc.env:NAME}`` and holds no secret.
+So what is kept of a run (config.yaml, the log at W&B, a checkpoint's card) says `${oc.env:NAME}` and holds no secret.
 """
 
 import threading
@@ -93,5 +93,5 @@ def _text_of(name: str) -> Callable[..., str]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a message of OmegaConf's, whose others say where in its own tree."""
+    """Returns the first line of a message of OmegaConf's, whose others say where in its own tree."""
     return str(error).partition("\n")[0]

@@ -40,7 +40,7 @@ def check_paths(config: DictConfig) -> None:
 
 
 def expanded(path: str, key: str) -> Path:
-    """A path whose ``~`` is the home folder.
+    """Returns a path whose `~` is the home folder.
 
     Raises:
         UserError: where there is no such user.

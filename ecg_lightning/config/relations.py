@@ -12,7 +12,7 @@ def check_source(values: Mapping[str, Any], place: str) -> None:
 
     Args:
         values: given and default values of the constructor; those of a class of the user's own may lack any.
-        place: what messages call the source: ``data``, or a part of a mix.
+        place: what messages call the source: `data`, or a part of a mix.
 
     Raises:
         UserError: where a fold is on two sides, the pass band does not fit the sampling rate, or there is no such label

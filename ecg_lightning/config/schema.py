@@ -3,7 +3,7 @@
 A class outside of the package is imported only where the configuration names it, and called only where it is of the kind
 that its group builds.
 
-``check`` compares every key and type with the signatures, without importing the constructors. ``build`` makes one object.
+`check` compares every key and type with the signatures, without importing the constructors. `build` makes one object.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ FIXED = {
 }
 """Groups that always configure the same class."""
 KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
-"""What a class that a group's ``name`` chooses is a subclass of."""
+"""What a class that a group's `name` chooses is a subclass of."""
 AUGMENT = ("ecg_lightning.transforms.augment", "Augment")
 """What `data.augment` configures."""
 SCALARS: dict[str, Any] = {"seed": Seed | None, "run_dir": str | None, "checkpoint_path": str | None}
@@ -44,10 +44,10 @@ SUPPLIED = {
 
 
 def signature_for(group: str, values: Mapping[str, Any]) -> Signature:
-    """The signature that a group of the configuration is checked against.
+    """Returns the signature that a group of the configuration is checked against.
 
     Raises:
-        UserError: where ``name`` is missing or unknown; the message lists the choices.
+        UserError: where `name` is missing or unknown; the message lists the choices.
     """
     if group in FIXED:
         return signature_of(*FIXED[group])
@@ -68,7 +68,7 @@ def arguments_for(
     """Returns the values of one group, converted to the constructor's types.
 
     Args:
-        group: of the configuration; a part of a mix is one of ``data``.
+        group: of the configuration; a part of a mix is one of `data`.
         values: its keys and values, as configured.
         supplied: arguments that the framework passes itself.
         place: what a message calls the group, where it is not its name.
@@ -180,12 +180,12 @@ def build(group: str, values: Mapping[str, Any], **supplied: Any) -> Any:
 
 
 def networks() -> list[str]:
-    """The names that ``model.name`` may have without being a class of the user's own."""
+    """Returns the names that `model.name` may have without being a class of the user's own."""
     return list(exports(NAMED["model"]))
 
 
 def module_class(values: Mapping[str, Any]) -> Any:
-    """The LightningModule that the group ``model`` names.
+    """Returns the LightningModule that the group `model` names.
 
     Raises:
         UserError: where a class of the user's own is not an ECGModule.
@@ -198,7 +198,7 @@ def module_class(values: Mapping[str, Any]) -> Any:
 
 
 def _constructor(group: str, values: Mapping[str, Any]) -> Any:
-    """The class that makes the object of a group: of a model, the network, which needs no Lightning."""
+    """Returns the class that makes the object of a group: of a model, the network, which needs no Lightning."""
     signature = signature_for(group, values)
     if group == "model":
         if values["name"] not in networks():
@@ -209,7 +209,7 @@ def _constructor(group: str, values: Mapping[str, Any]) -> Any:
 
 
 def _class_of_kind(group: str, signature: Signature) -> Any:
-    """The class that a group names, once it is known to be of the kind that the group builds."""
+    """Returns the class that a group names, once it is known to be of the kind that the group builds."""
     cls = _class(signature.module, signature.name)
     kind = KINDS.get(group)
     lineage = [f"{base.__module__}.{base.__name__}" for base in getattr(cls, "__mro__", ())]

@@ -1,7 +1,7 @@
 """Reads what a constructor takes from its source, without importing it.
 
 Importing lightning and torch takes seconds; a mistyped key must be answered at once. So the class is looked up in the
-syntax tree of its file: the arguments of its ``__init__``, or its fields where it is a dataclass.
+syntax tree of its file: the arguments of its `__init__`, or its fields where it is a dataclass.
 """
 
 import ast
@@ -47,7 +47,7 @@ class Signature:
         name: the class's.
         summary: the first line of its docstring.
         arguments: by name, in order.
-        architecture: module and name of the class that it binds (``architecture = ResNet1d``) and whose arguments these
+        architecture: module and name of the class that it binds (`architecture = ResNet1d`) and whose arguments these
             are; None where it takes its own.
     """
 
@@ -59,7 +59,7 @@ class Signature:
 
 
 def source_of(module: str) -> Path:
-    """The file of a module, found without importing the module or its parents.
+    """Finds the file of a module without importing the module or its parents.
 
     Raises:
         UserError: where there is no such module.
@@ -83,7 +83,7 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _imports(module: str) -> dict[str, str]:
-    """Where each name that a module imports comes from: {'ECGDataModule': 'ecg_lightning.datamodules.base'}."""
+    """Says where each name that a module imports comes from: {'ECGDataModule': 'ecg_lightning.datamodules.base'}."""
     package = module if source_of(module).name == "__init__.py" else module.rpartition(".")[0]
     origins = {}
     for node in _tree(module).body:
@@ -96,7 +96,7 @@ def _imports(module: str) -> dict[str, str]:
 
 
 def exports(package: str) -> dict[str, str]:
-    """The classes that a package offers: name → the module that defines it, in the order of its ``__all__``."""
+    """Returns the classes that a package offers: name → the module that defines it, in the order of its `__all__`."""
     for node in _tree(package).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             imports = _imports(package)
@@ -105,7 +105,7 @@ def exports(package: str) -> dict[str, str]:
 
 
 def _class(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
-    """The definition of a class, followed through re-exports."""
+    """Returns the definition of a class, followed through re-exports."""
     for node in _tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return module, node
@@ -114,7 +114,7 @@ def _class(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
 
 
 def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
-    """A class, then its bases, as far as their sources are within reach."""
+    """Returns a class, then its bases, as far as their sources are within reach."""
     definition = _class(module, name)
     if definition is None:
         return
@@ -125,7 +125,7 @@ def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
 
 
 def _alias(module: str, name: str) -> tuple[str, ast.expr] | None:
-    """The module and the expression that define an alias of a type, followed through imports; None for anything else."""
+    """Returns the module and the expression that define an alias of a type, followed through imports; None for anything else."""
     if module.partition(".")[0] in sys.stdlib_module_names:  # whose names stand for themselves
         return None
     try:
@@ -156,7 +156,7 @@ def _default(node: ast.expr | None) -> Any:
 
 
 def _documented(docstring: str | None) -> dict[str, str]:
-    """The lines of a Google docstring's ``Args:`` or ``Attributes:``: name → text."""
+    """Returns the lines of a Google docstring's `Args:` or `Attributes:`: name → text."""
     texts: dict[str, str] = {}
     block = re.search(r"^ *(?:Args|Attributes):\n((?:(?: +.*)?\n?)*)", docstring or "", flags=re.MULTILINE)
     name, indent = "", 0
@@ -202,7 +202,7 @@ def _parameters(node: ast.FunctionDef, module: str) -> Iterator[tuple[str, str, 
 
 
 def _architecture(lineage: list[tuple[str, ast.ClassDef]]) -> tuple[str, str] | None:
-    """Module and name of the class that ``architecture = Name`` in a class's body binds."""
+    """Returns module and name of the class that `architecture = Name` in a class's body binds."""
     for module, node in lineage:
         for line in node.body:
             if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "architecture":
@@ -213,7 +213,7 @@ def _architecture(lineage: list[tuple[str, ast.ClassDef]]) -> tuple[str, str] | 
 
 @cache
 def signature_of(module: str, name: str) -> Signature:
-    """What the constructor of ``module.name`` takes, or that of the architecture that the class binds.
+    """Reads what the constructor of `module.name` takes, or that of the architecture that the class binds.
 
     Raises:
         UserError: where the module or the class is not there.

@@ -37,7 +37,7 @@ def download(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> None:
-    """Fetch a public archive into a folder, and print its licence and citation.
+    """Fetches a public archive into a folder, and prints its licence and citation.
 
     Whatever ends a download (a cut line, Ctrl-C, a killed process), the same call goes on where it ended: files grow
     as `NAME.part` and get their name when their checksum is right; files that are there and right are not fetched.
@@ -53,7 +53,7 @@ def download(
         exclude: likewise, and these are left out.
 
     Raises:
-        UserError: the source is unknown or not public, base_url is no address, the disk is too small, or files could not be had; all others
+        UserError: the source is unknown or not public, base_url is no address, the disk is too small, or files could not be fetched; all others
             are kept.
     """
     archive = archive_of(source)
@@ -118,7 +118,7 @@ def _list(
         except TransferError as error:
             reasons.append(f"  {url}: {error}")
     raise UserError(
-        f"The list of files of {archive.title} cannot be had:\n" + "\n".join(reasons) + "\nIs this machine online? "
+        f"The list of files of {archive.title} cannot be fetched:\n" + "\n".join(reasons) + "\nIs this machine online? "
         "Behind a proxy, set HTTPS_PROXY; with a mirror, give its address by --base-url."
     )
 
@@ -134,7 +134,7 @@ def _in_order(
 def _obtain(
     session: requests.Session, root: Path, stop: Event, received: Callable[[int], None], unpacks: bool, file: RemoteFile
 ) -> str:
-    """Fetch and unpack one file; returns why it could not be had, "" when it could."""
+    """Fetches and unpacks one file; returns why that failed, or ""."""
     try:
         if not is_correct(root / file.path, file):
             fetch_file(session, file, root / file.path, stop, received)
@@ -146,7 +146,7 @@ def _obtain(
 
 
 def _collect(source: str, root: Path, outcomes: Iterable[tuple[RemoteFile, str]]) -> None:
-    """Wait for every file, and raise one UserError for all that could not be had."""
+    """Waits for every file, and raises one UserError for all that could not be fetched."""
     failed: list[str] = []
     in_a_row = 0
     for file, reason in outcomes:
@@ -160,7 +160,7 @@ def _collect(source: str, root: Path, outcomes: Iterable[tuple[RemoteFile, str]]
     stopped = f" TransferStopped after {GIVE_UP} failures in a row." if in_a_row == GIVE_UP else ""
     more = f"\n  … and {len(failed) - 10} more" if len(failed) > 10 else ""
     raise UserError(
-        f"{len(failed)} files of {source} could not be had; all others are kept in {root}.{stopped}\n"
+        f"{len(failed)} files of {source} could not be fetched; all others are kept in {root}.{stopped}\n"
         + "\n".join(failed[:10])
         + f"{more}\nRun the same command again to try these alone."
     )

@@ -39,7 +39,7 @@ class PublicArchive:
 
 @cache
 def catalogue() -> dict[str, PublicArchive]:
-    """Every archive by the name of its source."""
+    """Reads every archive by the name of its source."""
     entries = cast(DictConfig, OmegaConf.load(Path(__file__).with_name("archives.yaml")))
     schema = OmegaConf.structured(PublicArchive)
     return {
@@ -48,7 +48,7 @@ def catalogue() -> dict[str, PublicArchive]:
 
 
 def archive_of(source: str) -> PublicArchive:
-    """The archive of a source.
+    """Returns the archive of a source.
 
     Raises:
         UserError: when the catalogue has no such source; with a suggestion.
@@ -62,7 +62,7 @@ def archive_of(source: str) -> PublicArchive:
 
 
 def describe(source: str) -> str:
-    """What a person should know of a source before fetching it: address, size, licence, citation.
+    """Says what a person should know of a source before fetching it: address, size, licence, citation.
 
     Raises:
         UserError: when the catalogue has no such source.

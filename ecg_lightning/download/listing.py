@@ -41,7 +41,7 @@ class _FigshareFile(TypedDict):
 def list_files(
     session: requests.Session, archive: PublicArchive, url: str, root: Path, stop: Event
 ) -> list[RemoteFile]:
-    """Every file of an archive.
+    """Lists every file of an archive.
 
     Args:
         session: from `transfer.open_session`.
@@ -51,7 +51,7 @@ def list_files(
         stop: as in `transfer.fetch_file`.
 
     Raises:
-        TransferError: the list cannot be had.
+        TransferError: the list cannot be fetched.
         UserError: what came is no list of checksums, has nothing of this archive, or names a file outside `root`.
     """
     read_list = _physionet if archive.kind is Kind.physionet else _zenodo if archive.kind is Kind.zenodo else _figshare
@@ -91,7 +91,7 @@ def _physionet(local: Path, url: str, archive: PublicArchive) -> Iterator[Remote
 
 
 def _below(path: str, folders: dict[str, str]) -> str | None:
-    """Where a listed path goes below the root; None when it lies in none of the folders."""
+    """Says where a listed path goes below the root; None when it lies in none of the folders."""
     if not folders:
         return path
     for folder, target in folders.items():

@@ -15,7 +15,7 @@ from ecg_lightning.errors import UserError
 def check_space(
     archive: PublicArchive, archive_files: Sequence[RemoteFile], missing: Sequence[RemoteFile], root: Path, workers: int
 ) -> None:
-    """Refuse to begin what cannot end.
+    """Refuses to begin a download for which the disk is too small.
 
     Raises:
         UserError: less is free than the missing files need.
@@ -31,7 +31,7 @@ def check_space(
 def bytes_needed(
     archive: PublicArchive, archive_files: Sequence[RemoteFile], missing: Sequence[RemoteFile], root: Path, workers: int
 ) -> float:
-    """How many bytes the missing files will take, less what is there of them.
+    """Estimates how many bytes the missing files will take, less what is there of them.
 
     PhysioNet's list has no sizes: the size of a part of the archive is shared evenly by its files. A zip is there
     beside its content until it is unpacked, which happens to one zip a worker at a time.

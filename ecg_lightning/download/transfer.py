@@ -20,7 +20,7 @@ LONGEST_WAIT = 60.0  # seconds
 
 
 class TransferError(Exception):
-    """A file that cannot be had; the message says why, without the file's name."""
+    """A file that cannot be fetched; the message says why, without the file's name."""
 
 
 class TransferStopped(Exception):
@@ -52,7 +52,7 @@ class RemoteFile:
 
 
 def open_session(workers: int) -> requests.Session:
-    """A session that keeps one connection a worker alive: a handshake a file would dominate small files."""
+    """Opens a session that keeps one connection a worker alive: a handshake a file would dominate small files."""
     session = requests.Session()
     # A compressed body would make byte ranges and lengths meaningless.
     session.headers.update({"Accept-Encoding": "identity", "User-Agent": "ecg_lightning"})
@@ -62,7 +62,7 @@ def open_session(workers: int) -> requests.Session:
 
 
 def is_correct(path: Path, file: RemoteFile) -> bool:
-    """Whether a file is there with the right checksum."""
+    """Says whether a file is there with the right checksum."""
     if not path.is_file() or (file.size is not None and path.stat().st_size != file.size):
         return False
     with path.open("rb") as stream:
@@ -70,14 +70,14 @@ def is_correct(path: Path, file: RemoteFile) -> bool:
 
 
 def part_of(path: Path) -> Path:
-    """Where a file grows until it is complete and verified."""
+    """Says where a file grows until it is complete and verified."""
     return path.with_name(path.name + ".part")
 
 
 def fetch_file(
     session: requests.Session, file: RemoteFile, target: Path, stop: Event, received: Callable[[int], None]
 ) -> None:
-    """Fetch one file, going on from what is there of it.
+    """Fetches one file, going on from what is there of it.
 
     Args:
         session: from `open_session`.
@@ -111,7 +111,7 @@ def complete(
     size: int | None = None,
     tries: int = TRIES,
 ) -> None:
-    """Bring a partial file to its end; tries that brought bytes do not count as failed.
+    """Brings a partial file to its end; tries that brought bytes do not count as failed.
 
     Raises:
         TransferError, TransferStopped, OSError: as `fetch_file`.
@@ -148,7 +148,7 @@ def _append(
     received: Callable[[int], None],
     resume: bool = True,
 ) -> None:
-    """One request for what is missing, until the body ends; or, without `resume`, for the whole file."""
+    """Makes one request for what is missing, until the body ends; or, without `resume`, for the whole file."""
     offset = _size(part) if resume else 0
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:

@@ -21,7 +21,7 @@ _Member = tuple[str, int, Callable[[], IO[bytes] | None]]
 
 
 def is_unpacked(root: Path, file: RemoteFile) -> bool:
-    """Whether an archive of exactly this checksum was unpacked here and all that was in it is there in full length."""
+    """Says whether an archive of exactly this checksum was unpacked here and all that was in it is there in full length."""
     try:
         note = read_json(_note(root, file))
         return note["checksum"] == file.checksum and all(
@@ -32,7 +32,7 @@ def is_unpacked(root: Path, file: RemoteFile) -> bool:
 
 
 def unpack(root: Path, file: RemoteFile, stop: Event) -> None:
-    """Unpack a fetched and verified archive beside itself, note what was in it, and delete it.
+    """Unpacks a fetched and verified archive beside itself, notes what was in it, and deletes it.
 
     Raises:
         TransferError: it is damaged, larger than the free disk, or holds a link or a path that leads outside.
@@ -68,7 +68,7 @@ def _check(packed: Path, members: list[_Member]) -> None:
 
 @contextmanager
 def _members(packed: Path) -> Iterator[list[_Member]]:
-    """The regular files in an archive: name, bytes, and how to open each."""
+    """Opens the regular files in an archive: name, bytes, and how to open each."""
     if zipfile.is_zipfile(packed):
         with zipfile.ZipFile(packed) as archive:
             yield [_zip_member(archive, info) for info in archive.infolist() if not info.is_dir()]
@@ -103,7 +103,7 @@ def _write(target: Path, open_member: Callable[[], IO[bytes] | None], stop: Even
 
 
 def is_ready(root: Path, file: RemoteFile, unpacks: bool) -> bool:
-    """Whether nothing remains to be done for a file: it is there and correct, or was unpacked."""
+    """Says whether nothing remains to be done for a file: it is there and correct, or was unpacked."""
     if unpacks and file.path.endswith(SUFFIXES):
         unpacked = is_unpacked(root, file)
         if unpacked:  # a process killed at the very end leaves the archive beside its content
