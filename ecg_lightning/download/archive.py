@@ -157,7 +157,7 @@ def _collect(source: str, root: Path, outcomes: Iterable[tuple[RemoteFile, str]]
             break
     if not failed:
         return
-    stopped = f" TransferStopped after {GIVE_UP} failures in a row." if in_a_row == GIVE_UP else ""
+    stopped = f" Stopped after {GIVE_UP} failures in a row." if in_a_row == GIVE_UP else ""
     more = f"\n  … and {len(failed) - 10} more" if len(failed) > 10 else ""
     raise UserError(
         f"{len(failed)} files of {source} could not be fetched; all others are kept in {root}.{stopped}\n"
