@@ -9,7 +9,7 @@ import pandas as pd
 from ecg_lightning.datamodules.folder.cells import FALSE, TRUE, pass_over
 from ecg_lightning.datamodules.folder.table import column_names, read_text
 from ecg_lightning.datamodules.rows import REFUSED
-from ecg_lightning.errors import UserError, nearest
+from ecg_lightning.errors import UNPRINTABLE, UserError, nearest
 from ecg_lightning.labels import TERMS
 from ecg_lightning.labels.space import OWN
 from ecg_lightning.records import stated
@@ -32,6 +32,8 @@ def term(name: str, where: str) -> str:
     if own != name:
         if own in TERMS:
             raise UserError(f"{where}: '{name}' is in the vocabulary; write '{own}'.")
+        if UNPRINTABLE.search(own):
+            raise UserError(f"{where}: the name of the term {own!a} has a control character. Choose a name without it.")
         return own
     if name not in TERMS:
         known = {key.casefold(): each.term for each in TERMS.values() for key in (each.term, each.name)}
