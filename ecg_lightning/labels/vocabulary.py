@@ -25,13 +25,12 @@ No statement of PTB-XL is a kind of another: PTB-XL says each of its 71 on its o
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
 from omegaconf import OmegaConf
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 
 CODE_COLUMNS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
 """The columns of terms.csv that hold codes, each named after its code system."""
@@ -125,7 +124,4 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
         choices: the names that exist.
     """
     choices = list(choices)
-    folded = {choice.casefold(): choice for choice in choices}
-    near = [folded[match] for match in get_close_matches(name.casefold(), folded)]
-    suggestion = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return UserError(f"There is no {kind} {name!r}.{suggestion} Choices: {', '.join(choices)}")
+    return UserError(f"There is no {kind} {name!r}. {suggest(name, choices, 3)}Choices: {', '.join(choices)}")

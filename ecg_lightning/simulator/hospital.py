@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 
 # the share of recordings in which a condition is drawn, unless the hospital sets another one
 PREVALENCE = {
@@ -157,8 +156,7 @@ class Hospital:
     def _refuse_unknown(self, key: str, names: Iterable[str], choices: Collection[str]) -> None:
         for name in names:
             if name not in choices:
-                close = "".join(f"; did you mean {match}?" for match in get_close_matches(name, choices, 1))
-                self._refuse(key, f"{name} is not simulated{close}")
+                self._refuse(key, f"'{name}' is not simulated. {suggest(name, choices)}".rstrip())
 
     def prevalence_of(self, condition: str) -> float:
         """The share of recordings in which a condition is drawn."""

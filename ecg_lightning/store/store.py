@@ -22,10 +22,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError
+from ecg_lightning.files import parse_json
 from ecg_lightning.records import LEADS
 from ecg_lightning.records.fingerprints import SIZE
 from ecg_lightning.store.part import INDEX, SAMPLE, hash_of
-from ecg_lightning.store.sealed import parse, unseal
+from ecg_lightning.store.sealed import unseal
 
 FORMAT = 7
 """Version of the layout on disk; it is part of every store's key."""
@@ -74,7 +75,7 @@ class Store:
                 "it and run the command again. Otherwise pack the source with `prepare`."
             ) from error
         try:
-            version = parse(text).get("format")
+            version = parse_json(text).get("format")
             if version != FORMAT:
                 raise UserError(
                     f"The store {self.path.absolute()} has layout {version}, and this version reads layout {FORMAT}. "
@@ -230,7 +231,7 @@ def summary(store: Store) -> dict[str, float | int]:
 def format_of(path: Path) -> int:
     """The layout of the store in a folder; 0 where it does not say one."""
     try:
-        return int(parse((path / "meta.json").read_bytes())["format"])
+        return int(parse_json((path / "meta.json").read_bytes())["format"])
     except (OSError, ValueError, TypeError, KeyError):
         return 0
 
