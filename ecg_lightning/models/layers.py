@@ -14,13 +14,6 @@ def as_map(x: Tensor) -> Tensor:
     return x.unsqueeze(2).contiguous(memory_format=order)
 
 
-def without_autocast(x: Tensor) -> torch.autocast:
-    """A context in which the layers on this tensor's device compute in the precision of their input."""
-    # the meta device, on which operations are counted, has no autocast
-    device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
-    return torch.autocast(device, enabled=False)
-
-
 class Conv1d(nn.Conv1d):
     """Convolution over time that keeps the length, up to the stride.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_lightning.models.head import hidden_layer
-from ecg_lightning.models.layers import linear, without_autocast
+from ecg_lightning.models.layers import linear
 from ecg_lightning.models.network import Network
 from ecg_lightning.models.pooling import Pooling, pooling_layer
 from ecg_lightning.ranges import Between, Dropout, Width, checked
@@ -66,8 +66,7 @@ class LSTM1d(Network):
     def encode(self, x: Tensor) -> Tensor:
         """The feature map (batch, channels, samples) of recordings (batch, leads, samples)."""
         x = x.transpose(1, 2)
-        # most processors cannot train recurrent layers in bfloat16, and the sum over many moments would lose digits
-        with without_autocast(x):
+        with torch.autocast("cpu", enabled=False):  # many processors have no recurrent layer in half precision
             for layer in self.layers:
                 x = layer(x)[0]
         return x.transpose(1, 2)

@@ -6,8 +6,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ecg_lightning.models.layers import without_autocast
-
 STEPS = (0.001, 0.1)
 """The range from which the systems' steps are drawn, evenly by their logarithm (Gu et al., arXiv:2111.00396)."""
 
@@ -120,7 +118,9 @@ class StateSpace(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, time) → (batch, channels, time)."""
         length = x.shape[2]
-        with without_autocast(x):
+        # the meta device, on which operations are counted, has no autocast
+        device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+        with torch.autocast(device, enabled=False):
             signal = _wide(x)
             kernel = self.kernel(length)
             forwards = nn.functional.pad(kernel[0], (0, length))
