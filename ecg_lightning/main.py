@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ecg_lightning import __version__
-from ecg_lightning.errors import Stopped, UserError
+from ecg_lightning.errors import Stopped, UserError, printable, suggest
 from ecg_lightning.streams import open_streams
 
 VERBS = {
@@ -43,8 +43,6 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     verb, *rest = arguments
     if verb not in VERBS:
-        from ecg_lightning.errors import suggest
-
         raise UserError(f"There is no verb '{verb}'. {suggest(verb, VERBS)}Verbs: {', '.join(VERBS)}.")
     if {"-h", "--help"} & {*rest} and verb != "sweep":  # which has a parser of its own
         from ecg_lightning.commands.help import show
@@ -83,13 +81,13 @@ def _status(arguments: Sequence[str]) -> int:
     try:
         return main(arguments)
     except UserError as error:
-        print(f"ecg_lightning: {error}", file=sys.stderr)
+        print(f"ecg_lightning: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ecg_lightning: stopped.", file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"ecg_lightning: {_of_the_machine(error)}", file=sys.stderr)
+        print(f"ecg_lightning: {printable(_of_the_machine(error))}", file=sys.stderr)
         return 2
 
 

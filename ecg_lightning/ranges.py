@@ -14,6 +14,10 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, ParamSpec, Union, get_args, get_origin
 
 P = ParamSpec("P")
+FOLDS = 10
+"""Folds are numbered 1 … 10, as in PTB-XL; by default 9 validates and 10 tests."""
+SPLITS = ("train", "val", "test")
+"""The three parts of every source, each made of folds."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Misfit(ValueError):
 
 
 def fit(value: Any, hint: Any, place: str) -> Any:
-    """The value as the type has it: a whole number becomes a float where a float is asked for.
+    """Returns the value as the type has it: a whole number becomes a float where a float is asked for.
 
     Args:
         value: a plain value, as YAML or Python has it.
@@ -153,7 +157,7 @@ def fit(value: Any, hint: Any, place: str) -> Any:
 
 
 def _within(value: Any, inner: Any, limits: tuple[Any, ...], hint: Any, place: str) -> Any:
-    """The value as the type within the limits has it, where it lies within them."""
+    """Returns the value as the type within the limits has it, where it lies within them."""
     try:
         fitted = fit(value, inner, place)
     except Misfit as error:
@@ -166,7 +170,7 @@ def _within(value: Any, inner: Any, limits: tuple[Any, ...], hint: Any, place: s
 
 
 def _one_of(value: Any, choices: tuple[Any, ...], hint: Any, place: str) -> Any:
-    """The value as the first of the types that it fits has it."""
+    """Returns the value as the first of the types that it fits has it."""
     for choice in choices:
         try:
             return fit(value, choice, place)
@@ -177,7 +181,7 @@ def _one_of(value: Any, choices: tuple[Any, ...], hint: Any, place: str) -> Any:
 
 
 def _container(hint: Any) -> Any:
-    """List or dict where a type is one of them."""
+    """Returns list or dict where a type is one of them."""
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     kind = get_origin(hint) or hint
@@ -185,7 +189,7 @@ def _container(hint: Any) -> Any:
 
 
 def describe(hint: Any) -> str:
-    """A type in words.
+    """Returns a type in words.
 
     >>> describe(Annotated[int, Between(1, 10)] | None)
     'a whole number from 1 to 10, or null'
@@ -206,8 +210,8 @@ def describe(hint: Any) -> str:
         )
     if origin in (Union, UnionType):
         literals = [value for choice in arguments if get_origin(choice) is Literal for value in get_args(choice)]
-        others = [choice for choice in arguments if choice is not NoneType and get_origin(choice) is not Literal]
-        kinds = [describe(choice) for choice in others if choice is not int or float not in others]
+        types = [choice for choice in arguments if choice is not NoneType and get_origin(choice) is not Literal]
+        kinds = [describe(choice) for choice in types if choice is not int or float not in types]
         kinds += [_choices(literals)] if literals else []
         return ", or ".join(kinds + (["null"] if NoneType in arguments else []))
     if origin is Literal:
@@ -215,8 +219,8 @@ def describe(hint: Any) -> str:
     if _container(hint) is list:
         return f"a list, each item {describe(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
     if _container(hint) is dict:
-        known = len(arguments) > 1 and arguments[1] is not Any
-        return f"a mapping, each value {describe(arguments[1])}" if known else "a mapping of keys to values"
+        has_value_type = len(arguments) > 1 and arguments[1] is not Any
+        return f"a mapping, each value {describe(arguments[1])}" if has_value_type else "a mapping of keys to values"
     words = {
         int: "a whole number",
         float: "a number",
@@ -234,13 +238,13 @@ def _choices(values: Sequence[Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as YAML writes it, shortened where it is long."""
+    """Returns a value as YAML writes it, shortened where it is long."""
     text = {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _advice(value: Any, expected: str) -> str:
-    """What most likely happened, where YAML took a value for one of another kind."""
+    """Says what most likely happened, where YAML took a value for one of another kind."""
     if isinstance(value, bool) and "number" not in expected:
         return " YAML takes NO, YES, ON and OFF without quotes for false and true: write such a word in quotes, 'NO'."
     if isinstance(value, int | float) and not isinstance(value, bool) and "text" in expected:
@@ -258,7 +262,7 @@ def _is_number(text: str) -> bool:
 
 
 def numeric(hint: Any) -> bool:
-    """Whether a type admits a number without a range, itself or in what it holds."""
+    """Says whether a type admits a number without a range, itself or in what it holds."""
     if get_origin(hint) is Annotated and any(isinstance(limit, Between) for limit in get_args(hint)[1:]):
         return False
     if get_origin(hint) is Literal:

@@ -8,7 +8,7 @@ from ecg_lightning import checkpoints as published
 from ecg_lightning.checkpoints.places import address
 from ecg_lightning.checkpoints.storage import shown
 from ecg_lightning.commands.words import split_words
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, printable
 
 
 def checkpoints(arguments: Sequence[str]) -> int:
@@ -31,7 +31,7 @@ def checkpoints(arguments: Sequence[str]) -> int:
         try:
             card = published.card_of(address(name, folder))
         except UserError as error:
-            print(" ".join(str(error).split()), file=sys.stderr)
+            print(printable(" ".join(str(error).split())), file=sys.stderr)
             continue
         test = card.test.metrics.get("auroc") if card.test else None
         score = card.metrics.get("val/auroc")
@@ -42,7 +42,7 @@ def checkpoints(arguments: Sequence[str]) -> int:
             "" if score is None else f"{score:.3f}", f"{test:.3f}" if isinstance(test, float) else "",
             card.parent.name if card.parent else "",
         )  # fmt: skip
-        table.add_row(*map(escape, cells))
+        table.add_row(*(escape(printable(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 130).print(table)
     return 0
 

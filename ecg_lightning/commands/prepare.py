@@ -13,9 +13,11 @@ import numpy as np
 from ecg_lightning.config.compose import split_arguments
 from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
+from ecg_lightning.datamodules.base import ECGDataModule, NothingReadable
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
+from ecg_lightning.ranges import SPLITS
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 from ecg_lightning.training import leak
@@ -41,7 +43,7 @@ def _prepare(arguments: Sequence[str]) -> int:
     arguments = [word for word in arguments if word != "--verify"]
     options, words = _download_options(arguments) if fetch else ({}, arguments)
     config = experiment(words, needed=("data",), download=fetch)
-    data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
+    data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
     status = 0
@@ -69,10 +71,10 @@ def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[st
     return options, [f"{key}={value}" for key, value in pairs if key not in OPTIONS]
 
 
-def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
+def _download(data: PackedDataModule, options: Mapping[str, str]) -> None:
     """Fetches what is not there yet of the source's archive, or of every public archive of a mix."""
     from ecg_lightning.download import catalogue, download
-    from ecg_lightning.download.catalogue import find
+    from ecg_lightning.download.catalogue import archive_of
 
     include, exclude = (options[key].split(",") if key in options else () for key in ("include", "exclude"))
     parts = list(data.sources.values())
@@ -84,14 +86,14 @@ def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
             "with a configuration of its own (conf/data)."
         )
     for part in parts:
-        find(part.source)
+        archive_of(part.source)
         if part.root is None:
             raise UserError(f"data.root of {part.source} is missing: the folder that --download fills.")
         root = Path(part.root).expanduser()
         download(part.source, root, base_url=options.get("base-url"), include=include, exclude=exclude)
 
 
-def report(data: ECGDataModule) -> None:
+def report(data: PackedDataModule) -> None:
     """Prints the tables of one packed source."""
     from rich.console import Console
     from rich.table import Table
@@ -109,20 +111,20 @@ def report(data: ECGDataModule) -> None:
     for title, listed in (("rejected", reasons), ("repaired or flagged", flags)):
         for reason, count in listed.most_common():
             console.print(f"  {title}: {count:,} {reason}")
-    kept = data.keep(store.index)
+    kept, targets = data.is_kept, data.targets
     if not kept.all():
         console.print(f"  left out by the configuration: {(~kept).sum():,}")
     shown = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")
     rows = {split: data.rows(split) for split in SPLITS}
     for column, term in enumerate(data.terms):
-        values = data.targets[:, column]
+        values = targets[:, column]
         counts = [(kept & found).sum() for found in (values == 1, values == 0, np.isnan(values))]
         counts += [(values[rows[split]] == 1).sum() for split in SPLITS]
         shown.add_row(term, *(f"{count:,}" for count in counts))
     shown.add_section()
     shown.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
     console.print(shown)
-    unknown = unknown_codes(data) if data.source in data.sources else None  # a mix has no codes of its own
+    unknown = unknown_codes(data) if isinstance(data, ECGDataModule) else None  # a mix has no codes of its own
     if unknown:
         codes = ", ".join(f"{code} ({count:,})" for code, count in unknown.most_common())
         console.print(f"{len(unknown):,} codes that no term covers, {unknown.total():,} times: {codes}", soft_wrap=True)
@@ -134,7 +136,7 @@ def unknown_codes(data: ECGDataModule) -> Counter[str]:
     said = Counter(zip(index["codes"], data.annotators(index), strict=True))
     unknown: Counter[str] = Counter()
     for (codes, source), count in said.items():
-        unknown.update(dict.fromkeys(data.statements(codes, source).unknown, count))
+        unknown.update(dict.fromkeys(data.annotation(codes, source).unknown, count))
     return unknown
 
 

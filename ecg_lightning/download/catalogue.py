@@ -1,6 +1,5 @@
 """The catalogue of public archives (archives.yaml), typed and checked."""
 
-import difflib
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -9,7 +8,7 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 
 
 class Kind(Enum):
@@ -22,7 +21,7 @@ class Kind(Enum):
 
 
 @dataclass
-class Archive:
+class PublicArchive:
     """One published archive; archives.yaml says what each field means."""
 
     title: str
@@ -39,15 +38,17 @@ class Archive:
 
 
 @cache
-def catalogue() -> dict[str, Archive]:
-    """Every archive by the name of its source."""
+def catalogue() -> dict[str, PublicArchive]:
+    """Reads every archive by the name of its source."""
     entries = cast(DictConfig, OmegaConf.load(Path(__file__).with_name("archives.yaml")))
-    schema = OmegaConf.structured(Archive)
-    return {str(name): cast(Archive, OmegaConf.to_object(OmegaConf.merge(schema, entries[name]))) for name in entries}
+    schema = OmegaConf.structured(PublicArchive)
+    return {
+        str(name): cast(PublicArchive, OmegaConf.to_object(OmegaConf.merge(schema, entries[name]))) for name in entries
+    }
 
 
-def find(source: str) -> Archive:
-    """The archive of a source.
+def archive_of(source: str) -> PublicArchive:
+    """Returns the archive of a source.
 
     Raises:
         UserError: when the catalogue has no such source; with a suggestion.
@@ -55,18 +56,18 @@ def find(source: str) -> Archive:
     archives = catalogue()
     if source in archives:
         return archives[source]
-    close = difflib.get_close_matches(source, archives, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise UserError(f"There is nothing to download for the source {source!r}.{hint} Choices: {', '.join(archives)}.")
+    raise UserError(
+        f"There is nothing to download for the source {source!r}. {suggest(source, archives)}Choices: {', '.join(archives)}."
+    )
 
 
 def describe(source: str) -> str:
-    """What a person should know of a source before fetching it: address, size, licence, citation.
+    """Says what a person should know of a source before fetching it: address, size, licence, citation.
 
     Raises:
         UserError: when the catalogue has no such source.
     """
-    archive = find(source)
+    archive = archive_of(source)
     version = f", version {archive.version}" if archive.version else ""
     size = f", {sum(archive.size_gb.values()):.3g} GB" if archive.size_gb else ""
     lines = [

@@ -25,16 +25,15 @@ No statement of PTB-XL is a kind of another: PTB-XL says each of its 71 on its o
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
 from omegaconf import OmegaConf
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 
-SYSTEMS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
-"""The code systems that terms.csv has a column for."""
+CODE_COLUMNS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
+"""The columns of terms.csv that hold codes, each named after its code system."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,9 @@ def text(table: str) -> str:
 
 def lists(table: str) -> dict[str, tuple[str, ...]]:
     """One of this package's YAML files, in which each name has a list."""
-    read = OmegaConf.to_container(OmegaConf.create(text(table)))
-    assert isinstance(read, dict)
-    return {str(name): tuple(items) for name, items in read.items()}
+    contents = OmegaConf.to_container(OmegaConf.create(text(table)))
+    assert isinstance(contents, dict)
+    return {str(name): tuple(items) for name, items in contents.items()}
 
 
 def split(cell: str) -> tuple[str, ...]:
@@ -79,7 +78,7 @@ TERMS: dict[str, Term] = {
         name=row["name"],
         kind=split(row["kind"]),
         broader=split(row["broader"]),
-        codes={system: split(row[system]) for system in SYSTEMS},
+        codes={system: split(row[system]) for system in CODE_COLUMNS},
         snomed_broader=row["snomed_broader"],
         source=split(row["source"]),
         note=row["note"],
@@ -106,20 +105,23 @@ def _annotated() -> dict[str, frozenset[str]]:
 
 
 def annotated_by(source: str) -> frozenset[str]:
-    """The terms that a source annotates: any other is unsaid there, not absent.
+    """The terms that a source annotates: any other term is not annotated there (NaN), and never absent (0).
 
     Raises:
-        UserError: for a source without a list in annotated.yaml.
+        UserError: for a source that annotated.yaml does not list.
     """
     if source not in _annotated():
         raise unknown("source", source, _annotated())
     return _annotated()[source]
 
 
-def unknown(what: str, name: str, choices: Iterable[str]) -> UserError:
-    """The error for a name that is not among the choices: it suggests the nearest and lists all."""
+def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
+    """The error for a name that is not among the choices; it suggests the nearest choices and lists all.
+
+    Args:
+        kind: of thing that the name should name, such as `code system`.
+        name: as the user wrote it.
+        choices: the names that exist.
+    """
     choices = list(choices)
-    folded = {choice.casefold(): choice for choice in choices}
-    near = [folded[match] for match in get_close_matches(name.casefold(), folded)]
-    suggestion = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return UserError(f"There is no {what} {name!r}.{suggestion} Choices: {', '.join(choices)}")
+    return UserError(f"There is no {kind} {name!r}. {suggest(name, choices, 3)}Choices: {', '.join(choices)}")

@@ -1,7 +1,7 @@
 """Net1D: grouped residual convolutions with squeeze-and-excitation, the network of ECGFounder."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,9 @@ class Net1D(StagedNetwork):
     Raises:
         ValueError: For an argument outside its range, or widths that do not fit the blocks or the groups.
     """
+
+    reference = "Hong et al. 2020, arXiv:2008.04063"
+    published: ClassVar[Mapping[str, float]] = {"net1d": 0.929}
 
     @checked
     def __init__(
@@ -121,8 +124,8 @@ class Net1DBlock(nn.Module):
         y: Tensor = self.body(x)
         y = y * self.excitation(y.mean((2, 3)))[:, :, None, None]
         if self.stride == 2:
-            # a last sample without a partner is compared with a zero, as in the reference
-            x = nn.functional.max_pool2d(nn.functional.pad(x, (0, x.shape[3] % 2)), (1, 2))
+            # the zero is the partner of a last sample that has none, as in the reference
+            x = nn.functional.max_pool2d(nn.functional.pad(x, (0, 1)), (1, 2))
         if any(self.missing):
             x = nn.functional.pad(x, (0, 0, 0, 0, *self.missing))
         return y + x
@@ -131,13 +134,13 @@ class Net1DBlock(nn.Module):
 class SameConv1d(nn.Conv1d):
     """Convolution over time with bias whose output has time / stride steps, rounded up.
 
-    The zeros that this needs are shared between both ends; an odd one goes to the end of the recording.
+    An even kernel needs an odd number of zeros around the recording: the odd one goes to its end, as in the reference.
 
     Args:
         channels: Channels of the input.
         out: Channels of the output.
         kernel: Its size, even or odd.
-        stride: Step over time.
+        stride: Step over time, 1 or 2.
         groups: Groups of channels that are convolved apart.
     """
 
@@ -146,13 +149,14 @@ class SameConv1d(nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(batch, channels, 1, time) → (batch, out, 1, time / stride, rounded up)."""
-        time, stride, kernel = input.shape[3], self.stride[0], self.kernel_size[0]
-        zeros = max(0, (-(-time // stride) - 1) * stride + kernel - time)
-        if zeros % 2:
+        kernel = self.kernel_size[0]
+        if kernel % 2 == 0:
             input = nn.functional.pad(input, (0, 1))
         # flattened first: the gradient then has the weight's own strides, which data-parallel training asks for
         weight = self.weight.flatten(1).view(self.out_channels, -1, 1, kernel)
-        y: Tensor = torch.conv2d(input, weight, self.bias, (1, stride), (0, zeros // 2), groups=self.groups)
+        y: Tensor = torch.conv2d(
+            input, weight, self.bias, (1, *self.stride), (0, (kernel - 1) // 2), groups=self.groups
+        )
         return y
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints
 from ecg_lightning.config.compose import compose
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.transfer.study import Study
 
 
@@ -38,7 +38,7 @@ def outputs(folder: Path) -> Outputs:
         return Outputs(*(saved[name] for name in Outputs._fields))
 
 
-def describe(data: ECGDataModule) -> dict[str, Any]:
+def describe(data: PackedDataModule) -> dict[str, Any]:
     """What a test.json says of its data, as it is read back."""
     plain: dict[str, Any] = json.loads(json.dumps(data.describe()))
     return plain

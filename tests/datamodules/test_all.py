@@ -23,11 +23,11 @@ NO_ARCHIVE = {"MixedDataModule", "SimulatedDataModule"}
 TERMS = ["AFIB", "1AVB", "STACH", "SBRAD", "IRBBB", "CRBBB|RBBB"]
 
 
-def make(name: str, root: Path, store_dir: Path, **more: object) -> ECGDataModule:
-    given = {"name": name, "root": str(root), "store_dir": str(store_dir), "pack_workers": 1, "label_space": TERMS}
-    made = build("data", given | dict(SOURCES[name].arguments) | more)
-    assert isinstance(made, ECGDataModule)
-    return made
+def make(name: str, root: Path, store_dir: Path, **options: object) -> ECGDataModule:
+    arguments = {"name": name, "root": str(root), "store_dir": str(store_dir), "pack_workers": 1, "label_space": TERMS}
+    data = build("data", arguments | dict(SOURCES[name].arguments) | options)
+    assert isinstance(data, ECGDataModule)
+    return data
 
 
 @dataclass
@@ -71,9 +71,9 @@ def test_signals_are_what_was_recorded_to_a_microvolt(case: Case) -> None:
         if item.sampling_rate != 100:
             signal = resample_poly(signal, 100, int(item.sampling_rate), axis=1, padtype="line")
         row = np.array([rows[case.source.record_id(item)]])
-        (found,), (valid,) = store.read(row, np.array([0]), signal.shape[1])
+        (packed,), (valid,) = store.read(row, np.array([0]), signal.shape[1])
         assert valid == signal.shape[1] == store.lengths[row[0]]
-        np.testing.assert_allclose(found.T, 1000 * signal, rtol=0, atol=0.51)
+        np.testing.assert_allclose(packed.T, 1000 * signal, rtol=0, atol=0.51)
 
 
 def test_labels_are_those_of_the_recording_or_not_annotated(case: Case) -> None:
@@ -106,11 +106,11 @@ def test_a_packed_store_is_opened_and_not_read_again(case: Case, monkeypatch: py
     store = case.data.store
     monkeypatch.setattr(type(case.data), "reader", lambda self: pytest.fail)
     opened = make(case.name, case.archive.root, case.store_dir).store
-    assert (opened.path, opened.fingerprint, len(opened.rejected)) == (store.path, store.fingerprint, 0)
+    assert (opened.path, opened.sha256, len(opened.rejected)) == (store.path, store.sha256, 0)
     copy = pickle.loads(pickle.dumps(store))
     np.testing.assert_array_equal(copy.signals, store.signals)
-    np.testing.assert_array_equal(copy.content, store.content)
-    assert copy.content.any(axis=1).all()
+    np.testing.assert_array_equal(copy.fingerprints, store.fingerprints)
+    assert copy.fingerprints.any(axis=1).all()
 
 
 def test_a_network_takes_a_step(case: Case, tmp_path: Path) -> None:

@@ -169,6 +169,9 @@ def test_same_seed_gives_the_same_network_and_training_step(build: Callable[...,
 
 def test_gradient_reaches_every_parameter(build: Callable[..., Network]) -> None:
     network = build().train()
+    with torch.no_grad():
+        for p in network.parameters():  # a weight that begins at zero would stop the gradient on its way
+            p += 0.01
     network(signal(4)).square().sum().backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []

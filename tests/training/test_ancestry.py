@@ -105,9 +105,9 @@ def test_a_checkpoint_without_its_list_is_refused_and_its_descendants_say_so(
     assert checkpoints.card_of(str(tmp_path / "last" / "checkpoints" / "best.ckpt")).ancestry_unknown is True
 
 
-def _ptbxl(archives: Path) -> "leak.ECGDataModule":
+def _ptbxl(archives: Path) -> "leak.PackedDataModule":
     given = {"name": "PTBXLDataModule", "root": f"{archives}/ptbxl", "store_dir": f"{archives}/store", "seconds": 3}
-    data: leak.ECGDataModule = build("data", given, seed=0)
+    data: leak.PackedDataModule = build("data", given, seed=0)
     return data
 
 
@@ -129,7 +129,7 @@ def test_a_list_of_64_bytes_is_compared_by_them(
     archives: Path, parent: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, whole = _ptbxl(archives), checkpoints.read(str(parent))
-    test = torch.from_numpy(np.array(data.store.content[data.rows("test")]))
+    test = torch.from_numpy(np.array(data.store.fingerprints[data.rows("test")]))
     for seen in (test, test[:, :OPENING]):
         (said,) = leak.before(data, ("test",), _with(whole, seen.contiguous(), len(seen)))
         assert said.startswith(f"{len(test)} of the {len(test)} recordings of the test side trained")
@@ -149,7 +149,7 @@ def test_recordings_whose_fingerprints_are_damaged_are_counted(
     archives: Path, parent: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, whole = _ptbxl(archives), checkpoints.read(str(parent))
-    content = np.array(data.store.content)
+    content = np.array(data.store.fingerprints)
     content[data.rows("train")[:3]] = 0
     content[data.rows("test")[:2]] = 77
     monkeypatch.setattr(data.store, "content", content)

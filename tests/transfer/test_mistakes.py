@@ -78,7 +78,7 @@ SMALL_AS_LARGE = ("large.data.hospital=small", "large.data.records=500")
     ("more", "message"),
     [
         (["small.data.label_space=[AFIB,STACH]"], "The network predicts AFIB, STACH, IRBBB; data.label_space="),
-        (["large.data.sampling_rate=50"], "The network expects sampling_rate=50, the data has 100"),
+        (["large.data.sampling_rate=50"], "The network expects sampling_rate=50, the data has sampling_rate=100"),
         (
             ["--sizes=[20,5000]"],
             r"sizes: 5000 of \S+b.yaml: data.train_records=5000: there are only 373 for training",
@@ -114,7 +114,7 @@ def test_a_leak_that_is_allowed_is_no_mistake(given: list[str]) -> None:
         [*given, *SMALL_AS_LARGE, "--both=false", "large.data.test_folds=[10,1]", "large.data.allow_leak=true"]
     )
     archives = check_archives(study, study.trainings())
-    assert archives["large"].store.fingerprint == archives["small"].store.fingerprint
+    assert archives["large"].store.sha256 == archives["small"].store.sha256
 
 
 def test_copies_that_the_mix_leaves_out_are_no_leak(given: list[str]) -> None:
