@@ -217,7 +217,7 @@ def test_a_mistake_on_the_command_line(sweep_file: Write, arguments: list[str], 
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(UserError, match=r"Did you mean: sweep/quick"):
+    with pytest.raises(UserError, match=r"Did you mean: 'sweep/quick'"):
         run(["sweep/quik"])
 
 
