@@ -1,4 +1,4 @@
-"""The measured networks of a transfer study: AUROC of every arm, with intervals of a bootstrap by patient."""
+"""The AUROC of every arm of a transfer study, with intervals of a bootstrap by patient."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import auroc, macro
 from ecg_lightning.metrics.bootstrap import resampled_auroc
-from ecg_lightning.transfer.measure import Outputs, outputs
+from ecg_lightning.transfer.measure import MeasuredLogits, read_logits
 from ecg_lightning.transfer.study import ALL, Study
 
 Floats = NDArray[np.float64]
@@ -29,80 +29,77 @@ class Estimate:
 
     @property
     def signed(self) -> str:
-        """As a difference."""
+        """The text of a difference, with signs."""
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
 
 def estimate(values: Floats) -> Estimate:
-    """From the value on all recordings, followed by those of the resamples; percentiles, undefined ones left out."""
+    """Returns the estimate for (1 + resamples,) values: on all recordings, then in each resample; it leaves NaN out."""
     defined = values[1:][~np.isnan(values[1:])]
     low, high = np.quantile(defined, [0.025, 0.975]) if defined.size else (np.nan, np.nan)
     return Estimate(float(values[0]), float(low), float(high))
 
 
-def areas(said: Outputs, resamples: int) -> Floats:
-    """(1 + resamples, terms) AUROC of a measured network: on all recordings, then in each resample of the patients.
+def areas(measured: MeasuredLogits, resamples: int) -> Floats:
+    """Returns the (1 + resamples, terms) AUROC of a network: on all recordings, then in each resample of the patients.
 
     Networks that were measured on the same recordings get the same resamples, so that their differences are paired.
     """
-    drawn = resampled_auroc(said.logits, said.targets, said.patients, resamples=resamples)
-    return np.vstack([auroc(said.logits, said.targets), drawn])
+    resampled = resampled_auroc(measured.logits, measured.targets, measured.patients, resamples=resamples)
+    return np.vstack([auroc(measured.logits, measured.targets), resampled])
 
 
 class Results:
     """The measured networks of a study.
 
     Attributes:
-        study: whose.
-        records: the number of the small archive's training recordings, for the figure's axis.
-        terms: what the networks predict.
+        study: the study.
+        records: number of the small archive's training recordings, for the axis of the figure.
+        terms: the terms that the networks predict.
     """
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        some = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
-        self.records: int = some["data"]["records"]["train"]
-        self.terms: list[str] = [row["term"] for row in some["terms"]]
+        report = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
+        self.records: int = report["data"]["records"]["train"]
+        self.terms: list[str] = [row["term"] for row in report["terms"]]
         self._areas: dict[tuple[str, str, str], Floats] = {}
-        self._first: dict[str, Path] = {}
+        self._first_folders: dict[str, Path] = {}
 
-    def outputs(self, arm: str, size: str, seed: int, archive: str = "small") -> Outputs:
-        """The outputs of a measured network.
+    def logits(self, arm: str, size: str, seed: int, archive: str = "small") -> MeasuredLogits:
+        """Returns the logits of a measured network.
 
         Raises:
-            UserError: where it was measured on other recordings than the first one was, since differences are paired.
+            UserError: where it was measured on other recordings than the first network, since differences are paired.
         """
         folder = self.study.measured(arm, size, seed, archive)
-        first = self._first.setdefault(archive, folder)
-        said, expected = outputs(folder), outputs(first)
+        first = self._first_folders.setdefault(archive, folder)
+        measured, expected = read_logits(folder), read_logits(first)
         for name in ("records", "targets", "patients"):
-            if not np.array_equal(getattr(said, name), getattr(expected, name), equal_nan=name == "targets"):
+            if not np.array_equal(getattr(measured, name), getattr(expected, name), equal_nan=name == "targets"):
                 raise UserError(
                     f"{folder} and {first} were measured on different test recordings, and cannot be compared. The archive "
-                    "changed meanwhile: run the same command again."
+                    "has changed in the meantime. Run the same command again."
                 )
-        return said
+        return measured
 
     def macro(self, arm: str, size: str = "", archive: str = "small") -> Floats:
-        """(1 + resamples,) macro AUROC of an arm, the mean over its seeds."""
+        """Returns the (1 + resamples,) macro AUROC of an arm, the mean over its seeds."""
         return np.array([macro(row) for row in self.areas(arm, size, archive)])
 
     def areas(self, arm: str, size: str = "", archive: str = "small") -> Floats:
-        """(1 + resamples, terms) AUROC of an arm, the mean over its seeds."""
+        """Returns the (1 + resamples, terms) AUROC of an arm, the mean over its seeds."""
         key = (arm, "" if arm == "large" else size, archive)
         if key not in self._areas:
             seeds = range(self.study.seeds_at(size)) if key[1] else range(1)
-            each = [areas(self.outputs(arm, key[1], k, archive), self.study.resamples) for k in seeds]
-            self._areas[key] = np.mean(each, axis=0)
+            by_seed = [areas(self.logits(arm, key[1], seed, archive), self.study.resamples) for seed in seeds]
+            self._areas[key] = np.mean(by_seed, axis=0)
         return self._areas[key]
 
     def seeds(self, arm: str, size: str) -> list[float]:
-        """Macro AUROC of each seed of an arm."""
-        found = []
-        for k in range(self.study.seeds_at(size)):
-            said = self.outputs(arm, size, k)
-            found.append(macro(auroc(said.logits, said.targets)))
-        return found
+        """Returns the macro AUROC of network seed of an arm."""
+        measured = [self.logits(arm, size, seed) for seed in range(self.study.seeds_at(size))]
+        return [macro(auroc(network.logits, network.targets)) for network in measured]
 
     @property
     def arms(self) -> list[str]:
@@ -110,8 +107,8 @@ class Results:
         return ["small", "tuned", *(["both"] if self.study.both else [])]
 
     def rows(self) -> list[dict[str, object]]:
-        """One row a size, plain values and estimates."""
-        large, found = self.macro("large"), []
+        """Returns a row for each size, with plain values and estimates."""
+        large, rows = self.macro("large"), []
         for size in self.study.sizes:
             means = {arm: self.macro(arm, size) for arm in self.arms}
             row: dict[str, object] = {"size": size, "seeds": self.study.seeds_at(size)}
@@ -122,10 +119,10 @@ class Results:
             if self.study.trains_large:
                 row["tuned on large"] = estimate(self.macro("tuned", size, "large"))
                 row["forgotten"] = estimate(self.macro("tuned", size, "large") - self.macro("large", archive="large"))
-            found.append(row)
-        return found
+            rows.append(row)
+        return rows
 
 
 def count(size: str, records: int) -> int:
-    """A size as a number of recordings."""
+    """Returns a size as a number of recordings."""
     return records if size == ALL else int(size)
