@@ -14,6 +14,10 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, ParamSpec, Union, get_args, get_origin
 
 P = ParamSpec("P")
+FOLDS = 10
+"""Folds are numbered 1 … 10, as in PTB-XL; by default 9 validates and 10 tests."""
+SPLITS = ("train", "val", "test")
+"""The three parts of every source, each made of folds."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from ecg_lightning.metrics.pairs import Floats
+from ecg_lightning.metrics.windows import average_windows
 
 
 class Outputs(NamedTuple):  # not a frozen dataclass: torchmetrics refuses to return one
@@ -74,6 +75,6 @@ class EpochOutputs(Metric):
         logits, targets = (dim_zero_cat(rows).double().cpu().numpy() for rows in (self.logits, self.targets))
         records, windows = (dim_zero_cat(indices).cpu().numpy() for indices in (self.records, self.windows))
         _, once = np.unique(np.stack([records, windows]), axis=1, return_index=True)  # sorted by record, then window
-        records, first, counts = np.unique(records[once], return_index=True, return_counts=True)
-        sums = np.add.reduceat(logits[once], first, axis=0)
-        return Outputs(sums / counts[:, None], targets[once][first], records)
+        means = average_windows(logits[once], records[once])
+        records, first = np.unique(records[once], return_index=True)
+        return Outputs(means, targets[once][first], records)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.records.fingerprints import OPENING, SIZE, unreadable, widened
 
 WIDTHS = (OPENING, SIZE)
@@ -61,7 +61,7 @@ def _rows_of(seen: Tensor) -> NDArray[np.int8]:
     return _once(widened(seen.numpy()))
 
 
-def seen(data: ECGDataModule, parent: Checkpoint | None = None) -> Tensor:
+def seen(data: PackedDataModule, parent: Checkpoint | None = None) -> Tensor:
     """(recordings, 256) int8 fingerprints of the training recordings and of those that the parent has seen, each once."""
     lists = [data.store.content[data.rows("train")]]
     if parent is not None:
@@ -69,18 +69,18 @@ def seen(data: ECGDataModule, parent: Checkpoint | None = None) -> Tensor:
     return torch.from_numpy(_once(np.concatenate(lists)))
 
 
-def without_fingerprint(data: ECGDataModule) -> int:
+def without_fingerprint(data: PackedDataModule) -> int:
     """How many of the recordings that take part have no fingerprint that can be compared."""
     return int(unreadable(data.store.content[data.usable]).sum())
 
 
-def unknown_after(data: ECGDataModule, parent: Checkpoint | None) -> bool:
+def unknown_after(data: PackedDataModule, parent: Checkpoint | None) -> bool:
     """Whether what this data trains, from this parent, will have an unknown ancestry."""
     blind = unreadable(data.store.content[data.rows("train")]).any()
     return bool(blind) or (parent is not None and is_unknown(parent))
 
 
-def ancestors(data: ECGDataModule, checkpoint: Checkpoint) -> Checkpoint:
+def ancestors(data: PackedDataModule, checkpoint: Checkpoint) -> Checkpoint:
     """A checkpoint that this data trained, as one that has seen only what its ancestors have."""
     if checkpoint.seen is None or flaw(checkpoint) is not None:
         return checkpoint

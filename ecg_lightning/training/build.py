@@ -14,7 +14,7 @@ from ecg_lightning.checkpoints.card import Card, Data, Input, Parent, Provenance
 from ecg_lightning.checkpoints.weights import take_weights
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.schema import build, module_class
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.base import ECGModule
@@ -31,15 +31,15 @@ def seed_of(config: DictConfig) -> int:
     return int(config.get("seed") or 0)
 
 
-def build_data(config: DictConfig) -> ECGDataModule:
+def build_data(config: DictConfig) -> PackedDataModule:
     """The data of a run: packed where its store is missing, and checked for what a training needs."""
-    data: ECGDataModule = build("data", config.data, seed=seed_of(config))
+    data: PackedDataModule = build("data", config.data, seed=seed_of(config))
     data.prepare_data()
     data.setup("fit")
     return data
 
 
-def build_run(config: DictConfig) -> tuple[ECGDataModule, ECGModule]:
+def build_run(config: DictConfig) -> tuple[PackedDataModule, ECGModule]:
     """Data and module of a configuration, for a Trainer of one's own; arguments and errors as of `build_module`.
 
     A layer-freezing schedule is a callback of `fit` (``training.callbacks.Freeze``), and does not act without it.
@@ -48,7 +48,7 @@ def build_run(config: DictConfig) -> tuple[ECGDataModule, ECGModule]:
     return data, build_module(config, data)
 
 
-def build_module(config: DictConfig, data: ECGDataModule, resumed: Checkpoint | None = None) -> ECGModule:
+def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint | None = None) -> ECGModule:
     """The module that is trained, whole: with the weights it starts from and a card that says what it is.
 
     Args:
@@ -113,7 +113,7 @@ def _monitor(validation: NDArray[np.float32] | None) -> str:
     return "val/auroc"
 
 
-def _begun(card: Card, network: Network, data: ECGDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
+def _begun(card: Card, network: Network, data: PackedDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
     """Checks for leaks, and takes the parent's weights where there is one; the card, and the fingerprints of the past."""
     parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
     leak.check_training(data, parent)
@@ -128,7 +128,7 @@ def _begun(card: Card, network: Network, data: ECGDataModule, finetune: FineTune
     return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
 
 
-def _continued(card: Card, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
+def _continued(card: Card, data: PackedDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
     """Makes sure that it is the same run, and takes over what it knows of its past; Lightning takes the weights."""
     resume.check_same(resumed, card)
     origin = resumed.card.parent

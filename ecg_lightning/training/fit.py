@@ -12,7 +12,7 @@ from ecg_lightning import checkpoints
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.schema import build
 from ecg_lightning.config.written import as_written
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
@@ -117,7 +117,7 @@ def _say_end(run_dir: Path, monitor: str) -> None:
         print(f"A trial (trainer.fast_dev_run): no checkpoint is kept. config.yaml is in {run_dir}")
 
 
-def _say_rejected(data: ECGDataModule) -> None:
+def _say_rejected(data: PackedDataModule) -> None:
     stores = [part.store for part in data.sources.values()]
     rejected = sum(store.meta["rejected"] for store in stores)
     if rejected:
@@ -130,7 +130,7 @@ def _callbacks(
     config: DictConfig,
     model: ECGModule,
     finetune: FineTune,
-    data: ECGDataModule,
+    data: PackedDataModule,
     recipe: dict[str, Any],
 ) -> list[Callback]:
     mode = "min" if model.monitor == "val/loss" else "max"

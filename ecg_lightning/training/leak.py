@@ -2,7 +2,7 @@
 
 Recordings are known again by their content (``records.fingerprints``), whatever their archive, number, rate or format.
 Within one source nothing can leak: patients, and unofficial folds of recordings that occur twice, are on one side, and a
-training copy of a recording that an official fold holds out is left out (``ECGDataModule.rows``). What is left is found
+training copy of a recording that an official fold holds out is left out (``PackedDataModule.rows``). What is left is found
 here: between the sources of a mix, and against the recordings that trained the checkpoint.
 """
 
@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import SPLITS
 from ecg_lightning.records import matches
 from ecg_lightning.records.fingerprints import unreadable
 from ecg_lightning.training import ancestry
@@ -25,7 +26,7 @@ EXAMPLES = 3
 SIDES = {"val": "validation", "test": "test"}
 
 
-def within(data: ECGDataModule) -> list[str]:
+def within(data: PackedDataModule) -> list[str]:
     """What one side of the data shares with another, in sentences; nothing where it is well.
 
     Validation and test are compared between the sources of a mix alone: official folds may hold a recording twice.
@@ -38,7 +39,7 @@ def within(data: ECGDataModule) -> list[str]:
 
 
 def _shared(
-    data: ECGDataModule, first: NDArray[np.int64], second: NDArray[np.int64], said: str, across: bool = False
+    data: PackedDataModule, first: NDArray[np.int64], second: NDArray[np.int64], said: str, across: bool = False
 ) -> list[str]:
     """Recordings, and patients, of the second rows that the first have too; ``across``: those of another source alone."""
     index, found = data.store.index, []
@@ -72,7 +73,7 @@ def _shared(
     return found
 
 
-def before(data: ECGDataModule, splits: Sequence[str], checkpoint: Checkpoint) -> list[str]:
+def before(data: PackedDataModule, splits: Sequence[str], checkpoint: Checkpoint) -> list[str]:
     """Whether recordings of these sides, or others of their patients, trained a checkpoint or an ancestor, in sentences.
 
     A checkpoint names no patients. It has seen a patient where it has seen any recording that the sources have of him.
@@ -103,7 +104,7 @@ def before(data: ECGDataModule, splits: Sequence[str], checkpoint: Checkpoint) -
     return found
 
 
-def check_training(data: ECGDataModule, parent: Checkpoint | None) -> None:
+def check_training(data: PackedDataModule, parent: Checkpoint | None) -> None:
     """Says which training recordings are left out as copies, and refuses to train on what is held out, now or before.
 
     Raises:
@@ -115,7 +116,7 @@ def check_training(data: ECGDataModule, parent: Checkpoint | None) -> None:
     refuse(within(data) + (before(data, tuple(SIDES), parent) if parent is not None else []), data)
 
 
-def refuse(found: Sequence[str], data: ECGDataModule) -> None:
+def refuse(found: Sequence[str], data: PackedDataModule) -> None:
     """Ends the run where anything was found, or, with ``data.allow_leak``, says it.
 
     Raises:
@@ -131,7 +132,7 @@ def refuse(found: Sequence[str], data: ECGDataModule) -> None:
     print(f"Leak allowed: {text}", file=sys.stderr)
 
 
-def _say_blind(data: ECGDataModule, count: int) -> None:
+def _say_blind(data: PackedDataModule, count: int) -> None:
     if count:
         print(
             f"{count} recordings of {data.source} have no usable fingerprint, and nobody can tell whether they were seen in "
