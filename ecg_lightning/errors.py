@@ -1,8 +1,12 @@
 """The exceptions that are meant for people, and the phrases that their messages share."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from importlib.util import find_spec
+
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that move a terminal's cursor or turn text round, and halves of a pair, which UTF-8 cannot hold."""
 
 
 class UserError(Exception):
@@ -16,15 +20,33 @@ class Stopped(KeyboardInterrupt):
     """A run that Ctrl-C or SIGTERM stopped; its message says how to go on."""
 
 
-def suggest(word: str, choices: Iterable[str], most: int = 1) -> str:
-    """Returns `Did you mean: 'lr'? ` with the choices nearest to a word, else an empty text; upper and lower case are equal.
+def printable(text: str) -> str:
+    r"""Returns a text of unknown origin as a terminal may show it: control characters are written as their numbers.
 
-    >>> suggest("LRR", ["lr", "depth"])
+    >>> printable("a\x1b[2J\nb")
+    'a\\x1b[2J\nb'
+    """
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def nearest(word: str, choices: Iterable[str], most: int = 1) -> list[str]:
+    """Returns the choices that look most like a word, the nearest first; upper and lower case count as the same.
+
+    >>> nearest("afbi", ["AFIB", "SR"])
+    ['AFIB']
+    """
+    by_folded = {choice.casefold(): choice for choice in choices}
+    return [by_folded[match] for match in difflib.get_close_matches(word.casefold(), by_folded, n=most, cutoff=0.5)]
+
+
+def suggest(word: str, choices: Iterable[str], most: int = 1) -> str:
+    """Returns `Did you mean: 'lr'? ` with the choices nearest to a word, else an empty text.
+
+    >>> suggest("lrr", ["lr", "depth"])
     "Did you mean: 'lr'? "
     """
-    folded = {choice.casefold(): choice for choice in choices}
-    nearest = difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=0.5)
-    return f"Did you mean: {' or '.join(repr(folded[match]) for match in nearest)}? " if nearest else ""
+    near = nearest(word, choices, most)
+    return f"Did you mean: {' or '.join(map(repr, near))}? " if near else ""
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old file or the whole new one, never a part of it, even after a power cut."""
+"""Small files: a reader sees the old file or the whole new one, even after a power cut; JSON is read up to a limit of size."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+LARGEST_JSON = 100_000_000
+"""Bytes of a JSON file that is read; the longest of a study has some MB."""
 _STALE = 3600.0
 """Seconds after which an unfinished file must be that of a killed writer, since a text is written in a moment."""
 
@@ -32,6 +34,35 @@ def write_whole(path: Path, text: str) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a mapping as JSON, in the way of `write_whole`."""
     write_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON file that holds an object.
+
+    Raises:
+        ValueError: where it holds something else, is nested too deeply, or is too large.
+        OSError: where it cannot be read.
+    """
+    with path.open("rb") as file:
+        text = file.read(LARGEST_JSON + 1)
+    if len(text) > LARGEST_JSON:
+        raise ValueError(f"it has more than {LARGEST_JSON:,} bytes")
+    return parse_json(text)
+
+
+def parse_json(text: bytes | str) -> dict[str, Any]:
+    """Reads JSON that must be an object.
+
+    Raises:
+        ValueError: where it is not, or is nested too deeply.
+    """
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if isinstance(content, dict):
+        return content
+    raise ValueError("it is not a JSON object")
 
 
 def write_durably(path: Path, content: bytes) -> None:

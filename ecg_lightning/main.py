@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ecg_lightning import __version__
-from ecg_lightning.errors import Stopped, UserError, suggest
+from ecg_lightning.errors import Stopped, UserError, printable, suggest
 from ecg_lightning.streams import open_streams
 
 VERBS = {
@@ -81,13 +81,13 @@ def _status(arguments: Sequence[str]) -> int:
     try:
         return main(arguments)
     except UserError as error:
-        print(f"ecg_lightning: {error}", file=sys.stderr)
+        print(f"ecg_lightning: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ecg_lightning: stopped.", file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"ecg_lightning: {_describe(error)}", file=sys.stderr)
+        print(f"ecg_lightning: {printable(_describe(error))}", file=sys.stderr)
         return 2
 
 

@@ -4,14 +4,19 @@ from pathlib import Path
 
 import pytest
 
+import ecg_lightning.download
 import fake
 import small
 from datamodules.sources import SOURCES
+from ecg_lightning.commands import prepare as commands
 from ecg_lightning.config.compose import compose, conf_folder
 from ecg_lightning.config.schema import check
 from ecg_lightning.config.signatures import exports
+from ecg_lightning.download.catalogue import Kind, catalogue
+from ecg_lightning.training import leak
 
 CONF = conf_folder()
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 NOT_EXPERIMENTS = ("hospital", "sweep")  # files of other kinds, with tests of their own
 FILES = sorted(path for path in CONF.rglob("*.yaml") if path.parent.name not in NOT_EXPERIMENTS)
 STEP = (
@@ -81,16 +86,36 @@ def test_every_experiment_takes_a_step(name: str, root: Path, tmp_path: Path, mo
     )
 
 
-def test_archives_that_were_fetched_one_by_one_are_found_by_the_experiment_over_all() -> None:
-    roots = {
-        config.data.name: config.data.get("root")
-        for config in (compose(["--config", f"data/{name}"]) for name in names("data"))
-    }
-    everything = compose(["--config", "experiment/all_archives"]).data
-    assert {part.name: f"data/{part.root}" for part in everything.parts}.items() <= roots.items()
+def downloaded(monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, Path]:
+    """The folder that `prepare --download` fills for each source; nothing is fetched, and nothing packed."""
+    folders: dict[str, Path] = {}
+    monkeypatch.setattr(ecg_lightning.download, "download", lambda source, root, **_: folders.update({source: root}))
+    monkeypatch.setattr(commands, "report", lambda data: None)
+    monkeypatch.setattr(leak, "within", lambda data: [])
+    assert small.run("prepare", ["--download", *words]) == 0
+    return folders
 
 
-STUDIES = sorted((Path(__file__).parents[1] / "experiments").glob("*/study*.yaml"))
+MIXES = [
+    CONF / "experiment" / "all_archives.yaml",
+    CONF / "data" / "mixed.yaml",
+    EXPERIMENTS / "simulated_to_real" / "cinc.yaml",
+]
+
+
+def test_every_archive_is_fetched_into_the_folder_from_which_a_mix_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    public = {name: archive for name, archive in catalogue().items() if archive.kind is not Kind.request}
+    one_by_one: dict[str, Path] = {}
+    for name in public:
+        one_by_one |= downloaded(monkeypatch, "--config", f"data/{name}")
+    assert one_by_one.keys() == public.keys()
+    for path in MIXES:
+        folders = downloaded(monkeypatch, "--config", str(path), "data.root=data")
+        assert folders
+        assert folders.items() <= one_by_one.items()
+
+
+STUDIES = sorted(EXPERIMENTS.glob("*/study*.yaml"))
 ARCHIVES = {"georgia": "E", "chapman_ningbo": "JS", "cpsc2018": "A", "cpsc2018_extra": "Q"}
 
 

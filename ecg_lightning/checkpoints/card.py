@@ -1,7 +1,7 @@
 """A checkpoint's card: what it says of itself, as a frozen type that refuses what it does not know.
 
 A card comes with a file from somebody else. So nothing of it is believed before `Card.from_dict` has compared every value
-with the type of its field, and nothing of it is ever executed (see ``checkpoint.py`` for the name of the network).
+with the type of its field, and nothing of it is ever executed (see `checkpoint.py` for the name of the network).
 """
 
 import json
@@ -16,17 +16,21 @@ from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UNPRINTABLE, UserError
 from ecg_lightning.metrics.calibration import Calibration
 
 FORMAT = 2
 """Version of the layout; a reader refuses newer ones and migrates older ones."""
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+DEEPEST = 100
+"""Mappings and lists within each other; each ancestor of a network adds one, and its data a few."""
+LARGEST_INTEGER = 2**63
+"""Whole numbers of a card are smaller: what counts recordings fits in 64 bits, and larger ones do not become floats."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """What a network sees: recordings of ``seconds`` at ``sampling_rate`` Hz, prepared as ``transforms.Preprocess`` says."""
+    """What a network sees: recordings of `seconds` at `sampling_rate` Hz, prepared as `transforms.Preprocess` says."""
 
     sampling_rate: int
     seconds: float
@@ -34,8 +38,8 @@ class Input:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The input that a datamodule specifies (``input_spec``)."""
-        spec: Self = _typed(cls, _finite(values), "input")
+        """Makes the input that a datamodule specifies (`input_spec`)."""
+        spec: Self = _typed(cls, _plain(values), "input")
         return spec
 
     def __post_init__(self) -> None:
@@ -61,7 +65,7 @@ class Data:
         allow_leak: whether held-out recordings were allowed in training.
         records: recordings of each side.
         parts: of a mix, each source.
-        temperature: of a mix, see ``MixedDataModule``.
+        temperature: of a mix, see `MixedDataModule`.
         weights: of a mix.
         leave_out: of a mix.
     """
@@ -80,8 +84,8 @@ class Data:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The data that a datamodule describes (``describe``)."""
-        data: Self = _typed(cls, _finite(values), "data")
+        """Makes the data that a datamodule describes (`describe`)."""
+        data: Self = _typed(cls, _plain(values), "data")
         return data
 
 
@@ -117,7 +121,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Test:
-    """The report of this very checkpoint on its test folds; ``terms`` has a row of numbers a term."""
+    """The report of this very checkpoint on its test folds; `terms` has a row of numbers a term."""
 
     __test__ = False  # not one of pytest's
 
@@ -134,7 +138,7 @@ class Card:
     """What a checkpoint says of itself.
 
     Attributes:
-        model: ``name`` of the module and the arguments of its network, as configured.
+        model: `name` of the module and the arguments of its network, as configured.
         label_space: name or items of the label space.
         terms: the ordered terms, one a logit.
         input: what the network sees.
@@ -199,17 +203,17 @@ class Card:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, which JSON can hold: a number that is not finite is None."""
-        plain: dict[str, Any] = _finite({"format": FORMAT} | asdict(self))
-        return plain
+        """Returns plain values, which JSON can hold: a number that is not finite is None."""
+        values: dict[str, Any] = _plain({"format": FORMAT} | asdict(self))
+        return values
 
     def to_json(self) -> str:
-        """The card as JSON."""
+        """Writes the card as JSON."""
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_dict(cls, values: Any, where: str) -> Self:
-        """The card that plain values describe.
+        """Makes the card that plain values describe.
 
         Args:
             values: what the file says.
@@ -227,8 +231,8 @@ class Card:
                 "Update ecg_lightning to use it."
             )
         try:
-            card: Self = _typed(cls, _migrated(_finite(dict(values))), "")
-        except (ValueError, TypeError, RecursionError) as error:
+            card: Self = _typed(cls, _migrated(_plain(values)), "")
+        except (ValueError, TypeError) as error:
             raise UserError(
                 f"{where} has a card that ecg_lightning cannot use ({error}). It was damaged, or not written by a `fit` of "
                 "ecg_lightning."
@@ -245,19 +249,19 @@ class Card:
         return cls.from_dict(values, where)
 
     def with_test(self, report: Mapping[str, Any], where: str) -> Self:
-        """This card with a report of `test`.
+        """Returns this card with a report of `test`.
 
         Raises:
             UserError: where the report is not one of `test`.
         """
         try:
-            return replace(self, test=_typed(Test, _finite(dict(report)), "test"))
+            return replace(self, test=_typed(Test, _plain(report), "test"))
         except (ValueError, TypeError) as error:
             raise UserError(f"{where} is not a report of `test` ({error}). Run `test` again.") from error
 
 
 def _migrated(values: dict[str, Any]) -> dict[str, Any]:
-    """A card of an older format as one of today's."""
+    """Turns the values of an older format's card into those of today's."""
     number = values.pop("format", None)
     if not isinstance(number, int) or number < 1:
         raise ValueError("format: no number")
@@ -268,12 +272,25 @@ def _migrated(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _finite(value: Any) -> Any:
-    """The same plain value with None for every number that is not finite, since JSON has no NaN; tuples are lists."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Returns a value as JSON can hold it: tuples are lists, and None stands for a number that is not finite.
+
+    Raises:
+        ValueError: for an object that JSON cannot hold, a text with control characters, a number that is too large, or
+            mappings and lists that are nested too deeply.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} mappings and lists within each other")
     if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
+        return {_plain(key, depth): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, str) and UNPRINTABLE.search(value):
+        raise ValueError(f"the text {value[:80]!a} has a control character")
+    if isinstance(value, int) and not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
+        raise ValueError("a whole number of more than 64 bits")
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError(f"a value of the type {type(value).__name__}")
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -283,7 +300,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:
-    """The value as its field's type has it; raises a ValueError that names the field otherwise."""
+    """Returns the value as its field's type has it; raises a ValueError that names the field otherwise."""
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
         return value

@@ -1,7 +1,7 @@
 """A checkpoint that was read: the network's tensors, and the card that says what it is.
 
-The file may come from anybody. So it is read without pickle, its card is compared with the card's type, it may name none
-but the package's own networks, and the sizes that it asks for are compared with its tensors before memory is taken.
+The file may come from anybody. So it is read without pickle, and its card is compared with the card's type. It may name
+no network but the package's own. Sizes are compared with the file's before memory is taken.
 """
 
 import hashlib
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.places import locate
-from ecg_lightning.checkpoints.storage import name_in, read_bytes, read_header
+from ecg_lightning.checkpoints.storage import LONGEST_HEADER, name_in, read_bytes, read_header, shown
 from ecg_lightning.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Checkpoint:
     """A checkpoint that was read.
 
     Attributes:
-        name: its published name, or its path.
+        name: its published name, its path, or its URL without secrets.
         state: the network's tensors.
         card: what it says of itself.
         seen: (recordings, bytes) fingerprints of the recordings that trained it, its ancestors' too; None where unknown.
@@ -59,15 +60,15 @@ class Checkpoint:
         """Its published name, or its run's and the beginning of its hash: a name that tells nothing of this machine."""
         if self.card.name is not None:
             return self.card.name
-        path = Path(self.name).absolute()
+        path = Path(name_in(self.name) if "://" in self.name else self.name).absolute()
         run = path.parents[1].name if path.parent.name == "checkpoints" else path.stem
         return f"{run} ({self.sha256[:8]})"
 
     def network(self, trusted: str | None = None) -> "Network":
-        """The plain torch network with its weights, in evaluation mode.
+        """Builds the plain torch network with its weights, in evaluation mode.
 
         Args:
-            trusted: a class outside of ecg_lightning that the user named, ``my_package.my_module.MyModule``; a card
+            trusted: a class outside of ecg_lightning that the user named, `my_package.my_module.MyModule`; a card
                 that names another one is refused.
 
         Raises:
@@ -93,7 +94,7 @@ class Checkpoint:
         return network.eval()
 
     def module(self, trusted: str | None = None) -> "ECGModule":
-        """The network in its LightningModule, with thresholds and calibration; arguments and errors as of `network`."""
+        """Builds the network in its LightningModule, with thresholds and calibration; arguments and errors as of `network`."""
         from ecg_lightning.config.schema import module_class
 
         network = self.network(trusted)
@@ -119,7 +120,7 @@ class Checkpoint:
 
 
 def read(name: str, folder: str | None = None) -> Checkpoint:
-    """Reads a checkpoint: a ``.ckpt`` or ``.safetensors`` file, a URL, or a published name.
+    """Reads a checkpoint: a `.ckpt` or `.safetensors` file, a URL, or a published name.
 
     Raises:
         UserError: where there is none, it is not one of ecg_lightning's, or it was damaged.
@@ -127,17 +128,21 @@ def read(name: str, folder: str | None = None) -> Checkpoint:
     url = locate(name, folder)
     content = read_bytes(url)
     card, tensors, seen = parse(content, url)
-    return Checkpoint(name, tensors, card, seen, sha256_of(content))
+    return Checkpoint(shown(name), tensors, card, seen, sha256_of(content))
 
 
 def parse(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor], Tensor | None]":
-    """Card, the network's tensors, and what trained it, of a file's whole content.
+    """Reads a file's whole content.
+
+    Returns:
+        The card, the network's tensors, and the (recordings, bytes) fingerprints of what trained it.
 
     Raises:
         UserError: where it is not a checkpoint of ecg_lightning, or was damaged.
     """
     if name_in(url).endswith(".ckpt"):
         return parse_lightning(content, url)
+    url = shown(url)
     from safetensors.torch import load
 
     metadata = _metadata(content, url)
@@ -150,15 +155,17 @@ def parse(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor], Tensor | 
         raise UserError(f"{url} has no hash of its content: it was not written by `publish`, or was damaged since.")
     if HASH_KEY in metadata and metadata[HASH_KEY] != content_hash(metadata[CARD_KEY], tensors):
         raise UserError(
-            f"{url} was damaged: its content does not have the hash that it says. Fetch or publish it again."
+            f"{url} was damaged: its content does not have the hash that it was written with. Fetch or publish it again."
         )
     return card, {k: v for k, v in tensors.items() if k != "seen"}, tensors.get("seen")
 
 
 def parse_lightning(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor], Tensor | None]":
-    """As `parse`, of a run's ``.ckpt``."""
+    """Reads a run's `.ckpt`, as `parse` reads a published file."""
     import torch
 
+    url = shown(url)
+    _check_packing(content, url)
     try:
         values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
         card, state, seen = values.get("card"), dict(values["state_dict"]), values.get("seen")
@@ -172,13 +179,39 @@ def parse_lightning(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor],
             "is. Train with `fit`, or give the module its card."
         )
     network = {k.removeprefix(PREFIX): v for k, v in state.items() if isinstance(k, str) and k.startswith(PREFIX)}
-    if not all(isinstance(tensor, torch.Tensor) for tensor in [*network.values(), *([] if seen is None else [seen])]):
-        raise UserError(f"{url} is not a checkpoint of ecg_lightning: its state has more than tensors.")
+    if not all(_is_stored(value, len(content)) for value in [*network.values(), *([] if seen is None else [seen])]):
+        raise UserError(
+            f"{url} is not a checkpoint of ecg_lightning: its state holds something other than whole tensors."
+        )
     return Card.from_dict(card, url), network, seen
 
 
+def _check_packing(content: bytes, url: str) -> None:
+    """Refuses a `.ckpt` that would unpack to more than its own length; PyTorch packs without compression.
+
+    Raises:
+        UserError: where it would.
+    """
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (BadZipFile, ValueError, NotImplementedError):  # PyTorch's reader explains it
+        return
+    if unpacked > len(content):
+        raise UserError(f"{url} is not a checkpoint of ecg_lightning: it unpacks to more than PyTorch wrote.")
+
+
+def _is_stored(value: Any, size: int) -> bool:
+    """Says whether a value is a plain tensor whose numbers are all in a file of that many bytes, and not one number repeated."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return False
+    return not value.is_quantized and value.numel() * value.element_size() <= size
+
+
 def card_of(name: str, folder: str | None = None) -> Card:
-    """The card alone; of a large published file only the header is read."""
+    """Reads the card alone; of a large published file only the header is read."""
     url = locate(name, folder)
     if name_in(url).endswith(".ckpt"):
         return read(url).card
@@ -186,7 +219,7 @@ def card_of(name: str, folder: str | None = None) -> Card:
 
 
 def content_hash(card: str, tensors: "Mapping[str, Tensor]") -> str:
-    """SHA-256 of a card's text and of name, type, shape and bytes of every tensor."""
+    """Returns the SHA-256 of a card's text and of name, type, shape and bytes of every tensor."""
     import torch
 
     digest = hashlib.sha256(card.encode())
@@ -198,26 +231,28 @@ def content_hash(card: str, tensors: "Mapping[str, Tensor]") -> str:
 
 
 def sha256_of(content: bytes) -> str:
-    """The hexadecimal SHA-256 of a file's content."""
+    """Returns the hexadecimal SHA-256 of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 
 def _metadata(content: bytes, url: str) -> dict[str, Any]:
-    """The metadata of a safetensors header."""
-    length = int.from_bytes(content[:8], "little")
+    """Reads the metadata of a safetensors header."""
+    url, length = shown(url), int.from_bytes(content[:8], "little")
     try:
+        if length > LONGEST_HEADER:
+            raise ValueError(f"its header would have {length:,} bytes; at most {LONGEST_HEADER:,} are read")
         header = json.loads(content[8 : 8 + length])
     except (ValueError, RecursionError) as error:
-        hint = _other_kind(content)
+        kind = _other_kind(content)
         raise UserError(
-            f"{url} is {hint}." if hint else f"{url} is not a readable safetensors file ({error})."
+            f"{url} is {kind}." if kind else f"{url} is not a readable safetensors file ({error})."
         ) from error
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
     return metadata if isinstance(metadata, dict) else {}
 
 
 def _card(metadata: Mapping[str, Any], url: str) -> Card:
-    text = metadata.get(CARD_KEY)
+    text, url = metadata.get(CARD_KEY), shown(url)
     if not isinstance(text, str):
         raise UserError(
             f"{url} has no card of ecg_lightning: it does not say what the network is. Publish it with `publish`."
@@ -226,22 +261,23 @@ def _card(metadata: Mapping[str, Any], url: str) -> Card:
 
 
 def _other_kind(content: bytes) -> str:
-    """What a file without a safetensors header is, where its beginning or its keys tell; "" where nothing does."""
+    """Says what a file without a safetensors header is, where its beginning or its keys tell; "" where nothing does."""
     if not content.startswith((b"PK\x03\x04", b"\x80\x02")):
         return ""
     import torch
 
     try:
+        _check_packing(content, "")
         values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # noqa: BLE001 - a pickle of objects is never loaded
         return "a pickle of PyTorch, which could run code when it is loaded and is not read"
     state = values.get("state_dict", values) if isinstance(values, dict) else {}
-    known = "" if not isinstance(state, dict) else _family(state)
-    return f"a state of PyTorch without a card of ecg_lightning{known}: it does not say which network and which terms it has"
+    family = _family(state) if isinstance(state, dict) else ""
+    return f"a state of PyTorch without a card of ecg_lightning{family}: it does not say which network and which terms it has"
 
 
 def _family(state: Mapping[Any, Any]) -> str:
-    """The public family whose names of tensors these are, in brackets."""
+    """Returns the public family whose names of tensors these are, in brackets."""
     keys = " ".join(map(str, list(state)[:2000]))
     for mark, family in (
         ("first_conv.conv", "ECGFounder's Net1D"), ("resnet.conv1", "MERL's ResNet"), ("s4_layers", "an S4 network"),

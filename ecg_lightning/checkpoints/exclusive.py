@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from ecg_lightning.checkpoints.storage import SFTP, exists, explained, filesystem_of, protocol_of, shown
 from ecg_lightning.errors import UserError
+from ecg_lightning.files import sync_folder, write_durably
 
 LEFTOVER = re.compile(r"\.ecg-[0-9a-f]{32}\.part|\..+\.claim")
 """What a writer that was killed leaves beside the files."""
@@ -65,10 +66,7 @@ def _write_local(path: Path, content: bytes) -> None:
     _clean(filesystem_of(str(path.parent))[0], str(path.parent))
     partial = path.with_name(_partial_name())
     try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_durably(partial, content)
         try:
             os.link(partial, path)
         except FileExistsError:
@@ -80,7 +78,7 @@ def _write_local(path: Path, content: bytes) -> None:
                 partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -98,16 +96,6 @@ def _claimed(path: Path) -> Iterator[None]:
         yield
     finally:
         claim.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    """Brings a folder's new name to the disk, where its file system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _partial_name() -> str:

@@ -1,4 +1,4 @@
-"""Where published checkpoints lie, any fsspec URL: ``./checkpoints`` by default, else ``$ECG_CHECKPOINTS``."""
+"""Where published checkpoints lie, any fsspec URL: `./checkpoints` by default, else `$ECG_CHECKPOINTS`."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ SUFFIX = ".safetensors"
 
 
 def place(folder: str | None = None) -> str:
-    """Where published checkpoints lie; ``~`` is the user's home."""
+    """Returns the path or URL where published checkpoints lie; `~` is the user's home."""
     url = folder or os.environ.get("ECG_CHECKPOINTS") or "checkpoints"
     if "://" not in url:
         url = os.path.expanduser(url)
@@ -18,13 +18,13 @@ def place(folder: str | None = None) -> str:
 
 
 def address(name: str, folder: str | None = None) -> str:
-    """The path or URL of a published name, whether it is there or not."""
+    """Returns the path or URL of a published name, whether it is there or not."""
     base = place(folder)
     return f"{base}{'' if base.endswith('/') else '/'}{name.removesuffix(SUFFIX)}{SUFFIX}"
 
 
 def locate(name: str, folder: str | None = None) -> str:
-    """The path or URL of a checkpoint by path, URL or published name.
+    """Finds a checkpoint by path, URL or published name; returns its path or URL.
 
     Raises:
         UserError: where there is none; with the nearest published names.
@@ -39,12 +39,12 @@ def locate(name: str, folder: str | None = None) -> str:
     if name.endswith(".ckpt") or "/" in name:
         raise UserError(f"There is no checkpoint file '{name}'.")
     names = published(folder)
-    offered = f"Published there: {', '.join(names)}." if names else "Nothing is published there yet (see `publish`)."
-    raise UserError(f"There is no checkpoint '{name}' in {shown(place(folder))}. {suggest(name, names)}{offered}")
+    choices = f"Published there: {', '.join(names)}." if names else "Nothing is published there yet (see `publish`)."
+    raise UserError(f"There is no checkpoint '{name}' in {shown(place(folder))}. {suggest(name, names)}{choices}")
 
 
 def published(folder: str | None = None) -> list[str]:
-    """The names that are published in a folder; none where there is no such folder yet.
+    """Lists the names that are published in a folder; none where there is no such folder yet.
 
     Raises:
         UserError: where the place cannot be reached, or refuses.
@@ -55,7 +55,8 @@ def published(folder: str | None = None) -> list[str]:
             entries = filesystem.ls(path, detail=True)
     except FileNotFoundError:
         return []
-    files = [entry["name"] for entry in entries if entry["type"] != "directory"]
+    # "other" is what one could wait for without end: a named pipe, a device
+    files = [entry["name"] for entry in entries if entry["type"] not in ("directory", "other")]
     if files == [path]:
         raise UserError(f"{shown(place(folder))} is a file; name the folder in which checkpoints are published.")
     return sorted(name_in(file).removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX))

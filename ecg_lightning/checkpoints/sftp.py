@@ -34,11 +34,11 @@ class SFTP(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
         host = self.host
         config = Path("~/.ssh/config").expanduser()
         if config.is_file():
-            found = paramiko.SSHConfig.from_path(str(config)).lookup(host)
-            host = found["hostname"]
-            arguments.setdefault("port", int(found.get("port", 22)))
-            arguments.setdefault("username", found.get("user"))
-            arguments.setdefault("key_filename", found.get("identityfile"))
+            host_settings = paramiko.SSHConfig.from_path(str(config)).lookup(host)
+            host = host_settings["hostname"]
+            arguments.setdefault("port", int(host_settings.get("port", 22)))
+            arguments.setdefault("username", host_settings.get("user"))
+            arguments.setdefault("key_filename", host_settings.get("identityfile"))
         self.client = paramiko.SSHClient()
         self.client.load_system_host_keys()
         self.client.set_missing_host_key_policy(_OnlyKnownHosts())
@@ -61,7 +61,7 @@ class SFTP(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
     def write_new(self, path: str, content: bytes, partial: str) -> None:
         """Writes a file that must not exist.
 
-        The content is sent to ``partial``, a temporary name in the same folder. The rename of SFTP's version 3, other
+        The content is sent to `partial`, a temporary name in the same folder. The rename of SFTP's version 3, other
         than OpenSSH's posix-rename, fails where the name is taken: OpenSSH makes a link. Only where the server's disk has
         no links does it look first and rename then, and two in the same millisecond could overwrite.
 
@@ -83,7 +83,7 @@ class SFTP(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
 
 
 def connect(url: str) -> tuple[SFTP, str]:
-    """The file system of an sftp URL, over a connection that is kept, and the path there."""
+    """Opens the file system of an sftp URL, over a connection that is kept, and the path there."""
     path = SFTP._strip_protocol(url)
     filesystem = SFTP(**SFTP._get_kwargs_from_urls(url))
     if not filesystem.is_connected:

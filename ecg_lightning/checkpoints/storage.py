@@ -15,8 +15,8 @@ S3 = ("s3", "s3a")
 SFTP = ("sftp", "ssh")
 FIRST_BYTES = 65_536
 """What is read of a file first: most networks' whole header, so that one request is enough."""
-LONGEST_HEADER = 100_000_000
-"""Bytes of a safetensors header; the library refuses longer ones."""
+LONGEST_HEADER = 10_000_000
+"""Bytes of a safetensors header. A card has some 10,000; a header of 100 MB, which the library allows, would take GBs."""
 
 REFUSED = {
     "PermissionError", "AuthenticationException", "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound",
@@ -35,7 +35,7 @@ CREDENTIALS = {
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
-    """The file system of a path or URL, and the path there.
+    """Opens the file system of a path or URL, and the path there.
 
     Raises:
         UserError: where the protocol is unknown or lacks its package, or the server cannot be reached or refuses.
@@ -65,18 +65,18 @@ def _options(protocol: str) -> dict[str, Any]:
 
     if protocol not in S3:
         return {}
-    mine: Mapping[str, Any] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+    user_settings: Mapping[str, Any] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
     retries = {"retries": {"total_max_attempts": 3, "mode": "standard"}}
-    return {"use_listings_cache": False, "default_cache_type": "none", "config_kwargs": {**retries, **mine}}
+    return {"use_listings_cache": False, "default_cache_type": "none", "config_kwargs": {**retries, **user_settings}}
 
 
 def protocol_of(url: str) -> str:
-    """A URL's protocol; ``file`` for a path."""
+    """Returns a URL's protocol; `file` for a path."""
     return url.partition("://")[0].lower() if "://" in url else "file"
 
 
 def name_in(url: str) -> str:
-    """The file's name in a path or URL, without the query that a signed web address has.
+    """Returns the file's name in a path or URL, without the query that a signed web address has.
 
     >>> name_in("https://host/team/net-v1.safetensors?signature=a/b")
     'net-v1.safetensors'
@@ -86,17 +86,19 @@ def name_in(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """A URL as it may be printed: without a password, or what signs a web address.
+    """Returns a URL as it may be printed: without a password, a web address's user, or what signs it.
 
-    >>> shown("sftp://ann:secret@host/team")
-    'sftp://ann:***@host/team'
+    >>> shown("sftp://ann:secret@host/team"), shown("https://token@host/net?signature=abc")
+    ('sftp://ann:***@host/team', 'https://***@host/net?***')
     """
     url = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
-    return re.sub(r"\?.*", "?***", url, flags=re.DOTALL) if protocol_of(url) in ("http", "https") else url
+    if protocol_of(url) not in ("http", "https"):
+        return url
+    return re.sub(r"[?#].*", "?***", re.sub(r"://[^/]*@", "://***@", url), flags=re.DOTALL)
 
 
 def exists(filesystem: Any, path: str) -> bool:
-    """Whether there is a file; other than fsspec's, which answers no where the server does not answer."""
+    """Says whether there is a file; where the server does not answer, it raises, and fsspec's `exists` would say no."""
     try:
         filesystem.info(path)
     except FileNotFoundError:
@@ -105,7 +107,7 @@ def exists(filesystem: Any, path: str) -> bool:
 
 
 def read_bytes(url: str) -> bytes:
-    """A file's whole content.
+    """Reads a file's whole content.
 
     Raises:
         UserError: where it cannot be read.
@@ -116,7 +118,7 @@ def read_bytes(url: str) -> bytes:
 
 
 def read_header(url: str) -> bytes:
-    """The beginning of a safetensors file, to the end of its header at least; the tensors are not read.
+    """Reads the beginning of a safetensors file, to the end of its header at least; the tensors are not read.
 
     Raises:
         UserError: where it cannot be read, or the file has not the length that the header tells.
@@ -185,6 +187,8 @@ def _sentence(error: Exception, url: str) -> str:
 
 
 def _reason(error: Exception, url: str) -> str:
-    """What an error says, in one line without secrets."""
+    """Says what an error says, in one line without secrets."""
     text = re.sub(r"^\[Errno \w+\] ", "", " ".join(str(error).split())).replace(url, shown(url)).rstrip(".")
+    if password := re.search(r"://[^/@:]*:([^/]+)@", url):  # a library may name it apart from the URL
+        text = text.replace(password[1], "***")
     return re.sub(r"\?[^\s'\"]*", "?***", text) or type(error).__name__

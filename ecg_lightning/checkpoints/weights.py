@@ -13,24 +13,25 @@ HEAD = "head."
 """Where a network's state has its last layer, whose rows are the terms."""
 
 
-class Taken(NamedTuple):
+class Transfer(NamedTuple):
     """What a network took from a checkpoint.
 
     Attributes:
-        tensors: how many were taken whole.
-        of: how many the network has.
-        kept: terms whose row of the head was taken.
-        fresh: terms whose row is new.
+        copied: number of tensors that were copied whole.
+        tensors: number of tensors that the network has.
+        kept_terms: terms whose row of the head was copied.
+        fresh_terms: terms whose row of the head is new.
     """
 
+    copied: int
     tensors: int
-    of: int
-    kept: list[str]
-    fresh: list[str]
+    kept_terms: list[str]
+    fresh_terms: list[str]
 
     def __str__(self) -> str:
-        new = f"; fresh: {', '.join(self.fresh)}" if self.fresh else ""
-        return f"{self.tensors}/{self.of} tensors; head: {len(self.kept)} of {len(self.kept) + len(self.fresh)} terms kept{new}"
+        kept, terms = len(self.kept_terms), len(self.kept_terms) + len(self.fresh_terms)
+        fresh = f"; fresh: {', '.join(self.fresh_terms)}" if self.fresh_terms else ""
+        return f"{self.copied}/{self.tensors} tensors; head: {kept} of {terms} terms kept{fresh}"
 
 
 def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_head: bool = False) -> None:
@@ -46,25 +47,26 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
         UserError: naming every tensor that is missing, unexpected, of another shape or of another type.
     """
     expected = network.state_dict()
-    shared = expected.keys() & state.keys()
+    common_names = expected.keys() & state.keys()
     differences = {
         "missing": sorted(expected.keys() - state.keys()),
         "unexpected": sorted(state.keys() - expected.keys()),
         "of another shape": sorted(
             f"{name} {tuple(state[name].shape)} for {tuple(expected[name].shape)}"
-            for name in shared
-            if state[name].shape[_rows(name, other_head) :] != expected[name].shape[_rows(name, other_head) :]
+            for name in common_names
+            if state[name].shape[_first_dimension(name, other_head) :]
+            != expected[name].shape[_first_dimension(name, other_head) :]
         ),
         "of another type": sorted(
             f"{name} {state[name].dtype} for {expected[name].dtype}"
-            for name in shared
+            for name in common_names
             if state[name].dtype.is_floating_point != expected[name].dtype.is_floating_point
         ),
     }
     if any(differences.values()):
         lines = [
-            f"  {what}: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
-            for what, names in differences.items()
+            f"  {difference}: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
+            for difference, names in differences.items()
             if names
         ]
         raise UserError(
@@ -73,8 +75,8 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
         )
 
 
-def _rows(name: str, other_head: bool) -> int:
-    """The first dimension that is compared: that after the rows of a head whose terms may be others."""
+def _first_dimension(name: str, other_head: bool) -> int:
+    """Returns the first dimension that is compared: 1 for a head that may have another number of rows."""
     return int(other_head and name.startswith(HEAD))
 
 
@@ -82,33 +84,42 @@ def take_weights(
     network: Network,
     terms: Sequence[str],
     state: Mapping[str, Tensor],
-    known: Sequence[str],
+    state_terms: Sequence[str],
     reset_head: bool = False,
     where: str = "",
-) -> Taken:
-    """Copies a checkpoint's weights into a network: all of them, but for the head, whose rows go by term.
+) -> Transfer:
+    """Copies a checkpoint's weights into a network; the rows of the head are copied by term.
 
     Args:
         network: takes the weights.
         terms: the terms that the network predicts, one a row of its head.
         state: the checkpoint's tensors.
-        known: the terms that the checkpoint's head predicts.
+        state_terms: the terms that the checkpoint's head predicts, one a row of it.
         reset_head: leave every row of the head fresh.
         where: the checkpoint, for the message.
 
     Raises:
-        UserError: naming every tensor that is missing, unexpected, of another shape or of another type.
+        UserError: naming every tensor that is missing, unexpected, of another shape or of another type; or where the
+            checkpoint's head has not one row for each of its terms.
     """
     check_fits(network, state, where, other_head=True)
-    kept = [] if reset_head else [term for term in terms if term in known]
-    tensors, taken = network.state_dict(), 0
+    tensors, copied = network.state_dict(), 0
+    for name in tensors:
+        shape = tuple(state[name].shape)
+        if name.startswith(HEAD) and shape[:1] != (len(state_terms),):
+            raise UserError(
+                f"The checkpoint {where} contradicts itself: its card names {len(state_terms)} terms, and the shape of its "
+                f"tensor {name} is {shape}. It was damaged, or not written by `fit`."
+            )
+    row_of = {term: row for row, term in enumerate(state_terms)}
+    kept_terms = [] if reset_head else [term for term in terms if term in row_of]
     with torch.no_grad():
         for name, tensor in tensors.items():
             if not name.startswith(HEAD):
                 tensor.copy_(state[name])
-                taken += 1
+                copied += 1
                 continue
-            for term in kept:
-                tensor[terms.index(term)] = state[name][known.index(term)]
-            taken += len(kept) == len(terms) == len(known)
-    return Taken(taken, len(tensors), kept, [term for term in terms if term not in kept])
+            for term in kept_terms:
+                tensor[terms.index(term)] = state[name][row_of[term]]
+            copied += len(kept_terms) == len(terms) == len(state_terms)
+    return Transfer(copied, len(tensors), kept_terms, [term for term in terms if term not in kept_terms])

@@ -10,7 +10,7 @@ from ecg_lightning.checkpoints.places import address
 from ecg_lightning.checkpoints.storage import shown
 from ecg_lightning.commands.console import console
 from ecg_lightning.commands.words import split_words
-from ecg_lightning.errors import UserError, one_line
+from ecg_lightning.errors import UserError, one_line, printable
 
 
 def checkpoints(arguments: Sequence[str]) -> int:
@@ -29,9 +29,10 @@ def checkpoints(arguments: Sequence[str]) -> int:
     table = Table("name", "network", "terms", "trained on", "input", "val auroc", "test auroc", "from")
     for name in names:
         try:
-            table.add_row(name, *_cells(published.card_of(address(name, folder))))
+            cells = _cells(published.card_of(address(name, folder)))
+            table.add_row(*map(printable, (name, *cells)))
         except UserError as error:
-            print(f"{one_line(error)}.", file=sys.stderr)
+            print(f"{printable(one_line(error))}.", file=sys.stderr)
     console().print(table)
     return 0
 

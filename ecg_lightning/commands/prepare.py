@@ -77,7 +77,7 @@ def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[st
 def _download(data: PackedDataModule, options: Mapping[str, str]) -> None:
     """Fetches the missing files of the source's archive, or of every public archive of a mix."""
     from ecg_lightning.download import catalogue, download
-    from ecg_lightning.download.catalogue import find
+    from ecg_lightning.download.catalogue import archive_of
 
     include, exclude = (options[key].split(",") if key in options else () for key in ("include", "exclude"))
     parts = list(data.sources.values())
@@ -89,7 +89,7 @@ def _download(data: PackedDataModule, options: Mapping[str, str]) -> None:
             "that archive alone first, with its file in conf/data."
         )
     for part in parts:
-        find(part.source)
+        archive_of(part.source)
         if part.root is None:
             raise UserError(f"data.root of {part.source} is missing. Give the folder into which --download writes.")
         root = Path(part.root).expanduser()

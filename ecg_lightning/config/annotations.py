@@ -20,7 +20,7 @@ _DEEPEST = 8
 
 
 def expand(annotation: ast.expr, module: str, definition: Callable[[str, str], tuple[str, ast.expr] | None]) -> str:
-    """An annotation as written, its aliases replaced by what they stand for.
+    """Returns an annotation as written, its aliases replaced by what they stand for.
 
     Args:
         annotation: of an argument of a constructor in `module`.
@@ -39,10 +39,10 @@ class _Expanded(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in _KNOWN or self.depth == _DEEPEST:
             return node
-        defined = self.definition(self.module, node.id)
-        if defined is None:
+        alias_definition = self.definition(self.module, node.id)
+        if alias_definition is None:
             return node
-        module, expression = defined
+        module, expression = alias_definition
         # parsed anew: the tree of the module is not changed
         copy = ast.parse(ast.unparse(expression), mode="eval").body
         expanded: ast.expr = _Expanded(module, self.definition, self.depth + 1).visit(copy)
@@ -50,13 +50,17 @@ class _Expanded(ast.NodeTransformer):
 
 
 def assigned(body: list[ast.stmt], name: str) -> ast.expr | None:
-    """The type that a module gives a name to: `Block = Literal["basic", "bottleneck"]`."""
+    """Returns the type that a module gives a name to: `Block = Literal["basic", "bottleneck"]`."""
     for node in body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
-        named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
-        if named and isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Subscript | ast.BinOp):
+        is_target = any(isinstance(target, ast.Name) and target.id == name for target in targets)
+        if (
+            is_target
+            and isinstance(node, ast.Assign | ast.AnnAssign)
+            and isinstance(node.value, ast.Subscript | ast.BinOp)
+        ):
             return node.value
     return None
 
@@ -65,10 +69,10 @@ class _Names(dict[str, Any]):
     """The names that an annotation may use; every other one is a class that is not imported."""
 
     def __missing__(self, name: str) -> Any:
-        return _Elsewhere
+        return _UnimportedClass
 
 
-class _Meta(type):
+class _UnimportedMeta(type):
     def __getattr__(cls, name: str) -> Any:
         return cls
 
@@ -76,34 +80,34 @@ class _Meta(type):
         return cls
 
 
-class _Elsewhere(metaclass=_Meta):
+class _UnimportedClass(metaclass=_UnimportedMeta):
     """Any class by its name, with whatever attributes and parameters the annotation gives it."""
 
 
 @cache
 def hint_of(annotation: str) -> Any:
-    """The type that an expanded annotation says; Any where it cannot be read.
+    """Returns the type that an expanded annotation says; Any where it cannot be read.
 
     >>> hint_of("Optional[Union[int, Accelerator]]")
     typing.Optional[int]
     """
     try:
         # The source of an installed class, not the user's text; and it sees no name but those above.
-        return _within_reach(eval(annotation, {"__builtins__": {}}, _Names(_KNOWN)))
+        return _without_classes(eval(annotation, {"__builtins__": {}}, _Names(_KNOWN)))
     except (NameError, TypeError, AttributeError, SyntaxError):
         return Any
 
 
-def _within_reach(hint: Any) -> Any:
-    """A type without classes that are not imported: no value of a configuration is an object of theirs."""
+def _without_classes(hint: Any) -> Any:
+    """Returns a type without classes that are not imported: no value of a configuration is an object of theirs."""
     origin, inner = get_origin(hint), get_args(hint)
-    if hint is _Elsewhere:
+    if hint is _UnimportedClass:
         return Any
     if origin is Annotated:
-        return Annotated[(_within_reach(inner[0]), *inner[1:])]
+        return Annotated[(_without_classes(inner[0]), *inner[1:])]
     if origin in (Union, UnionType):
-        kept = [_within_reach(choice) for choice in inner if choice is not _Elsewhere]
-        return reduce(or_, kept) if set(kept) - {type(None)} else Any
+        reachable_choices = [_without_classes(choice) for choice in inner if choice is not _UnimportedClass]
+        return reduce(or_, reachable_choices) if set(reachable_choices) - {type(None)} else Any
     if origin in (list, dict):
-        return origin[tuple(map(_within_reach, inner))]
+        return origin[tuple(map(_without_classes, inner))]
     return hint

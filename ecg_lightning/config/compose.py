@@ -1,4 +1,4 @@
-"""An experiment's configuration: files, each over its own ``defaults:``, and ``key=value`` overrides, merged from left to right."""
+"""An experiment's configuration: files, each over its own `defaults:`, and `key=value` overrides, merged from left to right."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,19 +16,19 @@ from ecg_lightning.config.yaml_file import read_yaml
 from ecg_lightning.errors import UserError, first_line, suggest
 
 NAMED = {"data": "ecg_lightning.datamodules", "model": "ecg_lightning.modules"}
-"""Groups whose ``name`` chooses a class, and the package that offers the choices."""
+"""Groups whose `name` chooses a class, and the package that offers the choices."""
 REPLACED = ("finetune.schedule", "finetune.rates")
 """Mappings that a later one replaces whole: an epoch of the old schedule has no place in the new one."""
 
 
 def conf_folder() -> Path:
-    """The folder of shipped configurations: inside the installed package, or beside it in a checkout."""
+    """Returns the folder of shipped configurations: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
 def find_config(name: str) -> Path:
-    """A configuration file by its path or, where there is none, by its name under ``conf/`` (``experiment/ptbxl_small``).
+    """Finds a configuration file by its path or, where there is none, by its name under `conf/` (`experiment/ptbxl_small`).
 
     Raises:
         UserError: naming the nearest shipped files.
@@ -36,14 +36,14 @@ def find_config(name: str) -> Path:
     folder = conf_folder()
     if not name or "\0" in name:
         raise UserError(f"--config needs the path or the name of a file; it was {name!a}.")
-    tried = [
+    candidates = [
         expanded(name, "--config"),
         *(folder / f"{part}{end}" for part in (name, name.removeprefix("conf/")) for end in ("", ".yaml")),
     ]
-    for path in tried:
+    for path in candidates:
         if path.is_file():
             return path
-    if tried[0].is_dir():
+    if candidates[0].is_dir():
         raise UserError(f"--config: '{name}' is a folder. Give the path of a file in it.")
     shipped = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
     hint = suggest(name.removeprefix("conf/").removesuffix(".yaml"), shipped, 3)
@@ -53,10 +53,10 @@ def find_config(name: str) -> Path:
 
 
 def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictConfig:
-    """``layer`` over ``base``.
+    """Merges `layer` over `base`.
 
-    A group whose ``name`` a file gives starts anew, since its arguments belong to what is named: a file that says
-    ResNet1d18 means just that, whatever network the files before it described. The same goes for ``REPLACED``. An
+    A group whose `name` a file gives starts anew, since its arguments belong to what is named: a file that says
+    ResNet1d18 means just that, whatever network the files before it described. The same goes for `REPLACED`. An
     override only changes what it says, unless it names another class.
 
     Raises:
@@ -77,14 +77,14 @@ def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictCo
 
 
 def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
-    """What is wrong where a list lies over a mapping, or the reverse; empty where nothing is."""
+    """Says what is wrong where a list lies over a mapping, or the reverse; empty where nothing is."""
     for key in map(str, layer):
         # The nodes themselves: to read a value would resolve an interpolation, which later layers may complete.
         old, new = base._get_node(key), layer._get_node(key)
         where = f"{path}{key}"
         if isinstance(old, DictConfig) and isinstance(new, DictConfig):
-            if found := _clash(old, new, f"{where}."):
-                return found
+            if inner_clash := _clash(old, new, f"{where}."):
+                return inner_clash
         elif isinstance(old, DictConfig) and isinstance(new, ListConfig):
             return f"{where} is a mapping, and a list is given for it; write {{key: value}}."
         elif isinstance(old, ListConfig) and isinstance(new, DictConfig):
@@ -93,7 +93,7 @@ def _clash(base: DictConfig, layer: DictConfig, path: str = "") -> str:
 
 
 def load(path: Path, above: tuple[Path, ...] = ()) -> DictConfig:
-    """One file over the files that its ``defaults:`` lists, each relative to it.
+    """Reads one file over the files that its `defaults:` lists, each relative to it.
 
     Args:
         path: of the file.
@@ -117,7 +117,7 @@ def load(path: Path, above: tuple[Path, ...] = ()) -> DictConfig:
 
 
 def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
-    """Command-line words as (key, value): ``a.b=c``, ``--a.b=c`` and ``--a.b c``.
+    """Splits command-line words into (key, value): `a.b=c`, `--a.b=c` and `--a.b c`.
 
     Raises:
         UserError: for a word that is neither.
@@ -135,10 +135,10 @@ def split_arguments(arguments: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def compose(arguments: Iterable[str]) -> DictConfig:
-    """The configuration of a command line: ``--config`` files and overrides, from left to right.
+    """Composes the configuration of a command line: `--config` files and overrides, from left to right.
 
-    Without any ``--config``, ``conf/default.yaml`` is the start. References between keys (``${data.root}``) are resolved
-    at the end, so that they see later overrides. What comes from the environment (``${oc.env:NAME}``) stays as it is
+    Without any `--config`, `conf/default.yaml` is the start. References between keys (`${data.root}`) are resolved
+    at the end, so that they see later overrides. What comes from the environment (`${oc.env:NAME}`) stays as it is
     written, and is resolved whenever it is read.
 
     Raises:
@@ -165,8 +165,8 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
     layer = OmegaConf.create()
     for key, value in pairs:
         try:
-            one = OmegaConf.from_dotlist([f"{key}={value}"])
-            layer = merge(layer, one, from_file=False)
+            override = OmegaConf.from_dotlist([f"{key}={value}"])
+            layer = merge(layer, override, from_file=False)
         except (YAMLError, OmegaConfBaseException, ValueError) as error:
             raise UserError(f"The override '{key}={value}' cannot be read: {first_line(error)}") from error
         except RecursionError as error:
@@ -175,12 +175,12 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:
 
 
 def as_dict(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain dicts and lists, with the values of the environment: for what is built from it."""
+    """Returns the configuration as plain dicts and lists, with the values of the environment: for what is built from it."""
     return {str(key): value for key, value in plain(config).items()}
 
 
 def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Some part of a configuration as plain dicts and lists."""
+    """Returns some part of a configuration as plain dicts and lists."""
     if not isinstance(values, DictConfig):
         return dict(values)
     container = OmegaConf.to_container(values, resolve=True)
@@ -189,7 +189,7 @@ def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def with_run_config(arguments: Sequence[str]) -> list[str]:
-    """The arguments, after the run's own config.yaml where ``run_dir=`` names a run and no ``--config`` is given.
+    """Returns the arguments, after the run's own config.yaml where `run_dir=` names a run and no `--config` is given.
 
     The folder may be a colleague's: its configuration may name no class outside of the package that the arguments do not
     name, too.
@@ -202,37 +202,38 @@ def with_run_config(arguments: Sequence[str]) -> list[str]:
     path = expanded(run_dir or ".", "run_dir") / "config.yaml"
     if run_dir is None or any(key == "config" for key, _ in pairs) or not path.is_file():
         return list(arguments)
-    config = load(path)
-    named = {value for key, value in pairs if key.endswith("name")}
+    words = ["--config", str(path), "checkpoint_path=null", *arguments]
+    config = as_dict(compose(words))  # resolved: `oc.decode` can make a whole mapping out of a text
+    trusted_names = {value for key, value in pairs if key.endswith("name")}
     for group in NAMED:
-        for name in _class_names(OmegaConf.select(config, group)):
-            if ("." in name or "$" in name) and name not in named:
+        for name in _class_names(config.get(group)):
+            if "." in name and name not in trusted_names:
                 raise UserError(
                     f"{path} names the class '{name}', which is not one of ecg_lightning's. If you know this class and trust "
                     f"it, name it yourself: {group}.name={name}."
                 )
-    return ["--config", str(path), "checkpoint_path=null", *arguments]
+    return words
 
 
-def _class_names(node: Any) -> list[str]:
-    """Every ``name`` in a group of a configuration, those of the parts of a mix too."""
-    if isinstance(node, ListConfig):
-        return [name for each in node for name in _class_names(each)]
-    if not isinstance(node, DictConfig):
+def _class_names(values: Any) -> list[str]:
+    """Returns every `name` in a group of a resolved configuration, those of the parts of a mix too."""
+    if isinstance(values, list):
+        return [name for item in values for name in _class_names(item)]
+    if not isinstance(values, dict):
         return []
     return [
         name
-        for key, value in node.items_ex(resolve=False)
-        for name in ([str(value)] if key == "name" else _class_names(value))
+        for key, value in values.items()
+        for name in ([value] if key == "name" and isinstance(value, str) else _class_names(value))
     ]
 
 
 def experiment_name(arguments: Sequence[str]) -> str:
-    """The stem of the last ``--config`` file, which names a run's folder; ``default`` where there is none."""
+    """Returns the stem of the last `--config` file, which names a run's folder; `default` where there is none."""
     files = [value for key, value in split_arguments(arguments) if key == "config"]
     return Path(files[-1]).stem if files else "default"
 
 
 def new_run_dir(name: str) -> str:
-    """A folder for a run that was given none: ``runs/<name>/<time>``."""
+    """Names a folder for a run that was given none: `runs/<name>/<time>`."""
     return str(Path("runs") / name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))

@@ -1,6 +1,6 @@
 """Interpolations: references between keys are resolved when a configuration is composed, the environment when it is read.
 
-So what is kept of a run (config.yaml, the log at W&B, a checkpoint's card) says ``${oc.env:NAME}`` and holds no secret.
+So what is kept of a run (config.yaml, the log at W&B, a checkpoint's card) says `${oc.env:NAME}` and holds no secret.
 """
 
 import threading
@@ -14,6 +14,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ecg_lightning.errors import UserError, first_line
 
+MOST_REFERENCES = 1_000
+"""References to follow in one configuration: a few lines in which each refers twice to the next make billions."""
+MOST_CHARACTERS = 10_000_000
+"""Text that they may lead to."""
 RESOLVERS = ("oc.env", "oc.decode")
 """What an interpolation may call: a variable of the environment, and its text read as YAML. Neither runs anything."""
 _SWAPPING = threading.Lock()
@@ -26,7 +30,7 @@ def settle(config: DictConfig) -> None:
         UserError: for a reference that leads nowhere, a variable that is not set, or any other resolver.
     """
     try:
-        with _left_as_written():
+        with _resolvers_as_written(), _bounded():
             OmegaConf.resolve(config)
         OmegaConf.to_container(config, resolve=True)  # a variable that is not set is found now
     except OmegaConfBaseException as error:
@@ -44,7 +48,29 @@ def _allowed(error: Exception) -> str:
 
 
 @contextmanager
-def _left_as_written() -> Iterator[None]:
+def _bounded() -> Iterator[None]:
+    """Refuses a configuration whose references lead to more than `MOST_REFERENCES` others, or to `MOST_CHARACTERS`."""
+    follow = BaseContainer._resolve_node_interpolation
+    references = characters = 0
+
+    def bounded(self: BaseContainer, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal references, characters
+        node = follow(self, *arguments, **keywords)
+        references += 1
+        characters += len(str(node._value())) if isinstance(node._value(), str) else 0
+        if references > MOST_REFERENCES or characters > MOST_CHARACTERS:
+            raise ValueError("its references lead to too many others")
+        return node
+
+    BaseContainer._resolve_node_interpolation = bounded  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        BaseContainer._resolve_node_interpolation = follow  # type: ignore[method-assign]
+
+
+@contextmanager
+def _resolvers_as_written() -> Iterator[None]:
     """Lets a call of a resolver resolve to its own text.
 
     OmegaConf has one table of resolvers for the whole process; it is put back, with those that a program around this

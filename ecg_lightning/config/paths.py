@@ -40,7 +40,7 @@ def check_paths(config: DictConfig) -> None:
 
 
 def expanded(path: str, key: str) -> Path:
-    """A path whose ``~`` is the home folder.
+    """Returns a path whose `~` is the home folder.
 
     Raises:
         UserError: where there is no such user.
@@ -56,9 +56,9 @@ def expanded(path: str, key: str) -> Path:
 def _check_root(config: DictConfig) -> None:
     root = OmegaConf.select(config, "data.root")
     if isinstance(root, str) and not expanded(root, "data.root").is_dir():
-        there = "is a file" if expanded(root, "data.root").is_file() else ""
+        is_file = expanded(root, "data.root").is_file()
         raise UserError(
-            f"data.root: {f'{root!r} {there}, not a folder' if there else f'there is no folder {root!r}'}. It should be the "
+            f"data.root: {f'{root!r} is a file, not a folder' if is_file else f'there is no folder {root!r}'}. It should be the "
             "archive's folder as distributed; `prepare --download` fetches a public one."
         )
 

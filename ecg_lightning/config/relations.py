@@ -12,14 +12,16 @@ def check_source(values: Mapping[str, Any], place: str) -> None:
 
     Args:
         values: given and default values of the constructor; those of a class of the user's own may lack any.
-        place: what messages call the source: ``data``, or a part of a mix.
+        place: what messages call the source: `data`, or a part of a mix.
 
     Raises:
         UserError: where a fold is on two sides, the pass band does not fit the sampling rate, or there is no such label
             space or term.
     """
-    if shared := {*_listed(values, "val_folds")} & {*_listed(values, "test_folds")}:
-        raise UserError(f"{place}.val_folds and {place}.test_folds share {sorted(shared)}: a fold is on one side only.")
+    if shared_folds := {*_list_at(values, "val_folds")} & {*_list_at(values, "test_folds")}:
+        raise UserError(
+            f"{place}.val_folds and {place}.test_folds share {sorted(shared_folds)}: a fold is on one side only."
+        )
     band, rate = values.get("band"), values.get("sampling_rate")
     if isinstance(band, list) and isinstance(rate, int):
         limits = [limit for limit in (0, *band, rate / 2) if limit is not None]
@@ -37,7 +39,7 @@ def check_source(values: Mapping[str, Any], place: str) -> None:
             raise UserError(f"{place}.label_space: {error}") from error
 
 
-def _listed(values: Mapping[str, Any], key: str) -> list[Any]:
+def _list_at(values: Mapping[str, Any], key: str) -> list[Any]:
     value = values.get(key)
     return value if isinstance(value, list) else []
 

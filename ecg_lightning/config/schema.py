@@ -3,7 +3,7 @@
 A class outside of the package is imported only where the configuration names it, and called only where it is of the kind
 that its group builds.
 
-``check`` compares every key and type with the signatures, without importing the constructors. ``build`` makes one object.
+`check` compares every key and type with the signatures, without importing the constructors. `build` makes one object.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ FIXED = {
 }
 """Groups that always configure the same class."""
 KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
-"""What a class outside of the package that a group's ``name`` chooses is a subclass of."""
+"""What a class outside of the package that a group's `name` chooses is a subclass of."""
 AUGMENT = ("ecg_lightning.transforms.augment", "Augment")
 """What `data.augment` configures."""
 SCALARS: dict[str, Any] = {"seed": Seed | None, "run_dir": str | None, "checkpoint_path": str | None}
@@ -44,32 +44,32 @@ SUPPLIED = {
 
 
 def signature_for(group: str, values: Mapping[str, Any]) -> Signature:
-    """The signature that a group of the configuration is checked against.
+    """Returns the signature that a group of the configuration is checked against.
 
     Raises:
-        UserError: where ``name`` is missing or unknown; the message lists the choices.
+        UserError: where `name` is missing or unknown; the message lists the choices.
     """
     if group in FIXED:
         return signature_of(*FIXED[group])
-    name, offered = values.get("name"), exports(NAMED[group])
+    name, choices = values.get("name"), exports(NAMED[group])
     if name is None:
-        raise UserError(f"{group}.name is missing. {_choices(offered)}")
-    if name in offered:
-        return signature_of(offered[name], name)
-    module, _, own = str(name).rpartition(".")
-    if module:  # a class of the user's own: my_package.my_module.MyDataModule
-        return signature_of(module, own)
-    raise UserError(f"{group}.name: there is no '{name}'. {suggest(str(name), offered)}{_choices(offered)}")
+        raise UserError(f"{group}.name is missing. {_choices(choices)}")
+    if name in choices:
+        return signature_of(choices[name], name)
+    module, _, class_name = str(name).rpartition(".")
+    if module:  # a class of the user: my_package.my_module.MyDataModule
+        return signature_of(module, class_name)
+    raise UserError(f"{group}.name: there is no '{name}'. {suggest(str(name), choices)}{_choices(choices)}")
 
 
 def arguments_for(
     group: str, values: Mapping[str, Any], supplied: Iterable[str] = (), place: str | None = None
 ) -> dict[str, Any]:
-    """The given values of one group, converted to the constructor's types.
+    """Returns the values of one group, converted to the constructor's types.
 
     Args:
-        group: of the configuration; a part of a mix is one of ``data``.
-        values: what is given for it.
+        group: of the configuration; a part of a mix is one of `data`.
+        values: its keys and values, as configured.
         supplied: arguments that the framework passes itself.
         place: what a message calls the group, where it is not its name.
 
@@ -79,29 +79,31 @@ def arguments_for(
     """
     supplied, place = {*supplied, *SUPPLIED.get(group, ())}, place or group
     signature = signature_for(group, values)
-    given = {key: value for key, value in plain(values).items() if not (key == "name" and group in NAMED)}
-    fitted = fit_all(signature, given, place, supplied)
+    arguments = {key: value for key, value in plain(values).items() if not (key == "name" and group in NAMED)}
+    fitted = fit_all(signature, arguments, place, supplied)
     for argument in signature.arguments.values():
-        if argument.default is REQUIRED and argument.name not in {*given, *supplied}:
+        if argument.default is REQUIRED and argument.name not in {*arguments, *supplied}:
             text = f": {argument.doc}" if argument.doc else ""
             raise UserError(f"{place}.{argument.name} is required by '{signature.name}'{text}")
     return fitted
 
 
-def fit_all(signature: Signature, given: Mapping[str, Any], place: str, supplied: Iterable[str] = ()) -> dict[str, Any]:
-    """Each given value as its argument's type has it.
+def fit_all(
+    signature: Signature, arguments: Mapping[str, Any], place: str, supplied: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Returns each value as its argument's type has it.
 
     Raises:
         UserError: for the first key that is no argument, or value that does not fit.
     """
-    known = [name for name in signature.arguments if name not in supplied]
-    for key in given:
-        if key not in known:
+    names = [name for name in signature.arguments if name not in supplied]
+    for key in arguments:
+        if key not in names:
             raise UserError(
-                f"{place}: Key '{key}' not in '{signature.name}'. {suggest(str(key), known)}{_choices(known, 'Keys')}"
+                f"{place}: Key '{key}' not in '{signature.name}'. {suggest(str(key), names)}{_choices(names, 'Keys')}"
             )
     try:
-        return {key: fit(value, signature.arguments[key].hint, f"{place}.{key}") for key, value in given.items()}
+        return {key: fit(value, signature.arguments[key].hint, f"{place}.{key}") for key, value in arguments.items()}
     except Misfit as error:
         raise UserError(str(error)) from error
 
@@ -178,36 +180,36 @@ def build(group: str, values: Mapping[str, Any], **supplied: Any) -> Any:
 
 
 def networks() -> list[str]:
-    """The names that ``model.name`` may have without being a class of the user's own."""
+    """Returns the names that `model.name` may have without being a class of the user's own."""
     return list(exports(NAMED["model"]))
 
 
 def module_class(values: Mapping[str, Any]) -> Any:
-    """The LightningModule that the group ``model`` names.
+    """Returns the LightningModule that the group `model` names.
 
     Raises:
         UserError: where a class of the user's own is not an ECGModule.
     """
     signature = signature_for("model", values)
-    cls = _offered("model", signature)
+    cls = _class_of_kind("model", signature)
     if signature.architecture is None:
         raise UserError(f"model.name: {values['name']} has no `architecture`, the class of its network.")
     return cls
 
 
 def _constructor(group: str, values: Mapping[str, Any]) -> Any:
-    """The class that makes the object of a group: of a model, the network, which needs no Lightning."""
+    """Returns the class that makes the object of a group: of a model, the network, which needs no Lightning."""
     signature = signature_for(group, values)
     if group == "model":
         if values["name"] not in networks():
             return module_class(values).architecture
         assert signature.architecture is not None
         return _class(*signature.architecture)
-    return _offered(group, signature)
+    return _class_of_kind(group, signature)
 
 
-def _offered(group: str, signature: Signature) -> Any:
-    """The class that a group names, once it is known to be of the kind that the group builds."""
+def _class_of_kind(group: str, signature: Signature) -> Any:
+    """Returns the class that a group names, once it is known to be of the kind that the group builds."""
     cls = _class(signature.module, signature.name)
     kind = KINDS.get(group)
     if kind is None or exports(NAMED[group]).get(signature.name) == signature.module:  # the package offers it
@@ -222,5 +224,5 @@ def _class(module: str, name: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _choices(names: Iterable[str], what: str = "Choices") -> str:
-    return f"{what}: {', '.join(names)}."
+def _choices(names: Iterable[str], title: str = "Choices") -> str:
+    return f"{title}: {', '.join(names)}."

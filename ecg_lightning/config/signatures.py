@@ -1,7 +1,7 @@
 """Reads what a constructor takes from its source, without importing it.
 
 Importing lightning and torch takes seconds; a mistyped key must be answered at once. So the class is looked up in the
-syntax tree of its file: the arguments of its ``__init__``, or its fields where it is a dataclass.
+syntax tree of its file: the arguments of its `__init__`, or its fields where it is a dataclass.
 """
 
 import ast
@@ -47,7 +47,7 @@ class Signature:
         name: the class's.
         summary: the first line of its docstring.
         arguments: by name, in order.
-        architecture: module and name of the class that it binds (``architecture = ResNet1d``) and whose arguments these
+        architecture: module and name of the class that it binds (`architecture = ResNet1d`) and whose arguments these
             are; None where it takes its own.
     """
 
@@ -59,7 +59,7 @@ class Signature:
 
 
 def source_of(module: str) -> Path:
-    """The file of a module, found without importing the module or its parents.
+    """Finds the file of a module without importing the module or its parents.
 
     Raises:
         UserError: where there is no such module.
@@ -83,20 +83,20 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _imports(module: str) -> dict[str, str]:
-    """Where each name that a module imports comes from: {'ECGDataModule': 'ecg_lightning.datamodules.base'}."""
+    """Says where each name that a module imports comes from: {'ECGDataModule': 'ecg_lightning.datamodules.base'}."""
     package = module if source_of(module).name == "__init__.py" else module.rpartition(".")[0]
-    found = {}
+    origins = {}
     for node in _tree(module).body:
         if isinstance(node, ast.ImportFrom):
             parents = package.split(".")
             base = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
             origin = ".".join(part for part in (base, node.module) if part)
-            found.update({alias.asname or alias.name: origin for alias in node.names})
-    return found
+            origins.update({alias.asname or alias.name: origin for alias in node.names})
+    return origins
 
 
 def exports(package: str) -> dict[str, str]:
-    """The classes that a package offers: name → the module that defines it, in the order of its ``__all__``."""
+    """Returns the classes that a package offers: name → the module that defines it, in the order of its `__all__`."""
     for node in _tree(package).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             imports = _imports(package)
@@ -105,7 +105,7 @@ def exports(package: str) -> dict[str, str]:
 
 
 def _class(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
-    """The definition of a class, followed through re-exports."""
+    """Returns the definition of a class, followed through re-exports."""
     for node in _tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return module, node
@@ -114,18 +114,18 @@ def _class(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
 
 
 def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
-    """A class, then its bases, as far as their sources are within reach."""
-    found = _class(module, name)
-    if found is None:
+    """Returns a class, then its bases, as far as their sources are within reach."""
+    definition = _class(module, name)
+    if definition is None:
         return
-    yield found
-    for base in found[1].bases:
+    yield definition
+    for base in definition[1].bases:
         if isinstance(base, ast.Name):
-            yield from _lineage(found[0], base.id)
+            yield from _lineage(definition[0], base.id)
 
 
 def _alias(module: str, name: str) -> tuple[str, ast.expr] | None:
-    """The module and the expression that define an alias of a type, followed through imports; None for anything else."""
+    """Returns the module and the expression that define an alias of a type, followed through imports; None for anything else."""
     if module.partition(".")[0] in sys.stdlib_module_names:  # whose names stand for themselves
         return None
     try:
@@ -142,10 +142,10 @@ def _default(node: ast.expr | None) -> Any:
     if node is None:
         return REQUIRED
     if isinstance(node, ast.Call) and ast.unparse(node.func) in ("field", "dataclasses.field"):
-        given = {keyword.arg: keyword.value for keyword in node.keywords}
-        if "default" in given:
-            return _default(given["default"])
-        factory = given.get("default_factory")
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+        if "default" in keywords:
+            return _default(keywords["default"])
+        factory = keywords.get("default_factory")
         if isinstance(factory, ast.Lambda):
             return _default(factory.body)
         return {"list": [], "dict": {}}.get(ast.unparse(factory), COMPUTED) if factory else REQUIRED
@@ -156,8 +156,8 @@ def _default(node: ast.expr | None) -> Any:
 
 
 def _documented(docstring: str | None) -> dict[str, str]:
-    """The lines of a Google docstring's ``Args:`` or ``Attributes:``: name → text."""
-    found: dict[str, str] = {}
+    """Returns the lines of a Google docstring's `Args:` or `Attributes:`: name → text."""
+    texts: dict[str, str] = {}
     block = re.search(r"^ *(?:Args|Attributes):\n((?:(?: +.*)?\n?)*)", docstring or "", flags=re.MULTILINE)
     name, indent = "", 0
     for line in block[1].splitlines() if block else []:
@@ -170,10 +170,10 @@ def _documented(docstring: str | None) -> dict[str, str]:
             break
         if entry and (not indent or depth == indent):
             indent, name = depth, entry[1]
-            found[name] = entry[2].strip()
+            texts[name] = entry[2].strip()
         elif name:
-            found[name] += " " + line.strip()
-    return found
+            texts[name] += " " + line.strip()
+    return texts
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:
@@ -202,7 +202,7 @@ def _parameters(node: ast.FunctionDef, module: str) -> Iterator[tuple[str, str, 
 
 
 def _architecture(lineage: list[tuple[str, ast.ClassDef]]) -> tuple[str, str] | None:
-    """Module and name of the class that ``architecture = Name`` in a class's body binds."""
+    """Returns module and name of the class that `architecture = Name` in a class's body binds."""
     for module, node in lineage:
         for line in node.body:
             if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "architecture":
@@ -213,7 +213,7 @@ def _architecture(lineage: list[tuple[str, ast.ClassDef]]) -> tuple[str, str] | 
 
 @cache
 def signature_of(module: str, name: str) -> Signature:
-    """What the constructor of ``module.name`` takes, or that of the architecture that the class binds.
+    """Reads what the constructor of `module.name` takes, or that of the architecture that the class binds.
 
     Raises:
         UserError: where the module or the class is not there.
@@ -224,20 +224,22 @@ def signature_of(module: str, name: str) -> Signature:
     docs: dict[str, str] = {}
     for _, node in reversed(lineage):
         docs |= _documented(ast.get_docstring(node))
-    home, own = lineage[0]
+    class_module, class_node = lineage[0]
     if (bound := _architecture(lineage)) is not None:
         network = signature_of(*bound)
-        return Signature(home, own.name, network.summary, network.arguments, (network.module, network.name))
-    found: Iterator[tuple[str, str, Any]] = iter(())
-    if _is_dataclass(own):
-        found = _fields(lineage)
+        return Signature(
+            class_module, class_node.name, network.summary, network.arguments, (network.module, network.name)
+        )
+    parameters: Iterator[tuple[str, str, Any]] = iter(())
+    if _is_dataclass(class_node):
+        parameters = _fields(lineage)
     else:
         for origin, node in lineage:
             init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
             if init is not None:
                 docs |= _documented(ast.get_docstring(init))
-                found = _parameters(init, origin)
+                parameters = _parameters(init, origin)
                 break
-    arguments = {key: Argument(key, annotation, value, docs.get(key, "")) for key, annotation, value in found}
-    summary = (ast.get_docstring(own) or "").partition("\n")[0]
-    return Signature(home, own.name, summary, arguments)
+    arguments = {key: Argument(key, annotation, value, docs.get(key, "")) for key, annotation, value in parameters}
+    summary = (ast.get_docstring(class_node) or "").partition("\n")[0]
+    return Signature(class_module, class_node.name, summary, arguments)

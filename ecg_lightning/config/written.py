@@ -1,17 +1,19 @@
-"""What a composed configuration says in its own words: values that are still missing, and texts that no file can hold."""
+"""A composed configuration as it is kept: values that are still missing, and texts that must not be kept."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UNPRINTABLE, UserError
 
 
 def as_written(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain dicts and lists, in which ``${oc.env:NAME}`` stays what it is: for all that is kept.
+    """Returns the configuration as plain dicts and lists, in which `${oc.env:NAME}` stays as it is written.
 
-    A secret that comes from the environment is so never copied to a file, a checkpoint, or a server.
+    All that is kept of a run is made from it, so a secret of the environment is never copied to a file, a checkpoint, or
+    a server.
     """
     written = OmegaConf.to_container(config, resolve=False)
     assert isinstance(written, dict)
@@ -19,7 +21,7 @@ def as_written(config: DictConfig) -> dict[str, Any]:
 
 
 def check_written(config: DictConfig) -> None:
-    """Asks that every value is given, and that its text can be written to a file.
+    """Checks that every value is there, and that its text can be kept.
 
     Raises:
         UserError: naming the first key that is wrong.
@@ -27,8 +29,13 @@ def check_written(config: DictConfig) -> None:
     for key, value in leaves(as_written(config)):
         if value == "???":
             raise UserError(f"{key} is ???, which means that you have to give a value: {key}=…")
-        if isinstance(value, str) and (strange := next((c for c in value if not _writable(c)), "")):
-            raise UserError(f"{key} holds the character {strange!a}, which cannot be part of a path or a name.")
+        if isinstance(value, str) and (character := UNPRINTABLE.search(value)):
+            raise UserError(f"{key} holds the character {character[0]!a}, which cannot be part of a path or a name.")
+        if isinstance(value, str) and re.search(r"://[^/@:]*:[^/@$]+@", value):
+            raise UserError(
+                f"{key} holds a password, which would be kept in config.yaml, in checkpoints and at W&B. Put the address into "
+                f"a variable of the environment, and write {key}='${{oc.env:NAME}}'."
+            )
         if key.startswith("model.") and isinstance(value, str) and "${" in value:
             raise UserError(
                 f"{key}={value}: a network must not depend on the environment, since its checkpoint is used elsewhere. "
@@ -36,13 +43,8 @@ def check_written(config: DictConfig) -> None:
             )
 
 
-def _writable(character: str) -> bool:
-    """Neither a control character nor a half of a pair, which stands for a byte that is not UTF-8."""
-    return (character >= " " or character in "\t\n") and not "\ud800" <= character <= "\udfff"
-
-
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single value with its dotted key; the keys of mappings are values too."""
+    """Yields every single value with its dotted key; the keys of mappings are values too."""
     if isinstance(value, dict):
         for key, inner in value.items():
             where = f"{place}.{key}" if place else str(key)

@@ -20,7 +20,7 @@ DEEPEST = 200
 
 
 def read_yaml(path: Path) -> DictConfig:
-    """A YAML mapping in UTF-8, with or without a byte-order mark.
+    """Reads a YAML mapping in UTF-8, with or without a byte-order mark.
 
     Raises:
         UserError: for another encoding, a syntax error, duplicate keys, keys that are no text, or an empty file.
@@ -46,7 +46,7 @@ def read_yaml(path: Path) -> DictConfig:
 
 
 def _text(path: Path) -> str:
-    """The file's text.
+    """Reads the file's text.
 
     Raises:
         UserError: where it is not in UTF-8.

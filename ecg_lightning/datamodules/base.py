@@ -154,7 +154,7 @@ class ECGDataModule(PackedDataModule):
     @cached_property
     def folds(self) -> NDArray[np.int64]:
         """(records of the store,) fold of each recording, 1 … 10."""
-        return folds(self.store.index, self.store.twins)
+        return folds(self.store.index, self.store.copy_pairs)
 
     @cached_property
     def is_kept(self) -> NDArray[np.bool_]:
@@ -172,7 +172,7 @@ class ECGDataModule(PackedDataModule):
     def copies(self) -> NDArray[np.int64]:
         """(copies,) rows of the training folds that hold the same recording as a row of the validation or test folds."""
         held_out = self._rows_of_folds([*self.val_folds, *self.test_folds])
-        return np.unique(self.store.copies(self._rows_of_folds(self._train_folds), held_out)[:, 0])
+        return np.unique(self.store.copies_between(self._rows_of_folds(self._train_folds), held_out)[:, 0])
 
     @property
     def _train_folds(self) -> list[int]:

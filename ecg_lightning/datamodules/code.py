@@ -21,7 +21,7 @@ from ecg_lightning.datamodules.rows import REFUSED, is_form, tell
 from ecg_lightning.datamodules.tables import ids, read_table
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import Annotation, translate
-from ecg_lightning.records import LEADS, Record, RecordError, parse_age, parse_sex, read_record
+from ecg_lightning.records import LEADS, Record, RecordError, parse_age, parse_sex, read_unrepaired
 from ecg_lightning.store.pack import Reader, Row
 
 ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
@@ -59,7 +59,7 @@ def read_tracing(row: Row, folder: Path) -> Record:
 
 def read_matlab(row: Row, folder: Path) -> Record:
     """Reads one exam of the re-issued form, a MATLAB file with `feats` (12, samples)."""
-    return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="feats")
+    return read_unrepaired(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="feats")
 
 
 def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from ecg_lightning.datamodules.cinc import CinCDataModule, files_below, table_of
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table, without_refused
 from ecg_lightning.labels import Annotation, translate
-from ecg_lightning.records import LEADS, Record, read_record
+from ecg_lightning.records import LEADS, Record, read_unrepaired
 from ecg_lightning.store.pack import Reader, Row
 
 REFERENCE = "REFERENCE.csv"
@@ -18,7 +18,7 @@ LABELS = ("First_label", "Second_label", "Third_label")
 
 def read_struct(row: Row, folder: Path) -> Record:
     """Reads a MATLAB file with the struct `ECG` (sex, age, data)."""
-    return checked_codes(read_record(f"{folder}/{row['file']}", leads=LEADS), row["codes"])
+    return checked_codes(read_unrepaired(f"{folder}/{row['file']}", leads=LEADS), row["codes"])
 
 
 @dataclass(eq=False, repr=False)

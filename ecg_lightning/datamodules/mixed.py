@@ -132,7 +132,7 @@ class MixedDataModule(PackedDataModule):
         if split == "train":
             return self.subset(np.setdiff1d(rows, self._copies_across_sources))
         if split == "val" and self.drop_copies:
-            return np.setdiff1d(rows, self.store.copies(rows, self.rows("test"))[:, 0])
+            return np.setdiff1d(rows, self.store.copies_between(rows, self.rows("test"))[:, 0])
         return rows
 
     def _rows_of_parts(self, split: str) -> NDArray[np.int64]:
@@ -162,7 +162,7 @@ class MixedDataModule(PackedDataModule):
         if not self.drop_copies:
             return np.zeros(0, np.int64)
         held_out = np.concatenate([self.rows("val"), self.rows("test")])
-        return np.unique(self.store.copies(self._rows_of_parts("train"), held_out)[:, 0])
+        return np.unique(self.store.copies_between(self._rows_of_parts("train"), held_out)[:, 0])
 
     def draws(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
         """(rows,) how likely each of these rows is drawn for training; None draws each once an epoch."""

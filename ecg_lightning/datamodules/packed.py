@@ -257,7 +257,7 @@ class PackedDataModule(pl.LightningDataModule):
         """What a run says of its data: source, fingerprint, folds and numbers of recordings; nothing of any patient."""
         return {
             "source": self.source,
-            "fingerprint": self.store.fingerprint,
+            "fingerprint": self.store.sha256,
             "label_space": list(self.space.items),
             "val_folds": list(self.val_folds),
             "test_folds": list(self.test_folds),

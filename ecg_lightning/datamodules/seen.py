@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
-from ecg_lightning.records.fingerprints import matches, widened
+from ecg_lightning.records.fingerprints import matching_pairs, widened
 
 
 def refuse_seen(data: object, seen: Tensor | None) -> None:
@@ -21,7 +21,7 @@ def refuse_seen(data: object, seen: Tensor | None) -> None:
     if seen is None or not isinstance(data, PackedDataModule) or data.allow_leak:
         return
     rows = np.concatenate([data.rows(split) for split in ("val", "test")])
-    seen_rows = rows[np.unique(matches(widened(seen.numpy()), data.store.content[rows])[:, 1])]
+    seen_rows = rows[np.unique(matching_pairs(widened(seen.numpy()), data.store.fingerprints[rows])[:, 1])]
     if len(seen_rows):
         raise UserError(
             f"{data.source}: {len(seen_rows)} of the {len(rows)} recordings of the validation and test side trained this network "

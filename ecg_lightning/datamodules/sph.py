@@ -9,7 +9,7 @@ import pandas as pd
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table
-from ecg_lightning.records import LEADS, Record, parse_age, parse_sex, read_record
+from ecg_lightning.records import LEADS, Record, parse_age, parse_sex, read_unrepaired
 from ecg_lightning.store.pack import Reader, Row
 
 RATE = 500.0  # Hz, stated by the paper; the files do not say it
@@ -18,7 +18,7 @@ RATE = 500.0  # Hz, stated by the paper; the files do not say it
 def read_row(row: Row, folder: Path) -> Record:
     """Reads the dataset `ecg` (12, samples), millivolts, of the file that a row of the table names."""
     return checked_codes(
-        read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="ecg"), row["codes"]
+        read_unrepaired(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="ecg"), row["codes"]
     )
 
 

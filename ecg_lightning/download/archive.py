@@ -12,12 +12,12 @@ from typing import TypeVar
 import requests
 from filelock import FileLock, Timeout
 
-from ecg_lightning.download.catalogue import Archive, Kind, describe, find
+from ecg_lightning.download.catalogue import Kind, PublicArchive, archive_of, describe
 from ecg_lightning.download.listing import list_files
-from ecg_lightning.download.paths import STATE, matches
+from ecg_lightning.download.paths import STATE, path_matches
 from ecg_lightning.download.progress import Progress
 from ecg_lightning.download.space import check_space
-from ecg_lightning.download.transfer import RemoteFile, TransferError, fetch, is_correct, open_session
+from ecg_lightning.download.transfer import RemoteFile, TransferError, fetch_file, is_correct, open_session
 from ecg_lightning.download.unpack import SUFFIXES, is_ready, unpack
 from ecg_lightning.errors import UserError
 
@@ -37,7 +37,7 @@ def download(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> None:
-    """Fetch a public archive into a folder, and print its licence and citation.
+    """Fetches a public archive into a folder, and prints its licence and citation.
 
     Whatever ends a download (a cut line, Ctrl-C, a killed process), the same call goes on where it ended: files grow
     as `NAME.part` and get their name when their checksum is right; files that are there and right are not fetched.
@@ -53,10 +53,10 @@ def download(
         exclude: likewise, and these are left out.
 
     Raises:
-        UserError: the source is unknown or not public, base_url is no address, the disk is too small, or files could not be had; all others
+        UserError: the source is unknown or not public, base_url is no address, the disk is too small, or files could not be fetched; all others
             are kept.
     """
-    archive = find(source)
+    archive = archive_of(source)
     if archive.kind is Kind.request:
         raise UserError(f"{source} is not public and cannot be downloaded.\n{describe(source)}")
     if base_url:
@@ -68,8 +68,12 @@ def download(
     try:
         (root / STATE).mkdir(parents=True, exist_ok=True)
         with FileLock(root / STATE / "lock", timeout=0), open_session(workers) as session:
-            listed = _list(session, archive, urls, root, stop)
-            files = [f for f in listed if (not include or matches(f.path, include)) and not matches(f.path, exclude)]
+            archive_files = _list(session, archive, urls, root, stop)
+            files = [
+                f
+                for f in archive_files
+                if (not include or path_matches(f.path, include)) and not path_matches(f.path, exclude)
+            ]
             if not files:
                 raise UserError(f"No file of {source} is chosen by include={[*include]} and exclude={[*exclude]}.")
             unpacks = archive.kind is not Kind.physionet
@@ -77,7 +81,7 @@ def download(
                 try:
                     ready = _in_order(pool, lambda file: is_ready(root, file, unpacks), files)
                     missing = [file for file, done in bar.track("checking", ready, len(files)) if not done]
-                    check_space(archive, listed, missing, root, workers)
+                    check_space(archive, archive_files, missing, root, workers)
                     work = partial(_obtain, session, root, stop, bar.received, unpacks)
                     _collect(source, root, bar.track("fetching", _in_order(pool, work, missing), len(missing)))
                 except BaseException:
@@ -95,16 +99,18 @@ def download(
 def _check_address(url: str) -> None:
     try:
         requests.Request("GET", url).prepare()
-        well = url.startswith(("http://", "https://"))
+        is_address = url.startswith(("http://", "https://"))
     except requests.RequestException:
-        well = False
-    if not well:
+        is_address = False
+    if not is_address:
         raise UserError(
             f"base_url: '{url}' is not an address. Write it in full, for example https://example.org/archive/."
         )
 
 
-def _list(session: requests.Session, archive: Archive, urls: list[str], root: Path, stop: Event) -> list[RemoteFile]:
+def _list(
+    session: requests.Session, archive: PublicArchive, urls: list[str], root: Path, stop: Event
+) -> list[RemoteFile]:
     reasons = []
     for url in urls:
         try:
@@ -112,7 +118,7 @@ def _list(session: requests.Session, archive: Archive, urls: list[str], root: Pa
         except TransferError as error:
             reasons.append(f"  {url}: {error}")
     raise UserError(
-        f"The list of files of {archive.title} cannot be had:\n" + "\n".join(reasons) + "\nIs this machine online? "
+        f"The list of files of {archive.title} cannot be fetched:\n" + "\n".join(reasons) + "\nIs this machine online? "
         "Behind a proxy, set HTTPS_PROXY; with a mirror, give its address by --base-url."
     )
 
@@ -128,10 +134,10 @@ def _in_order(
 def _obtain(
     session: requests.Session, root: Path, stop: Event, received: Callable[[int], None], unpacks: bool, file: RemoteFile
 ) -> str:
-    """Fetch and unpack one file; returns why it could not be had, "" when it could."""
+    """Fetches and unpacks one file; returns why that failed, or ""."""
     try:
         if not is_correct(root / file.path, file):
-            fetch(session, file, root / file.path, stop, received)
+            fetch_file(session, file, root / file.path, stop, received)
         if unpacks and file.path.endswith(SUFFIXES):
             unpack(root, file, stop)
     except TransferError as error:
@@ -140,7 +146,7 @@ def _obtain(
 
 
 def _collect(source: str, root: Path, outcomes: Iterable[tuple[RemoteFile, str]]) -> None:
-    """Wait for every file, and raise one UserError for all that could not be had."""
+    """Waits for every file, and raises one UserError for all that could not be fetched."""
     failed: list[str] = []
     in_a_row = 0
     for file, reason in outcomes:
@@ -154,7 +160,7 @@ def _collect(source: str, root: Path, outcomes: Iterable[tuple[RemoteFile, str]]
     stopped = f" Stopped after {GIVE_UP} failures in a row." if in_a_row == GIVE_UP else ""
     more = f"\n  … and {len(failed) - 10} more" if len(failed) > 10 else ""
     raise UserError(
-        f"{len(failed)} files of {source} could not be had; all others are kept in {root}.{stopped}\n"
+        f"{len(failed)} files of {source} could not be fetched; all others are kept in {root}.{stopped}\n"
         + "\n".join(failed[:10])
         + f"{more}\nRun the same command again to try these alone."
     )

@@ -21,7 +21,7 @@ class Kind(Enum):
 
 
 @dataclass
-class Archive:
+class PublicArchive:
     """One published archive; archives.yaml says what each field means."""
 
     title: str
@@ -38,15 +38,17 @@ class Archive:
 
 
 @cache
-def catalogue() -> dict[str, Archive]:
-    """Every archive by the name of its source."""
+def catalogue() -> dict[str, PublicArchive]:
+    """Reads every archive by the name of its source."""
     entries = cast(DictConfig, OmegaConf.load(Path(__file__).with_name("archives.yaml")))
-    schema = OmegaConf.structured(Archive)
-    return {str(name): cast(Archive, OmegaConf.to_object(OmegaConf.merge(schema, entries[name]))) for name in entries}
+    schema = OmegaConf.structured(PublicArchive)
+    return {
+        str(name): cast(PublicArchive, OmegaConf.to_object(OmegaConf.merge(schema, entries[name]))) for name in entries
+    }
 
 
-def find(source: str) -> Archive:
-    """The archive of a source.
+def archive_of(source: str) -> PublicArchive:
+    """Returns the archive of a source.
 
     Raises:
         UserError: when the catalogue has no such source; with a suggestion.
@@ -60,12 +62,12 @@ def find(source: str) -> Archive:
 
 
 def describe(source: str) -> str:
-    """What a person should know of a source before fetching it: address, size, licence, citation.
+    """Says what a person should know of a source before fetching it: address, size, licence, citation.
 
     Raises:
         UserError: when the catalogue has no such source.
     """
-    archive = find(source)
+    archive = archive_of(source)
     version = f", version {archive.version}" if archive.version else ""
     size = f", {sum(archive.size_gb.values()):.3g} GB" if archive.size_gb else ""
     lines = [

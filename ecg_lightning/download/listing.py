@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import requests
 
-from ecg_lightning.download.catalogue import Archive, Kind
+from ecg_lightning.download.catalogue import Kind, PublicArchive
 from ecg_lightning.download.paths import STATE, is_safe
 from ecg_lightning.download.transfer import RemoteFile, complete
 from ecg_lightning.errors import UserError
@@ -38,21 +38,23 @@ class _FigshareFile(TypedDict):
     download_url: str
 
 
-def list_files(session: requests.Session, archive: Archive, url: str, root: Path, stop: Event) -> list[RemoteFile]:
-    """Every file of an archive.
+def list_files(
+    session: requests.Session, archive: PublicArchive, url: str, root: Path, stop: Event
+) -> list[RemoteFile]:
+    """Lists every file of an archive.
 
     Args:
         session: from `transfer.open_session`.
         archive: what to list.
         url: where it is: the archive's own address, or another that has the same files.
         root: the folder that the files will go into; the list itself passes through it.
-        stop: as in `transfer.fetch`.
+        stop: as in `transfer.fetch_file`.
 
     Raises:
-        TransferError: the list cannot be had.
+        TransferError: the list cannot be fetched.
         UserError: what came is no list of checksums, has nothing of this archive, or names a file outside `root`.
     """
-    listed = _physionet if archive.kind is Kind.physionet else _zenodo if archive.kind is Kind.zenodo else _figshare
+    read_list = _physionet if archive.kind is Kind.physionet else _zenodo if archive.kind is Kind.zenodo else _figshare
     addresses = [url + SUMS] if archive.kind is Kind.physionet else [url + record for record in archive.records]
     files: list[RemoteFile] = []
     for address in addresses:
@@ -61,7 +63,7 @@ def list_files(session: requests.Session, archive: Archive, url: str, root: Path
         local.unlink(missing_ok=True)
         complete(session, address, local, stop, lambda received: None, tries=TRIES)
         try:
-            files += listed(local, url, archive)
+            files += read_list(local, url, archive)
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{address} is not the expected list of files ({error}). A proxy or login page may have answered: "
@@ -77,7 +79,7 @@ def list_files(session: requests.Session, archive: Archive, url: str, root: Path
     return files
 
 
-def _physionet(local: Path, url: str, archive: Archive) -> Iterator[RemoteFile]:
+def _physionet(local: Path, url: str, archive: PublicArchive) -> Iterator[RemoteFile]:
     with local.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             parsed = _SUM.fullmatch(line.rstrip("\r\n"))
@@ -89,7 +91,7 @@ def _physionet(local: Path, url: str, archive: Archive) -> Iterator[RemoteFile]:
 
 
 def _below(path: str, folders: dict[str, str]) -> str | None:
-    """Where a listed path goes below the root; None when it lies in none of the folders."""
+    """Says where a listed path goes below the root; None when it lies in none of the folders."""
     if not folders:
         return path
     for folder, target in folders.items():
@@ -99,14 +101,14 @@ def _below(path: str, folders: dict[str, str]) -> str | None:
     return None
 
 
-def _zenodo(local: Path, url: str, archive: Archive) -> Iterator[RemoteFile]:
+def _zenodo(local: Path, url: str, archive: PublicArchive) -> Iterator[RemoteFile]:
     files: list[_ZenodoFile] = json.loads(local.read_bytes())["files"]
     for file in files:
         algorithm, _, checksum = file["checksum"].partition(":")
         yield RemoteFile(file["links"]["self"], file["key"], algorithm, checksum.lower(), file["size"])
 
 
-def _figshare(local: Path, url: str, archive: Archive) -> Iterator[RemoteFile]:
+def _figshare(local: Path, url: str, archive: PublicArchive) -> Iterator[RemoteFile]:
     files: list[_FigshareFile] = json.loads(local.read_bytes())["files"]
     for file in files:
         yield RemoteFile(file["download_url"], file["name"], "md5", file["computed_md5"].lower(), file["size"])

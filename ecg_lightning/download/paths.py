@@ -9,7 +9,7 @@ STATE = ".download"
 
 
 def is_safe(name: str) -> bool:
-    r"""Whether a name from a list or an archive stays below the folder that it is put into, on any system.
+    r"""Says whether a name from a list or an archive stays below the folder that it is put into, on any system.
 
     >>> is_safe("records100/00000/00001_lr.hea"), is_safe("../.bashrc"), is_safe("/etc/passwd"), is_safe("C:\\x")
     (True, False, False, False)
@@ -19,10 +19,10 @@ def is_safe(name: str) -> bool:
     return not unsafe and not any(character in '\\:*?"<>|' or ord(character) < 32 for character in name)
 
 
-def matches(path: str, patterns: Sequence[str]) -> bool:
-    """Whether a path is chosen by any pattern; a pattern that names a folder chooses everything in it.
+def path_matches(path: str, patterns: Sequence[str]) -> bool:
+    """Says whether a path is chosen by any pattern; a pattern that names a folder chooses everything in it.
 
-    >>> matches("records500/00000/00001_hr.dat", ["records500"]), matches("RECORDS", ["*.csv"])
+    >>> path_matches("records500/00000/00001_hr.dat", ["records500"]), path_matches("RECORDS", ["*.csv"])
     (True, False)
     """
     return any(fnmatchcase(path, p) or fnmatchcase(path, p.rstrip("/") + "/*") for p in patterns)

@@ -41,7 +41,7 @@ class Progress:
         self._bars.stop()
 
     def received(self, count: int) -> None:
-        """Count bytes that arrived; may be called by many threads."""
+        """Counts bytes that arrived; may be called by many threads."""
         with self._lock:
             self._bytes += count
             seconds = max(monotonic() - self._began, 1e-3)

@@ -20,10 +20,10 @@ LONGEST_WAIT = 60.0  # seconds
 
 
 class TransferError(Exception):
-    """A file that cannot be had; the message says why, without the file's name."""
+    """A file that cannot be fetched; the message says why, without the file's name."""
 
 
-class Stopped(Exception):
+class TransferStopped(Exception):
     """The download was told to stop; partial files stay for the next time."""
 
 
@@ -52,7 +52,7 @@ class RemoteFile:
 
 
 def open_session(workers: int) -> requests.Session:
-    """A session that keeps one connection a worker alive: a handshake a file would dominate small files."""
+    """Opens a session that keeps one connection a worker alive: a handshake a file would dominate small files."""
     session = requests.Session()
     # A compressed body would make byte ranges and lengths meaningless.
     session.headers.update({"Accept-Encoding": "identity", "User-Agent": "ecg_lightning"})
@@ -62,7 +62,7 @@ def open_session(workers: int) -> requests.Session:
 
 
 def is_correct(path: Path, file: RemoteFile) -> bool:
-    """Whether a file is there with the right checksum."""
+    """Says whether a file is there with the right checksum."""
     if not path.is_file() or (file.size is not None and path.stat().st_size != file.size):
         return False
     with path.open("rb") as stream:
@@ -70,14 +70,14 @@ def is_correct(path: Path, file: RemoteFile) -> bool:
 
 
 def part_of(path: Path) -> Path:
-    """Where a file grows until it is complete and verified."""
+    """Says where a file grows until it is complete and verified."""
     return path.with_name(path.name + ".part")
 
 
-def fetch(
+def fetch_file(
     session: requests.Session, file: RemoteFile, target: Path, stop: Event, received: Callable[[int], None]
 ) -> None:
-    """Fetch one file, going on from what is there of it.
+    """Fetches one file, going on from what is there of it.
 
     Args:
         session: from `open_session`.
@@ -88,7 +88,7 @@ def fetch(
 
     Raises:
         TransferError: the server does not have it, refuses it, stays silent, or keeps sending something else.
-        Stopped: `stop` was set.
+        TransferStopped: `stop` was set.
         OSError: it cannot be written.
     """
     part = part_of(target)
@@ -111,10 +111,10 @@ def complete(
     size: int | None = None,
     tries: int = TRIES,
 ) -> None:
-    """Bring a partial file to its end; tries that brought bytes do not count as failed.
+    """Brings a partial file to its end; tries that brought bytes do not count as failed.
 
     Raises:
-        TransferError, Stopped, OSError: as `fetch`.
+        TransferError, TransferStopped, OSError: as `fetch_file`.
     """
     failed = 0
     while True:
@@ -137,7 +137,7 @@ def complete(
         if failed == tries:
             raise TransferError(f"no answer after {tries} tries; the last: {reason}")
         if stop.wait(max(wait, min(BACKOFF * 2 ** max(failed - 1, 0), LONGEST_WAIT))):
-            raise Stopped
+            raise TransferStopped
 
 
 def _append(
@@ -148,7 +148,7 @@ def _append(
     received: Callable[[int], None],
     resume: bool = True,
 ) -> None:
-    """One request for what is missing, until the body ends; or, without `resume`, for the whole file."""
+    """Makes one request for what is missing, until the body ends; or, without `resume`, for the whole file."""
     offset = _size(part) if resume else 0
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
@@ -158,7 +158,7 @@ def _append(
             return
         if status in (408, 425, 429) or status >= 500:
             after = response.headers.get("Retry-After", "")
-            raise Busy(answer, min(float(after) if after.isdigit() else 0.0, LONGEST_WAIT) or BACKOFF)
+            raise Busy(answer, min(float(after) if after.isdecimal() else 0.0, LONGEST_WAIT) or BACKOFF)
         if status not in (200, 206):
             raise TransferError(f"{answer} for {url}")
         resumes = status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
@@ -169,7 +169,7 @@ def _append(
                     stream.flush()  # a killed process loses nothing that it received
                     received(len(piece))
                     if stop.is_set():
-                        raise Stopped
+                        raise TransferStopped
             return
     if not offset:
         raise TransferError(f"the server sent other bytes than it was asked for: {url}")

@@ -1,6 +1,5 @@
 """Unpacking of zip and tar archives from outside: nothing is written outside the folder, and no link is made."""
 
-import json
 import os
 import shutil
 import stat
@@ -14,29 +13,30 @@ from threading import Event
 from typing import IO
 
 from ecg_lightning.download.paths import STATE, is_safe
-from ecg_lightning.download.transfer import RemoteFile, Stopped, TransferError, is_correct, part_of
+from ecg_lightning.download.transfer import RemoteFile, TransferError, TransferStopped, is_correct, part_of
+from ecg_lightning.files import read_json, write_json
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _Member = tuple[str, int, Callable[[], IO[bytes] | None]]
 
 
 def is_unpacked(root: Path, file: RemoteFile) -> bool:
-    """Whether an archive of exactly this checksum was unpacked here and all that was in it is there in full length."""
+    """Says whether an archive of exactly this checksum was unpacked here and all that was in it is there in full length."""
     try:
-        note = json.loads(_note(root, file).read_text(encoding="utf-8"))
+        note = read_json(_note(root, file))
         return note["checksum"] == file.checksum and all(
             (root / name).stat().st_size == size for name, size in note["members"].items()
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def unpack(root: Path, file: RemoteFile, stop: Event) -> None:
-    """Unpack a fetched and verified archive beside itself, note what was in it, and delete it.
+    """Unpacks a fetched and verified archive beside itself, notes what was in it, and deletes it.
 
     Raises:
         TransferError: it is damaged, larger than the free disk, or holds a link or a path that leads outside.
-        Stopped: `stop` was set; the archive stays, and is unpacked again the next time.
+        TransferStopped: `stop` was set; the archive stays, and is unpacked again the next time.
         OSError: something cannot be written.
     """
     packed = root / file.path
@@ -49,9 +49,7 @@ def unpack(root: Path, file: RemoteFile, stop: Event) -> None:
         raise TransferError(f"it cannot be unpacked: {error}") from error
     folder = packed.parent.relative_to(root)
     note = {"checksum": file.checksum, "members": {(folder / name).as_posix(): size for name, size, _ in members}}
-    part = part_of(_note(root, file))
-    part.write_text(json.dumps(note), encoding="utf-8")
-    os.replace(part, _note(root, file))
+    write_json(_note(root, file), note)
     packed.unlink()
 
 
@@ -70,7 +68,7 @@ def _check(packed: Path, members: list[_Member]) -> None:
 
 @contextmanager
 def _members(packed: Path) -> Iterator[list[_Member]]:
-    """The regular files in an archive: name, bytes, and how to open each."""
+    """Opens the regular files in an archive: name, bytes, and how to open each."""
     if zipfile.is_zipfile(packed):
         with zipfile.ZipFile(packed) as archive:
             yield [_zip_member(archive, info) for info in archive.infolist() if not info.is_dir()]
@@ -100,12 +98,12 @@ def _write(target: Path, open_member: Callable[[], IO[bytes] | None], stop: Even
         while piece := source.read(1 << 20):
             stream.write(piece)
             if stop.is_set():
-                raise Stopped
+                raise TransferStopped
     os.replace(part, target)
 
 
 def is_ready(root: Path, file: RemoteFile, unpacks: bool) -> bool:
-    """Whether nothing remains to be done for a file: it is there and correct, or was unpacked."""
+    """Says whether nothing remains to be done for a file: it is there and correct, or was unpacked."""
     if unpacks and file.path.endswith(SUFFIXES):
         unpacked = is_unpacked(root, file)
         if unpacked:  # a process killed at the very end leaves the archive beside its content

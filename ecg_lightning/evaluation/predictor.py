@@ -13,7 +13,7 @@ from ecg_lightning.metrics import Calibration
 from ecg_lightning.metrics.windows import average_windows
 from ecg_lightning.records import LEADS, Record, repair
 from ecg_lightning.records.leads import standard_leads
-from ecg_lightning.store.steps import to_steps
+from ecg_lightning.store.microvolts import to_microvolts
 from ecg_lightning.store.windows import cuts_of
 from ecg_lightning.transforms import Preprocess
 
@@ -59,7 +59,7 @@ class Predictor:
 
     def logits(self, records: Sequence[Record]) -> NDArray[np.float64]:
         """(records, terms) logits, averaged over the windows of recordings longer than the network's input."""
-        signals = [to_steps(record.signal, record.sampling_rate, self.sampling_rate)[0] for record in records]
+        signals = [to_microvolts(record.signal, record.sampling_rate, self.sampling_rate)[0] for record in records]
         cuts = cuts_of(map(len, signals), self.window)
         logits = np.empty((len(cuts), len(self.learnt)))
         for first in range(0, len(cuts), self.batch_size):

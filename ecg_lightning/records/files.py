@@ -4,6 +4,7 @@ import codecs
 import os
 import re
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from ecg_lightning.records.record import RecordError, readable
@@ -82,6 +83,7 @@ def check_numbers(count: int, container: str) -> None:
         )
 
 
+@lru_cache(maxsize=1024)  # every signal line of a header repeats it
 def inside(name: str) -> str:
     """Checks the name of a file that a header gives: it must be in the folder of the recording or below it.
 

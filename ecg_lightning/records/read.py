@@ -52,6 +52,24 @@ def read_record(
     Raises:
         RecordError: whatever makes the recording unusable; the details name the file.
     """
+    record = read_unrepaired(
+        path, sampling_rate=sampling_rate, unit=unit, leads=leads, dataset=dataset, row=row, header_wins=header_wins
+    )
+    with naming(os.fspath(path)):
+        return repair(record)
+
+
+def read_unrepaired(
+    path: str | Path,
+    *,
+    sampling_rate: float | None = None,
+    unit: str | None = None,
+    leads: Sequence[str] | None = None,
+    dataset: str | None = None,
+    row: int | None = None,
+    header_wins: bool = False,
+) -> Record:
+    """Reads as `read_record` and leaves defects as they are, for packing, which repairs every recording itself."""
     text = os.fspath(path)
     suffix = os.path.splitext(text)[1].lower()
     is_array = suffix in ARRAY_SUFFIXES and not (suffix == ".mat" and os.path.exists(header_path(text)))
@@ -65,12 +83,11 @@ def read_record(
                 record = replace(record, sampling_rate=sampling_rate, quality=flags)
             if not header_wins:
                 check_rate(record.sampling_rate, sampling_rate)
-            return repair(record)
+            return record
     check_format(text)
     with naming(text):
-        return repair(
-            _read_array_record(Path(path), sampling_rate, unit, leads, read_arrays(Path(path), dataset, leads, row))
-        )
+        contents = read_arrays(Path(path), dataset, leads, row)
+        return _read_array_record(Path(path), sampling_rate, unit, leads, contents)
 
 
 def _read_array_record(
@@ -93,6 +110,6 @@ def _read_array_record(
     if (factor := millivolts(unit or "mV")) != 1:
         signal = signal * np.float32(factor)
     if not contents.has_lead_names:
-        flags += check_order(signal, rate, contents.leads, told=leads is not None)
+        flags += check_order(signal, rate, contents.leads, names_stated=leads is not None)
     standard, lead_flags = standard_leads(signal, contents.leads)
     return Record(standard, rate, readable(path.stem), age=contents.age, sex=contents.sex, quality=flags + lead_flags)

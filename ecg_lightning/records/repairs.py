@@ -14,13 +14,12 @@
 | lead I, or II and aVR, look inverted | kept | `suspect:limb_leads_swapped` |
 | III, aVR, aVL or aVF do not follow from I and II | kept | `suspect:limb_leads_disagree` |
 
-Gains that contradict their samples (`gain_repaired`) and odd record names (`header_repaired`) are mended where the
-header is read; what it leaves to the standard (`rate_assumed:250Hz`, `gain_assumed:200`), a sum that does not fit
-(`wrong_checksum`) and a file that goes on behind its last sample (`samples_beyond_header`) are flagged there.
-Integer arrays without a unit (`unit_assumed:uV`) and rows without names whose order nothing proves (`lead_order_assumed`)
-are flagged where arrays are read. Lead names are mended where leads are put in order
-(`extra_leads_dropped`). On 3,300 real recordings of eleven archives the rules
-change none that is sound; thresholds below say what was measured.
+Other files set further flags. Where a WFDB header is read: `gain_repaired` for gains that contradict their samples,
+`header_repaired` for odd record names, `rate_assumed:250Hz` and `gain_assumed:200` where the header is silent and the standard
+speaks, `wrong_checksum` for a sum that does not fit, `samples_beyond_header` for a file that goes on after its last sample.
+Where arrays are read: `unit_assumed:uV` for integers without a unit, `lead_order_assumed` for rows without names whose order
+nothing proves. Where leads are put in order: `extra_leads_dropped`. On 3,300 real recordings of eleven archives the rules
+change no sound recording; the comments at the thresholds say what was measured.
 """
 
 from dataclasses import replace
@@ -37,7 +36,7 @@ _LEAST_PADDING = 0.1  # s in all; CODE pads ten seconds (4000 samples) to 4096, 
 _LEAST_DURATION = 1.0  # s, one heart beat
 _MISSING_SHARE = 0.1
 _MISSING_LEAD = 0.5  # beyond, interpolation would draw most of a lead as straight lines
-_FLAT = 0.01  # mV peak to peak: ten steps of the store
+_FLAT = 0.01  # mV peak to peak: ten units of the store
 # Median peak to peak of the leads, mV. Real recordings: 0.47 to 50 (an artefact); microvolts: 470 and more.
 _MOST_RANGE = 100.0
 _SATURATION = 2.0  # mV: nearer to zero an extreme that lasts is a flat T wave in coarse steps
@@ -53,7 +52,7 @@ _ONE_SOURCE = -0.99  # so alike no two leads see a heart: an electrode's disturb
 
 
 def repair(record: Record) -> Record:
-    """Apply the table above; a recording that was repaired before comes back the same.
+    """Applies the table above; a recording that was repaired before comes back the same.
 
     Raises:
         RecordError: see the table.
@@ -98,7 +97,7 @@ def repair(record: Record) -> Record:
 
 
 def trim_padding(signal: Signal, sampling_rate: float) -> tuple[Signal, bool]:
-    """Cut both ends where all leads are zero or not a number, if they last a tenth of a second in all (CODE-15%).
+    """Cuts both ends where all leads are zero or not a number, if they last a tenth of a second in all (CODE-15%).
 
     Args:
         signal: (leads, samples).
@@ -123,7 +122,10 @@ def trim_padding(signal: Signal, sampling_rate: float) -> tuple[Signal, bool]:
 
 
 def fill_missing(signal: Signal) -> tuple[Signal, list[str]]:
-    """Interpolate samples that are not finite, and treat leads of which most are not finite as absent.
+    """Interpolates samples that are not finite; a lead of which most samples are not finite counts as absent.
+
+    Args:
+        signal: (12, samples) in the order of `LEADS`.
 
     Returns:
         A new (12, samples) signal, and flags.
@@ -137,12 +139,13 @@ def fill_missing(signal: Signal) -> tuple[Signal, list[str]]:
     share = float(shares[present].mean()) if present.any() else 1.0
     if share > _MISSING_SHARE:
         raise RecordError(f"too many missing samples: {100 * share:.0f} % are not numbers")
-    names = [lead for lead, there in zip(LEADS, present.tolist(), strict=True) if there]
+    names = [lead for lead, is_present in zip(LEADS, present.tolist(), strict=True) if is_present]
     signal, flags = standard_leads(signal[present], names)
     signal = signal.copy()
     for lead in np.flatnonzero(~np.isfinite(signal).all(axis=1)):
-        good = np.isfinite(signal[lead])
-        signal[lead, ~good] = np.interp(np.flatnonzero(~good), np.flatnonzero(good), signal[lead, good])
+        is_number = np.isfinite(signal[lead])
+        samples = np.arange(signal.shape[1])
+        signal[lead, ~is_number] = np.interp(samples[~is_number], samples[is_number], signal[lead, is_number])
     filled = [lead for lead, part in zip(LEADS, shares, strict=True) if 0 < part <= _MISSING_LEAD]
     return signal, [*(f"nan_filled:{lead}" for lead in filled), *flags]
 
@@ -158,25 +161,25 @@ def _typical_range(signal: Signal) -> float:
 
 
 def _saturated(signal: Signal, low: NDArray[np.float32], high: NDArray[np.float32], sampling_rate: float) -> list[int]:
-    """Leads that stay at an extreme of 2 mV or more for 30 ms, come back to one for 8 ms, or reach ±32.767 mV."""
+    """Rows that stay at an extreme of 2 mV or more for 30 ms, return to the extreme for 8 ms three times, or reach ±32.767 mV."""
     long = max(3, round(_SATURATION_TIME * sampling_rate))
     short = max(2, round(_PLATEAU_TIME * sampling_rate))
     fewest = min(long, _PLATEAUS * short)
-    found = set()
+    saturated = set()
     for extreme in (low, high):
         at = signal == extreme[:, None]
         rare = (
             np.count_nonzero(at) < len(at) + fewest - 1
-        )  # every lead reaches its extreme once, so that none does often
+        )  # so few that no lead is there often, since every lead reaches its extreme once
         for lead, size in enumerate(map(abs, extreme.tolist())):
             if size >= _LIMIT:
-                found.add(lead)
+                saturated.add(lead)
             elif not rare and size >= _PLATEAU_EXTREME and np.count_nonzero(at[lead]) >= fewest:
                 lasting = _runs(at[lead])
                 stays = size >= _SATURATION and lasting.max() >= long
                 if stays or np.count_nonzero(lasting >= short) >= _PLATEAUS:
-                    found.add(lead)
-    return sorted(found)
+                    saturated.add(lead)
+    return sorted(saturated)
 
 
 def _runs(at: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -83,7 +83,7 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
             raise RecordError("empty signal")
         standard, flags = standard_leads(signal, names)
         if not any(lead_name(line.name) for line in header.signals) and not header.segment_names:
-            flags += check_order(signal, rate, names, told=True)
+            flags += check_order(signal, rate, names, names_stated=True)
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
     patient = parse_patient(header.comments)

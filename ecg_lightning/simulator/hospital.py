@@ -156,7 +156,7 @@ class Hospital:
     def _refuse_unknown(self, key: str, names: Iterable[str], choices: Collection[str]) -> None:
         for name in names:
             if name not in choices:
-                self._refuse(key, f"{name} is not simulated. {suggest(name, choices)}".strip())
+                self._refuse(key, f"'{name}' is not simulated. {suggest(name, choices)}".rstrip())
 
     def prevalence_of(self, condition: str) -> float:
         """The share of recordings in which a condition is drawn."""

@@ -1,6 +1,6 @@
-"""Joins the parts of a store into its files, one by one, so that a kill at any moment loses nothing and doubles nothing.
+"""Joins the parts of a store into its files, one by one. A kill at any moment loses nothing and doubles nothing.
 
-A part is removed once its signals are in ``signals.bin`` and on the disk; one whose signals are gone is in there already.
+The signals of a part are removed once they are in ``signals.bin`` and on the disk. Where they are missing, they are in there.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import pandas as pd
 
 from ecg_lightning import __version__
 from ecg_lightning.files import sync, write_durably, write_json
-from ecg_lightning.records import matches
+from ecg_lightning.records import matching_pairs
 from ecg_lightning.store.part import INDEX, Part, hash_of, read_part
 from ecg_lightning.store.sealed import seal
 from ecg_lightning.store.store import FORMAT
@@ -25,9 +25,9 @@ _AT_ONCE = 16  # parts joined before they are removed
 
 
 def whole_parts(signals: Path, stems: Sequence[Path]) -> Collection[Path]:
-    """The parts that need not be packed again: those whose signals are as their file says, apart or joined already.
+    """Returns the parts that need not be packed again: the hash of their signals is right, in their file or in ``signals``.
 
-    Joined ones lie in ``signals`` in their order, so that after the first one that is not whole there none can be.
+    Joined parts lie in ``signals`` in their order. After the first one that is not whole there, no other one can be whole.
     """
     whole: set[Path] = set()
     place, joined = 0, True
@@ -35,44 +35,44 @@ def whole_parts(signals: Path, stems: Sequence[Path]) -> Collection[Path]:
         part, file = read_part(stem), stem.with_suffix(".bin")
         if file.exists():
             joined = False
-            right = part is not None and file.stat().st_size == part.size and hash_of(file) == part.signals
+            is_whole = part is not None and file.stat().st_size == part.size and hash_of(file) == part.signals
         else:
-            right = joined and part is not None and hash_of(signals, place, part.size) == part.signals
-            joined = right
-        if part is not None and right:
+            is_whole = joined and part is not None and hash_of(signals, place, part.size) == part.signals
+            joined = is_whole
+        if part is not None and is_whole:
             whole.add(stem)
             place += part.size
     return whole
 
 
 def join(partial: Path, stems: Sequence[Path], sampling_rate: int, facts: Mapping[str, Any]) -> None:
-    """Joins parts that are all whole; ``meta.json``, which is written last, says that the store is complete."""
-    entries, rejected, contents, sizes = [], [], [], []
+    """Joins parts that are all whole. ``meta.json`` is written last and says that the store is complete."""
+    entries, rejected, fingerprints_of, sizes = [], [], [], []
     for stem in stems:  # a table a part, since a million dictionaries would fill the memory
         part = _finished(stem)
         entries.append(pd.DataFrame(part.index, columns=None if part.index else [*INDEX]))
         rejected += part.rejected
-        contents.append(part.content)
+        fingerprints_of.append(part.fingerprints)
         sizes.append(part.size)
     signals = partial / "signals.bin"
     _join_signals(signals, [stem.with_suffix(".bin") for stem in stems], sizes)
-    index, again = _unique(pd.concat([some for some in entries if len(some)] or entries, ignore_index=True))
-    rejected += again
-    content = np.concatenate(contents)[index.pop("position")]
+    index, duplicates = _unique(pd.concat([entry for entry in entries if len(entry)] or entries, ignore_index=True))
+    rejected += duplicates
+    fingerprints = np.concatenate(fingerprints_of)[index.pop("position")]
     table = pd.DataFrame(rejected, columns=["record_id", "file", "reason"])
     files = {
         "index.parquet": _write(partial / "index.parquet", _parquet(index)),
-        "content.npy": _write(partial / "content.npy", _npy(content)),
-        "twins.npy": _write(partial / "twins.npy", _npy(matches(content))),
+        "fingerprints.npy": _write(partial / "fingerprints.npy", _npy(fingerprints)),
+        "copies.npy": _write(partial / "copies.npy", _npy(matching_pairs(fingerprints))),
         "rejected.csv": _write(partial / "rejected.csv", table.to_csv(index=False).encode("utf-8")),
     }
     with signals.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     files["signals.bin"] = {"bytes": sum(sizes), "sha256": digest.hexdigest()}
-    add_table(digest, index.drop(columns="file"))  # the fingerprint is of signals and index, apart from where files lay
+    add_table(digest, index.drop(columns="file"))  # of signals and index, without the places of the files
     meta = dict(facts) | {
         "sampling_rate": sampling_rate, "records": len(index), "rejected": len(rejected), "format": FORMAT,
-        "version": __version__, "fingerprint": digest.hexdigest(), "files": files,
+        "version": __version__, "sha256": digest.hexdigest(), "files": files,
     }  # fmt: skip
     write_json(partial / "meta.json", seal(meta))
 
@@ -85,9 +85,10 @@ def add_table(digest: "hashlib._Hash", table: pd.DataFrame) -> None:
 
 
 def _finished(stem: Path) -> Part:
+    """Reads a part that was whole before."""
     part = read_part(stem)
     if part is None:
-        raise OSError(f"{stem.with_suffix('.json')} was changed meanwhile")
+        raise OSError(f"{stem.with_suffix('.json')} was changed while the store was packed")
     return part
 
 
@@ -113,27 +114,27 @@ def _unique(index: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """
     index["offset"] = index["length"].cumsum() - index["length"]
     index["position"] = np.arange(len(index))
-    again = index["record_id"].duplicated() & (index["record_id"] != "")
+    is_duplicate = index["record_id"].duplicated() & (index["record_id"] != "")
     reasons = [
         {"record_id": r, "file": f, "reason": "duplicate record id"}
-        for r, f in index.loc[again, ["record_id", "file"]].itertuples(index=False)
+        for r, f in index.loc[is_duplicate, ["record_id", "file"]].itertuples(index=False)
     ]
-    return index[~again].reset_index(drop=True), reasons
+    return index[~is_duplicate].reset_index(drop=True), reasons
 
 
-def _write(path: Path, content: bytes) -> dict[str, Any]:
-    """Writes a file of the store; returns what its meta says of it."""
-    write_durably(path, content)
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def _write(path: Path, data: bytes) -> dict[str, Any]:
+    """Writes a file of the store; returns the size and hash that ``meta.json`` says."""
+    write_durably(path, data)
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
-    content = BytesIO()
-    table.to_parquet(content)
-    return content.getvalue()
+    file = BytesIO()
+    table.to_parquet(file)
+    return file.getvalue()
 
 
 def _npy(array: np.ndarray[Any, Any]) -> bytes:
-    content = BytesIO()
-    np.save(content, array, allow_pickle=False)
-    return content.getvalue()
+    file = BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()

@@ -10,19 +10,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.records import LEADS
-from ecg_lightning.records.fingerprints import matches
+from ecg_lightning.records.fingerprints import matching_pairs
 from ecg_lightning.store import Store
 
 UNNAMED = "folder"
-"""The source of a hospital of one's own that has been given no name."""
+"""The source of a user's own recordings that has no name."""
 
 
 class JoinedStore(Store):
-    """The stores of several sources with the interface of one; their signals stay where they are.
+    """The stores of several sources with the interface of one. Their signals stay in their own files.
 
-    In its index a recording's id and a patient's id begin with the source (``georgia/E00001``), so that equal numbers of two
-    archives stay apart; patients by the archive, so that the same archive twice has the same patients. Hospitals of your
-    own that have no name are told apart by their order.
+    In its index a recording's id begins with the name of its source (``georgia/E00001``), so that equal numbers of two archives
+    stay apart. A patient's id begins with the archive, so that the same archive twice has the same patients; for a user's own
+    recordings, which have no archive, with the name of the source.
 
     Args:
         stores: at least one, by the name of the source; all of one sampling rate.
@@ -33,13 +33,13 @@ class JoinedStore(Store):
         parts = list(self.stores.values())
         self.path = parts[0].path.parent
         self.sampling_rate = parts[0].sampling_rate
-        self.fingerprint = sha256("".join(store.fingerprint for store in parts).encode()).hexdigest()
+        self.sha256 = sha256("".join(store.sha256 for store in parts).encode()).hexdigest()
         rejected = sum(int(store.meta["rejected"]) for store in parts)
         self.meta = {"source": "mixed", "sampling_rate": self.sampling_rate, "rejected": rejected}
         self.first = np.cumsum([0, *map(len, parts)])
         """(sources + 1,) the row at which each source begins."""
         self.index = pd.concat(
-            [_named(store, name) for name, store in self.stores.items()], join="inner", ignore_index=True
+            [_index_of(store, name) for name, store in self.stores.items()], join="inner", ignore_index=True
         )
         self._lengths = np.concatenate([store.lengths for store in parts])
 
@@ -51,9 +51,9 @@ class JoinedStore(Store):
         return np.searchsorted(self.first, rows, side="right") - 1
 
     @cached_property
-    def content(self) -> NDArray[Any]:
-        """One descriptor a recording."""
-        return np.concatenate([store.content for store in self.stores.values()])
+    def fingerprints(self) -> NDArray[np.int8]:
+        """(recordings, 256) int8, see ``Store.fingerprints``."""
+        return np.concatenate([store.fingerprints for store in self.stores.values()])
 
     @property
     def rejected(self) -> pd.DataFrame:
@@ -69,9 +69,9 @@ class JoinedStore(Store):
         for store in self.stores.values():
             store.verify()
 
-    def copies(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    def copies_between(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         """(pairs, 2) a row of ``first`` and a row of ``second`` that hold the same recording."""
-        pairs = matches(self.content[first], self.content[second])
+        pairs = matching_pairs(self.fingerprints[first], self.fingerprints[second])
         return np.stack([first[pairs[:, 0]], second[pairs[:, 1]]], axis=1)
 
     def read(
@@ -82,13 +82,15 @@ class JoinedStore(Store):
         valid = np.empty(len(rows), np.int64)
         source = self.source_of(rows)
         for number, store in enumerate(self.stores.values()):
-            mine = source == number
-            if mine.any():
-                batch[mine], valid[mine] = store.read(rows[mine] - self.first[number], starts[mine], length)
+            of_source = source == number
+            if of_source.any():
+                first_row = self.first[number]
+                batch[of_source], valid[of_source] = store.read(rows[of_source] - first_row, starts[of_source], length)
         return batch, valid
 
 
-def _named(store: Store, name: str) -> pd.DataFrame:
+def _index_of(store: Store, name: str) -> pd.DataFrame:
+    """The index of a source, whose ids begin with its name."""
     patient = store.index["patient_id"]
     archive = store.meta["source"] if store.meta["source"] != UNNAMED else name
     return store.index.drop(columns="offset").assign(

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ecg_lightning.files import parse_json
+
 SEAL = "seal"
 
 
@@ -22,25 +24,10 @@ def unseal(text: bytes | str) -> dict[str, Any]:
     Raises:
         ValueError: where it was cut off or changed.
     """
-    content = parse(text)
+    content = parse_json(text)
     if content.pop(SEAL, None) != _hash(content):
         raise ValueError("it is not as it was written")
     return content
-
-
-def parse(text: bytes | str) -> dict[str, Any]:
-    """JSON that must be an object, whatever its seal says.
-
-    Raises:
-        ValueError: where it is not.
-    """
-    try:
-        content = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if isinstance(content, dict):
-        return content
-    raise ValueError("it is not a JSON object")
 
 
 def _hash(content: Mapping[str, Any]) -> str:

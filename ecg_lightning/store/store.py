@@ -1,12 +1,11 @@
 """A source packed once into plain arrays, read at memory speed.
 
-A store is a folder: ``signals.bin`` (int16, 1 µV a step, time-major, recordings of any length one after another),
-``index.parquet`` (one row a recording), ``content.npy`` (descriptors that recognise a recording elsewhere),
-``twins.npy`` (pairs of rows that hold the same recording), ``rejected.csv``, and ``meta.json`` with the size and hash of
+A store is a folder: ``signals.bin`` (int16 microvolts, time-major, recordings of any length one after another),
+``index.parquet`` (one row a recording), ``fingerprints.npy`` (by which a recording is known in another archive),
+``copies.npy`` (pairs of rows that hold the same recording), ``rejected.csv``, and ``meta.json`` with the size and hash of
 each. It appears under its name only when it is complete.
 
-Sizes and counts are checked when it is opened, the hash of each file but the signals when that is read, and those of
-the signals by ``verify``. No file of a store names code or another file.
+Sizes and counts are checked when it is opened; the hash of each file when that file is read, and of the signals by ``verify``. No file of a store names code or another file.
 """
 
 import hashlib
@@ -23,20 +22,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError, one_line
+from ecg_lightning.files import parse_json
 from ecg_lightning.records import LEADS
 from ecg_lightning.records.fingerprints import SIZE
 from ecg_lightning.store.part import INDEX, SAMPLE, hash_of
-from ecg_lightning.store.sealed import parse, unseal
+from ecg_lightning.store.sealed import unseal
 
-FORMAT = 6
+FORMAT = 7
 """Version of the layout on disk; it is part of every store's key."""
-FILES = ("signals.bin", "index.parquet", "content.npy", "twins.npy", "rejected.csv")
+FILES = ("signals.bin", "index.parquet", "fingerprints.npy", "copies.npy", "rejected.csv")
 
 T = TypeVar("T")
 
 
 def store_root(folder: str | None = None) -> Path:
-    """Where stores lie: the given folder, else ``$ECG_STORE``, else ``~/.cache/ecg_lightning``."""
+    """The folder of all stores: ``folder``, else ``$ECG_STORE``, else ``~/.cache/ecg_lightning``."""
     return Path(folder or os.environ.get("ECG_STORE") or Path.home() / ".cache" / "ecg_lightning").expanduser()
 
 
@@ -48,10 +48,10 @@ class Store:
         index: one row a recording: record_id, patient_id, age, sex, date, site, codes (joined by ``|``), fold, file,
             offset and length (in samples), original_rate (Hz), quality (flags joined by ``|``).
         sampling_rate: Hz.
-        fingerprint: hash of signals and index; equal wherever the same recordings were packed with the same options.
+        sha256: of signals and index; equal wherever the same recordings were packed with the same options.
 
     Raises:
-        UserError: where it is no store, is of another layout, or is damaged.
+        UserError: where the folder is no store, is of another layout, or is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -61,8 +61,8 @@ class Store:
             self._check_size(name)
         self.index = self._load("index.parquet", pd.read_parquet)
         self._offsets, self._lengths = self._load_places()
-        # Read by number, not mapped: where the file is cut off or its disk fails, that is an error and not a signal that
-        # kills the process; and it is at least as fast.
+        # Read with preadv, not memory-mapped: where the file is cut off or its disk fails, this raises an error, whereas a map
+        # would kill the process by a signal. It is at least as fast.
         self._file = os.open(self.path / "signals.bin", os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
 
@@ -75,14 +75,14 @@ class Store:
                 "it and run the command again. Otherwise pack the source with `prepare`."
             ) from error
         try:
-            version = parse(text).get("format")
+            version = parse_json(text).get("format")
             if version != FORMAT:
                 raise UserError(
                     f"The store {self.path.absolute()} has layout {version}, and this version reads layout {FORMAT}. "
                     "Pack the source again with `prepare`."
                 )
             meta = unseal(text)
-            self.sampling_rate, self.fingerprint = int(meta["sampling_rate"]), str(meta["fingerprint"])
+            self.sampling_rate, self.sha256 = int(meta["sampling_rate"]), str(meta["sha256"])
             self._sizes = {name: int(meta["files"][name]["bytes"]) for name in FILES}
             self._hashes = {name: str(meta["files"][name]["sha256"]) for name in FILES}
             self._records, meta["rejected"] = int(meta["records"]), int(meta["rejected"])
@@ -94,17 +94,17 @@ class Store:
         try:
             size = os.stat(self.path / name).st_size
         except FileNotFoundError as error:
-            raise self._damaged(f"{name} is not there") from error
+            raise self._damaged(f"{name} is missing") from error
         if size != self._sizes[name]:
             raise self._damaged(f"{name} has {size:,} bytes, and {self._sizes[name]:,} were packed")
 
     def _load(self, name: str, parse: Callable[[BytesIO], T]) -> T:
-        """What a small file holds, after its hash was compared."""
-        content = (self.path / name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != self._hashes[name]:
-            raise self._damaged(f"{name} is not as it was packed")
+        """Parses a small file after its hash was compared."""
+        data = (self.path / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != self._hashes[name]:
+            raise self._damaged(f"{name} has changed since packing")
         try:
-            return parse(BytesIO(content))
+            return parse(BytesIO(data))
         except Exception as error:
             raise self._damaged(f"{name} cannot be understood ({one_line(error, 100)})") from error
 
@@ -117,8 +117,8 @@ class Store:
 
     def _load_places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First sample and length of each recording, which must lie within the signals."""
-        if absent := [column for column in INDEX if column not in self.index]:
-            raise self._damaged(f"index.parquet has no column {absent[0]}")
+        if missing := [column for column in INDEX if column not in self.index]:
+            raise self._damaged(f"index.parquet has no column {missing[0]}")
         if len(self.index) != self._records:
             raise self._damaged(f"index.parquet has {len(self.index):,} recordings, and {self._records:,} were packed")
         try:
@@ -130,9 +130,9 @@ class Store:
             raise self._damaged("index.parquet names samples that signals.bin does not have")
         return offsets, lengths
 
-    def _damaged(self, what: str) -> UserError:
+    def _damaged(self, detail: str) -> UserError:
         return UserError(
-            f"The store {self.path.absolute()} is damaged: {what}. Remove that folder and run the command again: the source "
+            f"The store {self.path.absolute()} is damaged: {detail}. Remove that folder and run the command again: the source "
             "is packed again."
         )
 
@@ -142,8 +142,8 @@ class Store:
         Raises:
             UserError: which files differ.
         """
-        if differ := [name for name in FILES if hash_of(self.path / name) != self._hashes[name]]:
-            raise self._damaged(f"{', '.join(differ)} {'is' if len(differ) == 1 else 'are'} not as it was packed")
+        if changed := [name for name in FILES if hash_of(self.path / name) != self._hashes[name]]:
+            raise self._damaged(f"{', '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed since packing")
 
     def __len__(self) -> int:
         return len(self.index)
@@ -158,30 +158,32 @@ class Store:
 
     @property
     def signals(self) -> NDArray[np.int16]:
-        """(samples of all recordings, 12) int16, 1 µV a step, memory-mapped: for looking at; batches come from `read`."""
+        """(samples of all recordings, 12) int16 microvolts, memory-mapped, to look at them; batches come from `read`."""
         if not self._sizes["signals.bin"]:
             return np.empty((0, len(LEADS)), np.int16)
         return np.memmap(self.path / "signals.bin", np.int16, mode="r").reshape(-1, len(LEADS))
 
     @cached_property
-    def content(self) -> NDArray[np.int8]:
-        """(recordings, 256) fingerprints, to find a recording again in another archive (see ``records.fingerprints``)."""
-        content = self._load_array("content.npy", np.int8, SIZE)
-        if len(content) != len(self):
-            raise self._damaged(f"content.npy is of {len(content):,} recordings, and {len(self):,} were packed")
-        return content
+    def fingerprints(self) -> NDArray[np.int8]:
+        """(recordings, 256) int8, to find a recording in another archive (see ``records.fingerprints``)."""
+        fingerprints = self._load_array("fingerprints.npy", np.int8, SIZE)
+        if len(fingerprints) != len(self):
+            raise self._damaged(
+                f"fingerprints.npy has {len(fingerprints):,} rows, and {len(self):,} recordings were packed"
+            )
+        return fingerprints
 
     @cached_property
-    def twins(self) -> NDArray[np.int64]:
+    def copy_pairs(self) -> NDArray[np.int64]:
         """(pairs, 2) rows of recordings that the source holds twice, under two ids."""
-        twins = self._load_array("twins.npy", np.int64, 2)
-        if ((twins < 0) | (twins >= len(self))).any():
-            raise self._damaged("twins.npy names recordings that are not there")
-        return twins
+        pairs = self._load_array("copies.npy", np.int64, 2)
+        if ((pairs < 0) | (pairs >= len(self))).any():
+            raise self._damaged("copies.npy names rows that the index does not have")
+        return pairs
 
-    def copies(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    def copies_between(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
         """(pairs, 2) a row of ``first`` and a row of ``second`` that hold the same recording."""
-        pairs = np.concatenate([self.twins, self.twins[:, ::-1]])
+        pairs = np.concatenate([self.copy_pairs, self.copy_pairs[:, ::-1]])
         return pairs[np.isin(pairs[:, 0], first) & np.isin(pairs[:, 1], second)]
 
     @property
@@ -203,7 +205,7 @@ class Store:
             (batch, length, 12) int16, and (batch,) the number of valid samples of each slice.
 
         Raises:
-            UserError: where the signals were cut off meanwhile.
+            UserError: where the signals were cut off while the store was open.
         """
         first = self._offsets[rows] + starts
         valid = np.minimum(length, self._lengths[rows] - starts)
@@ -217,18 +219,18 @@ class Store:
 
 def summary(store: Store) -> dict[str, float | int]:
     """Records, patients, hours and rejected recordings of a store."""
-    known = store.index["patient_id"] != ""
+    has_patient = store.index["patient_id"] != ""
     return {
         "records": len(store),
-        "patients": int(store.index.loc[known, "patient_id"].nunique()) + int((~known).sum()),
+        "patients": int(store.index.loc[has_patient, "patient_id"].nunique()) + int((~has_patient).sum()),
         "hours": round(float(store.lengths.sum()) / store.sampling_rate / 3600, 2),
         "rejected": int(store.meta["rejected"]),
     }
 
 
 def format_of(path: Path) -> int:
-    """The layout of the store in a folder; 0 where there is none that says it."""
+    """The layout of the store in a folder; 0 where it does not say one."""
     try:
-        return int(parse((path / "meta.json").read_bytes())["format"])
+        return int(parse_json((path / "meta.json").read_bytes())["format"])
     except (OSError, ValueError, TypeError, KeyError):
         return 0

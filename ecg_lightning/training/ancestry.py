@@ -63,7 +63,7 @@ def _rows_of(seen: Tensor) -> NDArray[np.int8]:
 
 def seen(data: PackedDataModule, parent: Checkpoint | None = None) -> Tensor:
     """(recordings, 256) int8 fingerprints of the training recordings and of those that the parent has seen, each once."""
-    lists = [data.store.content[data.rows("train")]]
+    lists = [data.store.fingerprints[data.rows("train")]]
     if parent is not None:
         lists.append(listed(parent))
     return torch.from_numpy(_once(np.concatenate(lists)))
@@ -71,12 +71,12 @@ def seen(data: PackedDataModule, parent: Checkpoint | None = None) -> Tensor:
 
 def without_fingerprint(data: PackedDataModule) -> int:
     """How many of the recordings that take part have no fingerprint that can be compared."""
-    return int(unreadable(data.store.content[data.usable]).sum())
+    return int(unreadable(data.store.fingerprints[data.usable]).sum())
 
 
 def unknown_after(data: PackedDataModule, parent: Checkpoint | None) -> bool:
     """Whether what this data trains, from this parent, will have an unknown ancestry."""
-    blind = unreadable(data.store.content[data.rows("train")]).any()
+    blind = unreadable(data.store.fingerprints[data.rows("train")]).any()
     return bool(blind) or (parent is not None and is_unknown(parent))
 
 

@@ -134,7 +134,7 @@ def _callbacks(
     recipe: dict[str, Any],
 ) -> list[Callback]:
     mode = "min" if model.monitor == "val/loss" else "max"
-    facts = provenance() | {"data": data.store.fingerprint}
+    facts = provenance() | {"data": data.store.sha256}
     found: list[Callback] = [
         Freeze(finetune),
         Finite(),

@@ -18,7 +18,7 @@ from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.ranges import SPLITS
-from ecg_lightning.records import matches
+from ecg_lightning.records import matching_pairs
 from ecg_lightning.records.fingerprints import unreadable
 from ecg_lightning.training import ancestry
 
@@ -45,7 +45,7 @@ def _shared(
     index, found = data.store.index, []
     ids = index["record_id"].to_numpy(object)
     source = index["source"].to_numpy(object) if "source" in index else np.full(len(index), "", object)
-    copies = data.store.copies(first, second)
+    copies = data.store.copies_between(first, second)
     if across:
         copies = copies[source[copies[:, 0]] != source[copies[:, 1]]]
     if len(copies):
@@ -88,9 +88,9 @@ def before(data: PackedDataModule, splits: Sequence[str], checkpoint: Checkpoint
     rows = np.concatenate([data.rows(split) for split in splits])
     patient = patients(data.store.index)
     theirs = np.flatnonzero(patient.isin(patient.iloc[rows]))
-    content = data.store.content[theirs]
+    content = data.store.fingerprints[theirs]
     _say_blind(data, int(unreadable(content).sum()))
-    seen = theirs[np.unique(matches(ancestry.listed(checkpoint), content)[:, 1])]
+    seen = theirs[np.unique(matching_pairs(ancestry.listed(checkpoint), content)[:, 1])]
     itself = rows[np.isin(rows, seen)]
     other = np.setdiff1d(rows[patient.iloc[rows].isin(patient.iloc[seen])], itself)
     sides, found = " and ".join(SIDES[split] for split in splits), [] if flaw is None else [flaw]

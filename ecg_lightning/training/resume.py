@@ -111,6 +111,8 @@ def check_recipe(found: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> 
             file=sys.stderr,
         )
         return
+    if not isinstance(run, dict) or not isinstance(run.get("recipe"), dict):
+        raise UserError(f"checkpoint_path: {found.name} does not say how it was trained: it was damaged.")
     changed = {key: text for key, text in differences(run["recipe"], recipe).items() if not key.startswith(ENDINGS)}
     for key in LENGTH:
         if key in changed and not optim.depends_on_length():

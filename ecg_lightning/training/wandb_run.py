@@ -1,6 +1,5 @@
 """One run at W&B: which one it is, and what Lightning logs to it."""
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
-from ecg_lightning.files import write_json
+from ecg_lightning.files import read_json, write_json
 from ecg_lightning.training.wandb_server import how_to_send, say, unless_it_fails
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ class RunRecord:
         self._run_dir, self._file = run_dir, run_dir / "wandb.json"
         self.id: str | None = None
         with suppress(OSError, ValueError):  # absent, or not of ours: another run at W&B
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-            text = str(content.get("id") or "") if isinstance(content, dict) else ""
+            text = str(read_json(self._file).get("id") or "")
             self.id = text if re.fullmatch(r"\w[\w.-]{0,127}", text) else None  # it becomes part of a folder's name
 
     def write(self, identifier: str) -> None:

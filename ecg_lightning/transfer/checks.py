@@ -79,7 +79,7 @@ def check_finished(study: Study, trainings: Sequence[Training], archives: Archiv
         UserError: naming the folders of networks that were fine-tuned from another network than the large archive's
             network of today, or that were trained on other recordings than the archives hold now.
     """
-    stores = {name: data.store.fingerprint for name, data in archives.items()}
+    stores = {name: data.store.sha256 for name, data in archives.items()}
     expected = {"small": [stores["small"]], "tuned": [stores["small"]]}
     if study.trains_large:
         expected |= {"large": [stores["large"]], "both": [stores["large"], stores["small"]]}

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import butter, filtfilt, iirnotch, resample_poly, sosfilt, sosfiltfilt
 
-from ecg_lightning.records import Record, fingerprint, matches, read_record, repair
+from ecg_lightning.records import Record, fingerprint, matching_pairs, read_record
 from ecg_lightning.records.fingerprints import OPENING, SIZE
 from ecg_lightning.records.fingerprints.fingerprint import BEATS_THRESHOLD, OPENING_THRESHOLD
 from ecg_lightning.simulator.hospital import Hospital
@@ -31,9 +31,7 @@ def read_all(folder: Path) -> list[Record]:
         if not {"hospital_formats", "records500", "georgia_2020_headers"} & set(path.parts)
     ]
     rates = {".h5": 500.0, "code15": 400.0}
-    return [
-        repair(read_record(path, sampling_rate=rates.get(path.suffix) or rates.get(path.parent.name))) for path in paths
-    ]
+    return [read_record(path, sampling_rate=rates.get(path.suffix) or rates.get(path.parent.name)) for path in paths]
 
 
 def band(
@@ -112,12 +110,12 @@ def units(rows: NDArray[np.int8]) -> NDArray[np.float32]:
 
 def correlations(a: NDArray[np.int8], b: NDArray[np.int8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(rows of a, rows of b) of the openings, and the largest of the windows around beats."""
-    one, other = units(a), units(b)
+    first_parts, second_parts = units(a), units(b)
     around = np.full((len(a), len(b)), -1, np.float32)
-    for first in one[1:]:
-        for second in other[1:]:
+    for first in first_parts[1:]:
+        for second in second_parts[1:]:
             np.maximum(around, first @ second.T, out=around)
-    return one[0] @ other[0].T, around
+    return first_parts[0] @ second_parts[0].T, around
 
 
 def detection(records: list[Record], rows: NDArray[np.int8]) -> None:
@@ -134,11 +132,11 @@ def detection(records: list[Record], rows: NDArray[np.int8]) -> None:
     pairs["two that share half of the whole"] = [[fingerprint(s, rate) for s, _, rate in quarters], np.stack([fingerprint(s, rate) for _, s, rate in quarters])]  # fmt: skip
     print(f"\n| {len(chosen)} recordings, and a copy | opening | beats | either |\n|---|---|---|---|")
     for name, (copies, originals) in pairs.items():
-        found = []
+        is_copy = []
         for copy, original in zip(copies, originals, strict=True):
             opening, beats = correlations(copy[None], original[None])
-            found.append((opening.item() >= OPENING_THRESHOLD, beats.item() >= BEATS_THRESHOLD))
-        each = np.array(found)
+            is_copy.append((opening.item() >= OPENING_THRESHOLD, beats.item() >= BEATS_THRESHOLD))
+        each = np.array(is_copy)
         shares = [*each.mean(axis=0), each.any(axis=1).mean()]
         print(f"| {name} | " + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |", flush=True)
 
@@ -147,22 +145,22 @@ def alarms(name: str, rows: NDArray[np.int8], copies: set[tuple[int, int]], pers
     """Prints how alike different recordings are, of different people and of one, and how many are taken for the same."""
     best: dict[bool, list[NDArray[np.float32]]] = {True: [], False: []}
     pairs = {True: 0, False: 0}
-    known = np.array(sorted(copies), np.int64).reshape(-1, 2)
+    copy_rows = np.array(sorted(copies), np.int64).reshape(-1, 2)
     for first in range(0, len(rows), 1000):
         block = np.arange(first, min(first + 1000, len(rows)))
         both = np.stack(correlations(rows[block], rows))
         counted = block[:, None] < np.arange(len(rows))
-        inside = known[np.isin(known[:, 0], block)]
+        inside = copy_rows[np.isin(copy_rows[:, 0], block)]
         counted[inside[:, 0] - first, inside[:, 1]] = False
         same = person[block][:, None] == person[None]
         for alike in (True, False):
-            those = both[:, counted & (same == alike)]
-            pairs[alike] += those.shape[1]
-            best[alike].append(np.sort(those, axis=1)[:, -3:])
-    found = [(i, j) for i, j in matches(rows).tolist() if (i, j) not in copies]
+            alikeness = both[:, counted & (same == alike)]
+            pairs[alike] += alikeness.shape[1]
+            best[alike].append(np.sort(alikeness, axis=1)[:, -3:])
+    false_alarms = [(i, j) for i, j in matching_pairs(rows).tolist() if (i, j) not in copies]
     for alike, people in ((False, "different people"), (True, "one person")):
         top = np.sort(np.concatenate(best[alike], axis=1), axis=1)[:, ::-1]
-        wrong = sum(bool(person[i] == person[j]) == alike for i, j in found)
+        wrong = sum(bool(person[i] == person[j]) == alike for i, j in false_alarms)
         largest = [f"{part[0]:.3f}" if len(part) else "–" for part in top]
         print(f"| {name}, of {people} | {pairs[alike]:,} | {largest[0]} | {largest[1]} | {wrong} |", flush=True)
 
@@ -181,7 +179,7 @@ def main() -> None:
     person = np.array([patients.get(name, name) for name in names], object)
     copies = {
         (i, j)
-        for i, j in matches(rows).tolist()
+        for i, j in matching_pairs(rows).tolist()
         if np.corrcoef(records[i].signal[:, :900].ravel(), records[j].signal[:, :900].ravel())[0, 1] > 0.99
     }
     print(f"\nTwice in the archives: {', '.join(f'{names[i]} = {names[j]}' for i, j in sorted(copies))}")
@@ -192,9 +190,9 @@ def main() -> None:
         ("simulated", Hospital()),
         ("simulated, paced or in flutter", Hospital(prevalence={"PACE": 0.6, "AFLT": 0.4, "SVTAC": 0})),
     ):
-        made = simulate(hospital, range(simulated), 0)
-        rows = np.stack([fingerprint(signal.T / np.float32(1000), 100) for signal in made.signals])
-        alarms(name, rows, set(), made.parameters["patient"].astype(object))
+        recordings = simulate(hospital, range(simulated), 0)
+        rows = np.stack([fingerprint(signal.T / np.float32(1000), 100) for signal in recordings.signals])
+        alarms(name, rows, set(), recordings.parameters["patient"].astype(object))
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def measure(folder: Path, records: int) -> None:
     print(f"| {len(store):,} | {size:,.0f} | {before:.0f} | {peaks[0]:.0f} | {peaks[1]:.0f} |")
 
 
-def _megabytes(whose: int) -> float:
-    return resource.getrusage(whose).ru_maxrss / 1024
+def _megabytes(processes: int) -> float:
+    return resource.getrusage(processes).ru_maxrss / 1024
 
 
 def main(counts: list[int]) -> None:

@@ -35,8 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     rows = {}
     for experiment in options.experiments:
-        found = [trained(experiment, seed, options.root, options.out) for seed in range(options.seeds)]
-        rows[experiment] = {key: [float(run[key] or 0) for run in found] for key in found[0]}
+        results = [trained(experiment, seed, options.root, options.out) for seed in range(options.seeds)]
+        rows[experiment] = {key: [float(run[key] or 0) for run in results] for key in results[0]}
     keys = list(next(iter(rows.values())))
     print(f"| test AUROC, fold 10 | seeds | {' | '.join(keys)} |")
     print(f"|---|---|{'---|' * len(keys)}")

@@ -19,7 +19,7 @@ def intervals(signal: Floats, rate: int) -> dict[str, float]:
     """
     import neurokit2 as nk
 
-    found = dict.fromkeys(INTERVALS, np.nan)
+    medians = dict.fromkeys(INTERVALS, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -33,7 +33,7 @@ def intervals(signal: Floats, rate: int) -> dict[str, float]:
             ValueError,
             ZeroDivisionError,
         ):  # the delineator fails in many ways on noise and on short rhythms
-            return found
+            return medians
         p, on, t = (
             np.asarray(waves[f"ECG_{name}"], float) * 1000 / rate for name in ("P_Onsets", "R_Onsets", "T_Offsets")
         )
@@ -44,8 +44,8 @@ def intervals(signal: Floats, rate: int) -> dict[str, float]:
         limits = ((20, 250), (60, 450), (40, 250), (200, 700))
         for name, span, (low, high) in zip(INTERVALS, spans, limits, strict=True):
             span = span[(span > low) & (span < high)]
-            found[name] = float(np.median(span)) if len(span) else np.nan
-    return found
+            medians[name] = float(np.median(span)) if len(span) else np.nan
+    return medians
 
 
 def waves(signal: Floats, rate: int) -> Floats:
@@ -95,7 +95,9 @@ def compare(real: Floats, simulated: Floats) -> dict[str, float]:
     """Medians, 5th and 95th percentiles, and the Kolmogorov–Smirnov distance of two samples, NaN left out."""
     real, simulated = real[~np.isnan(real)], simulated[~np.isnan(simulated)]
     names = ("5%", "median", "95%")
-    found = {f"real {name}": float(value) for name, value in zip(names, np.percentile(real, [5, 50, 95]), strict=True)}
+    summary = {
+        f"real {name}": float(value) for name, value in zip(names, np.percentile(real, [5, 50, 95]), strict=True)
+    }
     quantiles = np.percentile(simulated, [5, 50, 95])
-    found |= {f"simulated {name}": float(value) for name, value in zip(names, quantiles, strict=True)}
-    return found | {"distance": float(ks_2samp(real, simulated).statistic)}
+    summary |= {f"simulated {name}": float(value) for name, value in zip(names, quantiles, strict=True)}
+    return summary | {"distance": float(ks_2samp(real, simulated).statistic)}

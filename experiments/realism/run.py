@@ -54,9 +54,14 @@ def by_diagnosis(root: str, hospital: str, most: int = 150) -> list[str]:
             data.store.read(rows, np.zeros_like(rows), 1000)[0],
             drawn.signals[drawn.labels[:, TERMS.index(term)]][:most],
         )
-        one, other = (np.nanmedian([waves(each / 1000, 100) for each in kind], axis=0) for kind in signals)
-        alike, apart = np.corrcoef(one.ravel(), other.ravel())[0, 1], np.abs(one - other).mean()
-        lines.append(f"| {term} | {len(signals[0])} | {len(signals[1])} | {alike:.2f} | {apart:.2f} |")
+        real_waves, simulated_waves = (
+            np.nanmedian([waves(each / 1000, 100) for each in kind], axis=0) for kind in signals
+        )
+        correlation, difference = (
+            np.corrcoef(real_waves.ravel(), simulated_waves.ravel())[0, 1],
+            np.abs(real_waves - simulated_waves).mean(),
+        )
+        lines.append(f"| {term} | {len(signals[0])} | {len(signals[1])} | {correlation:.2f} | {difference:.2f} |")
     return lines
 
 
@@ -97,23 +102,23 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=250, help="recordings that are delineated, of each kind")
     parser.add_argument("--epochs", type=int, default=3, help="of the network that tells them apart")
     parser.add_argument("--to", type=Path, default=HERE, help="folder of table.md and figure.png")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
-    slow, _ = real(given.root, 500, range(1, 10), given.records)
-    drawn = simulated(given.hospital, 500, len(slow), seed=0)
-    rows = [[intervals(each, 500) for each in track(k, "delineating")] for k in (slow, drawn)]
+    slow, _ = real(options.root, 500, range(1, 10), options.records)
+    simulated_signals = simulated(options.hospital, 500, len(slow), seed=0)
+    rows = [[intervals(each, 500) for each in track(k, "delineating")] for k in (slow, simulated_signals)]
     values = {name: [np.array([row[name] for row in k]) for k in rows] for name in INTERVALS}
-    heights = [amplitudes(k) for k in (slow, drawn)]
+    heights = [amplitudes(k) for k in (slow, simulated_signals)]
     values |= {f"{lead}, mV": [k[:, i] for k in heights] for i, lead in enumerate(LEADS)}
 
-    fast, folds = real(given.root, 100, range(1, 10), 10**6)
+    fast, folds = real(options.root, 100, range(1, 10), 10**6)
     learn, held = fast[folds < 9], fast[folds == 9]
-    fakes = simulated(given.hospital, 100, len(fast), seed=1)
+    fakes = simulated(options.hospital, 100, len(fast), seed=1)
     pairs = [learn, fakes[: len(learn)]], [held, fakes[len(learn) :]]
-    areas = {name: tell_apart(*pairs, name, given.epochs) for name in SEEN}
+    areas = {name: tell_apart(*pairs, name, options.epochs) for name in SEEN}
 
-    diagnoses = by_diagnosis(given.root, given.hospital)
-    write(given.to, values, areas, [spectrum(k, 500) for k in (slow, drawn)], len(slow), diagnoses)
+    diagnoses = by_diagnosis(options.root, options.hospital)
+    write(options.to, values, areas, [spectrum(k, 500) for k in (slow, simulated_signals)], len(slow), diagnoses)
 
 
 def write(
@@ -127,16 +132,18 @@ def write(
     """The table, and a figure of intervals, amplitudes and spectra."""
     lines = ["| measure | real: median [5 %, 95 %] | simulated | distance |", "|---|---|---|---:|"]
     for name, pair in values.items():
-        found = compare(*pair)
+        summary = compare(*pair)
         cells = [
-            f"{found[f'{k} median']:.3g} [{found[f'{k} 5%']:.3g}, {found[f'{k} 95%']:.3g}]"
+            f"{summary[f'{k} median']:.3g} [{summary[f'{k} 5%']:.3g}, {summary[f'{k} 95%']:.3g}]"
             for k in ("real", "simulated")
         ]
-        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {found['distance']:.2f} |")
-    (frequencies, one), (_, other) = spectra
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {summary['distance']:.2f} |")
+    (frequencies, real_power), (_, simulated_power) = spectra
     for low, high in ((0.5, 5), (5, 15), (15, 40), (40, 100)):
         band = (frequencies >= low) & (frequencies < high)
-        lines.append(f"| power {low:g}–{high} Hz, dB | {one[band].mean():.1f} | {other[band].mean():.1f} | |")
+        lines.append(
+            f"| power {low:g}–{high} Hz, dB | {real_power[band].mean():.1f} | {simulated_power[band].mean():.1f} | |"
+        )
     text = (
         "\n".join(lines)
         + "\n\nAUROC of a small network telling simulated from real recordings: "
@@ -148,8 +155,8 @@ def write(
     (folder / "table.md").write_text(text, encoding="utf-8")
     print(text)
 
-    drawn = Figure(figsize=(9, 5), layout="constrained")
-    axes = drawn.subplots(2, 3).ravel()
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots(2, 3).ravel()
     colours = ("#6b6b6b", "#1f6f8b")
     for axis, name in zip(axes, INTERVALS, strict=False):
         pair = [k[~np.isnan(k)] for k in values[name]]
@@ -170,7 +177,7 @@ def write(
         axes[5].plot(frequency[1:], power[1:], color=colour)
     axes[5].set_xscale("log")
     axes[5].set_xlabel("power density, dB of mV²/Hz, against Hz")
-    drawn.savefig(folder / "figure.png", dpi=150)
+    figure.savefig(folder / "figure.png", dpi=150)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ def elsewhere(root: Path, study: Study) -> str:
             if not (target / "test.json").exists():
                 with contextlib.redirect_stdout(io.StringIO()):
                     main(["test", *words, f"checkpoint_path={run / 'checkpoints' / 'best.ckpt'}"])
-            found = areas(outputs(target), study.resamples)
-            cells.append(str(estimate(np.array([macro(row) for row in found]))))
+            term_areas = areas(outputs(target), study.resamples)
+            cells.append(str(estimate(np.array([macro(row) for row in term_areas]))))
         records = json.loads((target / "test.json").read_text(encoding="utf-8"))["records"]
-        lines.append(f"| {archive} | {records} | {np.isfinite(found[0]).sum()} | {' | '.join(cells)} |")
+        lines.append(f"| {archive} | {records} | {np.isfinite(term_areas[0]).sum()} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -32,8 +32,8 @@ def bare(data: PTBXLDataModule, x: torch.Tensor, y: torch.Tensor, batch: int) ->
     """Seconds of one epoch of a plain loop: shuffled batches of float tensors, loss, clipping, AdamW, schedule."""
     module = model_of(data).train()
     steps = -(-len(x) // batch)
-    found = module.optim.configure(module.layer_groups(), {}, steps, "val/auroc")
-    optimizer, scheduler = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    optimizers = module.optim.configure(module.layer_groups(), {}, steps, "val/auroc")
+    optimizer, scheduler = optimizers["optimizer"], optimizers["lr_scheduler"]["scheduler"]
     begin = time.perf_counter()
     for rows in torch.randperm(len(x)).split(batch):
         loss = module.loss(module(x[rows]), y[rows], module.positive_weight)

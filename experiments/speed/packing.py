@@ -37,16 +37,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", default="data/ptbxl", help="folder of PTB-XL as distributed")
     parser.add_argument("--turns", type=int, default=5)
-    given = parser.parse_args()
+    options = parser.parse_args()
     rates = []
-    for turn in range(given.turns + 1):  # the first one warms imports and the page cache
-        count, seconds = pack(given.root)
+    for turn in range(options.turns + 1):  # the first one warms imports and the page cache
+        count, seconds = pack(options.root)
         if turn:
-            rates.append((count / seconds, 200 / read(given.root, 200)))
+            rates.append((count / seconds, 200 / read(options.root, 200)))
             print(f"packing {rates[-1][0]:,.0f} records/s, wfdb reads {rates[-1][1]:,.0f}/s", flush=True)
     packing, reading = np.median(rates, axis=0)
     print(
-        f"median of {given.turns}: one core packs {packing:,.0f} records/s of CPU time, {packing / reading:.1f} times what wfdb reads"
+        f"median of {options.turns}: one core packs {packing:,.0f} records/s of CPU time, {packing / reading:.1f} times what wfdb reads"
     )
 
 

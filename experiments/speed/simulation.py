@@ -13,16 +13,16 @@ def main() -> None:
     parser.add_argument("--hospitals", nargs="+", default=["ptbxl_like", "large_a", "small"])
     parser.add_argument("--records", type=int, default=2048)
     parser.add_argument("--turns", type=int, default=5)
-    given = parser.parse_args()
-    for name in given.hospitals:
+    options = parser.parse_args()
+    for name in options.hospitals:
         hospital, rates = Hospital.load(name), []
         simulate(hospital, range(256), seed=0)
-        for turn in range(given.turns):
-            numbers = range(turn * given.records, (turn + 1) * given.records)
+        for turn in range(options.turns):
+            numbers = range(turn * options.records, (turn + 1) * options.records)
             begin = time.process_time()
             simulate(hospital, numbers, seed=0)
-            rates.append(given.records / (time.process_time() - begin))
-        print(f"{name}: {np.median(rates):,.0f} records/s of CPU time, median of {given.turns}")
+            rates.append(options.records / (time.process_time() - begin))
+        print(f"{name}: {np.median(rates):,.0f} records/s of CPU time, median of {options.turns}")
 
 
 if __name__ == "__main__":

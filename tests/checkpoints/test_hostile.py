@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
+import fsspec
 import pytest
 import safetensors.torch
 import torch
@@ -116,11 +118,29 @@ def test_the_configuration_of_a_run_folder_cannot_choose_code(run_dir: Path, her
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        "name: MixedDataModule, parts: \"${oc.decode:'[{name: evil.Evil}]'}\"",
+        "name: MixedDataModule, parts: [\"${oc.decode:'{name: evil.Evil}'}\"]",
+        "name: MixedDataModule, parts: '${logger.tags}'",
+        "name: '${logger.name}'",
+    ],
+)
+def test_an_interpolation_cannot_hide_a_class(here: Path, data: str) -> None:
+    (here / "run").mkdir()
+    config = f"data: {{{data}}}\nlogger: {{name: evil.Evil, tags: [{{name: evil.Evil}}]}}\n"
+    (here / "run" / "config.yaml").write_text(config)
+    with pytest.raises(UserError, match=r"config.yaml names the class 'evil.Evil'"):
+        small.run("test", ["run_dir=run"])
+    assert "evil" not in sys.modules
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"widths": [4096] * 4}, "of another shape"),
         ({"widths": [10**9] * 4}, "must be a whole number from 1 to 4096"),
-        ({"widths": [10**30] * 4}, "must be a whole number from 1 to 4096"),
+        ({"widths": [10**18] * 4}, "must be a whole number from 1 to 4096"),
         ({"widths": [4, 4, 8, -8]}, "must be a whole number from 1 to 4096"),
         ({"kernel_size": 10**7 + 1}, "must be an odd whole number from 1 to 255"),
         ({"depth": 10**9}, "must be one of 18, 34, 50, 101"),
@@ -216,3 +236,122 @@ def test_markup_in_a_card_is_shown_as_it_is(run_dir: Path, tmp_path: Path, capsy
     published(run_dir, tmp_path, lambda card: card["data"].update(source="[red]x[/red] [/nothing]"))
     assert small.run("checkpoints", [f"checkpoints_dir={tmp_path}"]) == 0
     assert "[red]x" in capsys.readouterr().out
+
+
+def nested(depth: int) -> Any:
+    """A mapping within a mapping within a mapping, and so on."""
+    value: Any = 0
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label_space": nested(200)}, "more than 100 mappings and lists within each other"),
+        ({"label_space": nested(900)}, "more than 100 mappings and lists within each other"),
+        (
+            {"input": {"sampling_rate": 100, "seconds": 10**400, "preprocess": {}}},
+            "a whole number of more than 64 bits",
+        ),
+        ({"epoch": 10**4000}, "a whole number of more than 64 bits"),
+        ({"label_space": "\x1b[2Jx"}, r"the text '\\x1b\[2Jx' has a control character"),
+        ({"label_space": "a\u202eb"}, "has a control character"),
+        ({"metrics": {"\x9b2J": 1.0}}, "has a control character"),
+        ({"of_a_later_version": "\ud800"}, "has a control character"),
+    ],
+)
+def test_a_value_that_no_card_has_is_refused_in_a_sentence(
+    run_dir: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = published(run_dir, tmp_path, lambda card: card.update(change))
+    for read in (checkpoints.read, checkpoints.card_of):
+        with pytest.raises(UserError, match=f"has a card that ecg_lightning cannot use .*{message}"):
+            read(str(path))
+
+
+def test_a_card_of_a_run_holds_plain_values_alone(run_dir: Path, tmp_path: Path) -> None:
+    values = torch.load(run_dir / "checkpoints" / "best.ckpt", weights_only=True)
+    for value in (torch.zeros(2), {1, 2}, b"bytes", 1j):
+        values["card"]["label_space"] = value
+        torch.save(values, tmp_path / "odd.ckpt")
+        with pytest.raises(UserError, match=f"a value of the type {type(value).__name__}"):
+            checkpoints.publish(str(tmp_path / "odd.ckpt"), "net", str(tmp_path / "place"))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(1, dtype=torch.int8).expand(10**9, 256),  # 256 GB of one byte
+        torch.eye(3).to_sparse(),
+        torch.zeros(3, device="meta"),
+        [1, 2],
+    ],
+)
+def test_a_tensor_that_is_not_whole_in_the_file_is_refused(run_dir: Path, tmp_path: Path, tensor: Any) -> None:
+    values = torch.load(run_dir / "checkpoints" / "best.ckpt", weights_only=True)
+    torch.save(values | {"seen": tensor}, tmp_path / "seen.ckpt")
+    torch.save(values | {"state_dict": {"network.head.bias": tensor}}, tmp_path / "state.ckpt")
+    for name in ("seen.ckpt", "state.ckpt"):
+        with pytest.raises(UserError, match=f"{name} is not a checkpoint of ecg_lightning: its state holds something"):
+            checkpoints.publish(str(tmp_path / name), "net", str(tmp_path / "place"))
+
+
+def test_a_file_that_unpacks_to_more_than_its_length_is_refused(run_dir: Path, tmp_path: Path) -> None:
+    torch.save({"state_dict": {"network.head.bias": torch.zeros(10**6)}}, tmp_path / "plain.ckpt")
+    for name in ("packed.ckpt", "packed.safetensors"):
+        with ZipFile(tmp_path / "plain.ckpt") as plain, ZipFile(tmp_path / name, "w", ZIP_DEFLATED) as packed:
+            for member in plain.namelist():
+                packed.writestr(member, plain.read(member))
+    with pytest.raises(UserError, match="unpacks to more than PyTorch wrote"):
+        checkpoints.read(str(tmp_path / "packed.ckpt"))
+    with pytest.raises(UserError, match="is a pickle of PyTorch, which could run code"):
+        checkpoints.read(str(tmp_path / "packed.safetensors"))
+
+
+def test_a_head_that_has_not_a_row_a_term_is_refused(run_dir: Path, tmp_path: Path) -> None:
+    def add_terms(card: dict[str, Any]) -> None:
+        card.update(terms=["A", "B", *card["terms"]], thresholds=[], calibration={"slope": [], "intercept": []})
+
+    path = published(run_dir, tmp_path, add_terms)
+    words = small.arguments(run_dir.parent / "ptbxl", tmp_path / "child", f"finetune.checkpoint={path}")
+    with pytest.raises(UserError, match=r"names 9 terms, and the shape of its tensor head.weight is \(7, 8\)"):
+        small.run("fit", [*words, "data.allow_leak=true"])
+
+
+def test_a_header_of_many_megabytes_is_not_read(tmp_path: Path) -> None:
+    header = b'{"__metadata__": {"a": "' + b"[" * 11_000_000 + b'"}}'
+    (tmp_path / "net.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    for read in (checkpoints.read, checkpoints.card_of):
+        with pytest.raises(UserError, match="its header would have 11,000,027 bytes; at most 10,000,000 are read"):
+            read(str(tmp_path / "net.safetensors"))
+
+
+def test_names_in_a_shared_folder_cannot_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a\x1b[2Jb.safetensors").write_bytes(b"junk")
+    os.mkfifo(tmp_path / "pipe.safetensors")  # whoever opens it waits for a writer
+    assert small.run("checkpoints", [f"checkpoints_dir={tmp_path}"]) == 0
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert r"a\x1b[2Jb" in shown.err
+
+
+@pytest.mark.parametrize("run", [3, {"recipe": 3}, {}])
+def test_a_run_whose_recipe_is_damaged_does_not_go_on(run_dir: Path, tmp_path: Path, run: Any) -> None:
+    values = torch.load(run_dir / "checkpoints" / "best.ckpt", weights_only=True)
+    torch.save(values | {"run": run}, tmp_path / "last.ckpt")
+    words = small.arguments(run_dir.parent / "ptbxl", tmp_path / "run", f"checkpoint_path={tmp_path}/last.ckpt")
+    with pytest.raises(UserError, match="does not say how it was trained: it was damaged"):
+        small.run("fit", words)
+
+
+def test_no_message_shows_a_password() -> None:
+    url = "memory://ann:s3cret@host/net.safetensors"
+    fsspec.filesystem("memory").pipe_file(url, b"junk")
+    for read in (checkpoints.read, checkpoints.card_of):
+        with pytest.raises(UserError) as error:
+            read(url)
+        assert "s3cret" not in str(error.value)
+    with pytest.raises(UserError, match=r"finetune.checkpoint holds a password"):
+        small.run("fit", [f"finetune.checkpoint={url}"])

@@ -18,5 +18,7 @@ def test_a_store_is_compared_with_its_hashes_on_request(tmp_path: Path, capsys: 
     (path / "signals.bin").write_bytes(content)
     assert prepare(words) == 0
     assert "is as it was packed" not in capsys.readouterr().out
-    with pytest.raises(UserError, match=f"{path} is damaged: signals.bin is not as it was packed. Remove that folder"):
+    with pytest.raises(
+        UserError, match=f"{path} is damaged: signals.bin has changed since packing. Remove that folder"
+    ):
         prepare([*words, "--verify"])

@@ -1,11 +1,14 @@
 """Values that cannot be meant are refused by their key, before anything is imported or packed; so are paths."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import small
+from ecg_lightning.config import environment
 from ecg_lightning.config.compose import compose, conf_folder
 from ecg_lightning.config.schema import build, check, check_paths
 from ecg_lightning.errors import UserError
@@ -131,3 +134,57 @@ def test_an_input_that_is_too_short_for_the_network_is_refused(tmp_path: Path) -
         UserError, match=r"data\.seconds=0\.2 at data\.sampling_rate=100 are 20 samples, and ResNet1dModule"
     ):
         small.run("fit", words)
+
+
+def test_references_that_double_at_every_step_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [f"logger.a{k}=${{logger.a{k + 1}}}${{logger.a{k + 1}}}" for k in range(5)]
+    assert compose([*words, "logger.a5=x"]).logger.a0 == "x" * 32
+    monkeypatch.setattr(environment, "MOST_REFERENCES", 50)
+    with pytest.raises(UserError, match="references lead to too many others"):
+        compose([*words, "logger.a5=x"])
+    monkeypatch.setattr(environment, "MOST_REFERENCES", 1000)
+    monkeypatch.setattr(environment, "MOST_CHARACTERS", 1000)
+    with pytest.raises(UserError, match="references lead to too many others"):
+        compose([*words, "logger.a5=" + "x" * 1000])
+
+
+LITERALS = """
+import sys
+from ecg_lightning.config.schema import AUGMENT, FIXED, NAMED, fit_all
+from ecg_lightning.config.signatures import exports, signature_of
+from ecg_lightning.errors import UserError
+from typing import Literal, get_args, get_origin
+
+
+def literals(hint):
+    own = [hint] if get_origin(hint) is Literal else []
+    return own + [each for inner in get_args(hint) for each in literals(inner)]
+
+
+classes = [*FIXED.values(), AUGMENT, *((module, name) for group in NAMED.values() for name, module in exports(group).items())]
+for module, name in classes:
+    signature = signature_of(module, name)
+    for argument in signature.arguments.values():
+        for _ in literals(argument.hint):
+            for value in ("no such choice", ["no such choice"], {"a": "no such choice"}):
+                try:
+                    fit_all(signature, {argument.name: value}, "group")
+                except UserError:
+                    print(f"{name}.{argument.name} refused")
+                else:
+                    print(f"{name}.{argument.name} ACCEPTS {value!r}")
+print([name for name in ("torch", "lightning", "pandas", "wandb", "numpy") if name in sys.modules])
+"""
+
+
+def test_every_choice_of_words_is_checked_before_anything_heavy_is_imported() -> None:
+    lines = subprocess.run(
+        [sys.executable, "-c", LITERALS], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert lines.pop() == "[]"
+    assert [line for line in lines if "ACCEPTS" in line] == []
+    refused = {line.removesuffix(" refused") for line in lines}
+    assert refused >= {
+        "Optim.optimizer", "Optim.schedule", "Optim.positive_weight", "PTBXLDataModule.normalisation", "PTBXLDataModule.leads",
+        "PTBXLDataModule.file_rate", "ResNet1dModule.block", "ResNet1dModule.depth", "Trainer.precision",
+    }  # fmt: skip

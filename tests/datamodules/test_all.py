@@ -106,11 +106,11 @@ def test_a_packed_store_is_opened_and_not_read_again(case: Case, monkeypatch: py
     store = case.data.store
     monkeypatch.setattr(type(case.data), "reader", lambda self: pytest.fail)
     opened = make(case.name, case.archive.root, case.store_dir).store
-    assert (opened.path, opened.fingerprint, len(opened.rejected)) == (store.path, store.fingerprint, 0)
+    assert (opened.path, opened.sha256, len(opened.rejected)) == (store.path, store.sha256, 0)
     copy = pickle.loads(pickle.dumps(store))
     np.testing.assert_array_equal(copy.signals, store.signals)
-    np.testing.assert_array_equal(copy.content, store.content)
-    assert copy.content.any(axis=1).all()
+    np.testing.assert_array_equal(copy.fingerprints, store.fingerprints)
+    assert copy.fingerprints.any(axis=1).all()
 
 
 def test_a_network_takes_a_step(case: Case, tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
         ({"label_columns": {"Chagas": "own:CHAGAS"}}, "has no column 'Chagas'.*Say which it is: label_columns: \\{…: own:CHAGAS\\}"),
         ({"codes": {"1.18.2": "AFBI"}}, "data.codes '1.18.2': there is no term 'AFBI'. Did you mean .*AFIB.*'own:AFBI'"),
         ({"codes": {"1.18.2": "Atrial Fibrilation"}}, "Did you mean AFIB"),
+        ({"codes": {"1.18.2": "own:A\x1b[2J"}}, r"the name of the term 'A\\x1b\[2J' has a control character"),
         ({"codes": {"1.18.2": ["own:AFIB"]}}, "'own:AFIB' is in the vocabulary; write 'AFIB'"),
         ({"codes": {1.1: "AFIB"}}, "YAML read a code as the number 1.1. Put codes in quotes"),
         ({"code_file": "no.csv"}, "There is no file 'no.csv'"),

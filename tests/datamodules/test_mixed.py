@@ -82,7 +82,7 @@ def test_a_row_of_the_mix_is_the_row_of_its_source(root: Path) -> None:
         rows_of_part = slice(first, first + SIZES[name])
         np.testing.assert_array_equal(data.targets[rows_of_part], part.targets)
         np.testing.assert_array_equal(data.folds[rows_of_part], part.folds)
-        np.testing.assert_array_equal(store.content[rows_of_part], part.store.content)
+        np.testing.assert_array_equal(store.fingerprints[rows_of_part], part.store.fingerprints)
         np.testing.assert_array_equal(store.lengths[rows_of_part], part.store.lengths)
         first += SIZES[name]
 

@@ -170,7 +170,7 @@ def test_a_server_that_has_nothing_is_left_after_20_failures(server: ArchiveServ
 def test_a_checksum_list_of_another_archive_is_reported(server: ArchiveServer, tmp_path: Path) -> None:
     server.physionet({path: content + b"other" for path, content in FILES.items()})
     server.files |= FILES
-    with pytest.raises(UserError, match="5 files of ludb could not be had"):
+    with pytest.raises(UserError, match="5 files of ludb could not be fetched"):
         fetch(server, tmp_path)
     assert on_disk(tmp_path) == {}
 

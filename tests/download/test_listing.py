@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from download.archive_server import ArchiveServer
-from ecg_lightning.download import Archive, download
+from ecg_lightning.download import PublicArchive, download
 from ecg_lightning.download.catalogue import Kind
 from ecg_lightning.download.space import bytes_needed
 from ecg_lightning.download.transfer import RemoteFile
@@ -114,8 +114,8 @@ def test_the_form_of_sha256sum_in_binary_mode_is_read(server: ArchiveServer, tmp
     assert there(tmp_path) == {"A b.txt"}
 
 
-def archive(kind: Kind, size_gb: dict[str, float]) -> Archive:
-    return Archive(title="", kind=kind, url="", licence="", citation="", size_gb=size_gb)
+def archive(kind: Kind, size_gb: dict[str, float]) -> PublicArchive:
+    return PublicArchive(title="", kind=kind, url="", licence="", citation="", size_gb=size_gb)
 
 
 def test_space_for_files_of_unstated_size_is_their_share(tmp_path: Path) -> None:

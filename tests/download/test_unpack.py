@@ -104,7 +104,7 @@ def test_an_archive_that_is_damaged_or_leads_outside_is_reported_and_the_others_
 ) -> None:
     root = tmp_path / "inner" / "root"
     server.zenodo("4916206", {"exams.csv": b"exam_id\n", name: content})
-    with pytest.raises(UserError, match=f"1 files of code15 could not be had(.|\n)*  {name}: it {reason}"):
+    with pytest.raises(UserError, match=f"1 files of code15 could not be fetched(.|\n)*  {name}: it {reason}"):
         download("code15", root, base_url=server.url, progress=False)
     assert set(there(tmp_path)) == {"inner/root/exams.csv", f"inner/root/{name}"}
 

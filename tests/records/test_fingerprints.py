@@ -6,7 +6,7 @@ import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 import fake
-from ecg_lightning.records import fingerprint, matches, read_record
+from ecg_lightning.records import fingerprint, matching_pairs, read_record
 from ecg_lightning.records.fingerprints import OPENING, SIZE, unreadable, widened
 
 # Recordings that PTB-XL, Georgia and CODE-15% themselves contain twice, under two numbers: each pair's samples are
@@ -18,7 +18,7 @@ TWINS = {
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    return len(matches(a[None], b[None])) == 1
+    return len(matching_pairs(a[None], b[None])) == 1
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def real(shared_data: Path, archive_headers: list[Path]) -> tuple[list[str], lis
 def test_same_recordings_are_found_and_no_others(real: tuple[list[str], list[np.ndarray], np.ndarray]) -> None:
     """300 recordings of PTB-XL at 100 and 500 Hz, six of Georgia with headers of 2020 and 2021, and the twins."""
     names, _, fingerprints = real
-    found = {(names[i], names[j]) for i, j in matches(fingerprints).tolist()}
+    found = {(names[i], names[j]) for i, j in matching_pairs(fingerprints).tolist()}
     twice = {name for name in names if names.count(name) == 2}
     assert len(twice) == 306 and len(names) > 3300
     assert {(name, name) for name in twice} <= found
@@ -61,7 +61,7 @@ def test_different_recordings_stay_below_the_thresholds(
     for one in windows:
         for other in windows:
             np.maximum(around, one @ other.T, out=around)
-    same = tuple(matches(fingerprints).T)
+    same = tuple(matching_pairs(fingerprints).T)
     for correlations, least in ((opening @ opening.T, 0.93), (around, 0.98)):
         above = np.triu(correlations, 1)
         above[same] = 0
@@ -85,7 +85,7 @@ def test_filters_moved_starts_and_overlaps_are_borne(real: tuple[list[str], list
     assert len(chosen) > 50
     for name, (change, least) in copies.items():
         changed = np.stack([fingerprint(change(signals[k], 100), 100) for k in chosen])
-        found = [i for i, j in matches(fingerprints[chosen], changed).tolist() if i == j]
+        found = [i for i, j in matching_pairs(fingerprints[chosen], changed).tolist() if i == j]
         assert len(found) >= least * len(chosen), name
 
 
@@ -150,9 +150,9 @@ def test_another_packaging_read_from_disk(tmp_path: Path) -> None:
 def test_signals_without_content_match_nothing() -> None:
     empty = fingerprint(np.zeros((12, 1000), np.float32), 100)
     assert empty.shape == (SIZE,) and empty.dtype == np.int8 and not empty.any()
-    assert len(matches(np.stack([empty, empty]))) == 0
+    assert len(matching_pairs(np.stack([empty, empty]))) == 0
     assert not fingerprint(np.ones((12, 2), np.float32), 100).any()
-    assert matches(np.zeros((0, SIZE), np.int8)).shape == (0, 2)
+    assert matching_pairs(np.zeros((0, SIZE), np.int8)).shape == (0, 2)
 
 
 def test_matches_equal_those_of_comparing_all_with_all() -> None:
@@ -163,10 +163,10 @@ def test_matches_equal_those_of_comparing_all_with_all() -> None:
     unit_a, unit_b = (x / np.linalg.norm(x.astype(float), axis=1, keepdims=True) for x in (a, b))
     expected = np.argwhere(unit_a @ unit_b.T >= 0.96)
     assert len(expected) == 1000
-    np.testing.assert_array_equal(matches(a, b), expected)
+    np.testing.assert_array_equal(matching_pairs(a, b), expected)
 
 
 def test_matches_with_many_copies_come_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecg_lightning.records.fingerprints.matching._CHUNK", 7)
     row = fingerprint(fake.ecg(1000, 100, seed=8), 100)
-    assert matches(np.stack([row] * 6)).tolist() == [[i, j] for i in range(6) for j in range(i + 1, 6)]
+    assert matching_pairs(np.stack([row] * 6)).tolist() == [[i, j] for i in range(6) for j in range(i + 1, 6)]

@@ -26,7 +26,7 @@ ORDERS = {
 def test_another_order_is_refused_and_named(tmp_path: Path, order: str) -> None:
     rows = WAVE[[LEADS.index(lead) for lead in order.split(",")]]
     np.save(tmp_path / "a.npy", rows.T)
-    with pytest.raises(RecordError, match=f"contradictory lead order: it names no leads, .*--leads {order} in"):
+    with pytest.raises(RecordError, match=f"contradictory lead order: the file names no leads, .*--leads {order} in"):
         read_record(tmp_path / "a.npy", sampling_rate=250)
     record = read_record(tmp_path / "a.npy", sampling_rate=250, leads=order.split(","))
     np.testing.assert_array_equal(record.signal, WAVE)
@@ -39,25 +39,27 @@ def test_no_order_of_the_limb_leads_but_one_passes() -> None:
     for order in permutations(range(6)):
         rows = np.concatenate([WAVE[list(order)], WAVE[6:]])
         if order == tuple(range(6)):
-            assert check_order(rows, 250, LEADS, told=False) == ()
+            assert check_order(rows, 250, LEADS, names_stated=False) == ()
         else:
             with pytest.raises(RecordError, match="contradictory lead order"):
-                check_order(rows, 250, LEADS, told=False)
+                check_order(rows, 250, LEADS, names_stated=False)
 
 
 def test_baselines_steps_and_noise_do_not_contradict() -> None:
     noise = np.random.default_rng(0).normal(0, 0.001, WAVE.shape)
     rough = np.rint((WAVE + noise + np.arange(12)[:, None]) / 0.001) * 0.001
     rough[2, 300:310], rough[7, 900] = np.nan, 1e20
-    assert check_order(rough, 250, LEADS, told=False) == ()
+    assert check_order(rough, 250, LEADS, names_stated=False) == ()
 
 
 @pytest.mark.parametrize("flat", [[0], [3, 4, 5], [0, 1, 2, 3, 4, 5]])
 def test_what_cannot_be_proven_is_flagged(flat: list[int]) -> None:
     rows = WAVE.copy()
     rows[flat] = 0.1
-    assert check_order(rows, 250, LEADS, told=False) == ("lead_order_assumed",)
-    assert check_order(WAVE[[0, 1, *range(6, 12)]], 250, ["I", "II", *LEADS[6:]], told=True) == ("lead_order_assumed",)
+    assert check_order(rows, 250, LEADS, names_stated=False) == ("lead_order_assumed",)
+    assert check_order(WAVE[[0, 1, *range(6, 12)]], 250, ["I", "II", *LEADS[6:]], names_stated=True) == (
+        "lead_order_assumed",
+    )
 
 
 def test_rows_that_fit_in_no_order_are_refused_unless_they_were_named(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_rows_that_fit_in_no_order_are_refused_unless_they_were_named(tmp_path: 
     rows[2] = WAVE[8]
     rows[4] = -WAVE[9]
     np.save(tmp_path / "a.npy", rows)
-    with pytest.raises(RecordError, match=r"contradictory lead order: .*; say what they are by data\.file_leads"):
+    with pytest.raises(RecordError, match=r"contradictory lead order: .*\. Say what the rows are by data\.file_leads"):
         read_record(tmp_path / "a.npy", sampling_rate=250)
     assert read_record(tmp_path / "a.npy", sampling_rate=250, leads=LEADS).quality == ("suspect:limb_leads_disagree",)
 
@@ -90,7 +92,7 @@ def test_no_real_recording_is_refused_or_flagged_as_disagreeing(shared_data: Pat
     checked = [*small, *sorted(file for file in headers if "ptbxl" in file.parts)[::12]]
     for file in checked:
         record = read_record(file)
-        assumed += check_order(record.signal, record.sampling_rate, LEADS, told=False) != ()
+        assumed += check_order(record.signal, record.sampling_rate, LEADS, names_stated=False) != ()
         assert not limb_leads_disagree(record.signal, record.sampling_rate)
     assert len(checked) > 600 and assumed <= 5
 

@@ -33,7 +33,7 @@ def write(folder: Path, text: str) -> Path:
         ("nois: {baseline: 0.1}", "nois"),
         ("noise: {base: 0.1}", "base"),
         ("age: old", "age"),
-        ("prevalence: {AFIBB: 0.1}", "Did you mean: 'AFIB'"),
+        ("prevalence: {AFIBB: 0.1}", "'AFIBB' is not simulated. Did you mean: 'AFIB'"),
         ("annotation: {not_annotated: [SARH]}", "Did you mean: 'SARRH'"),
         ("prevalence: {AFIB: 1.7}", r"mine, prevalence\.AFIB: 1\.7 is not from 0 to 1"),
         ("prevalence: {AFIB: -0.2}", r"prevalence\.AFIB: -0\.2"),

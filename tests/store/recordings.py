@@ -45,12 +45,12 @@ def check(store: Store, count: int) -> None:
     good = [n for n in range(count) if n % 10 not in (3, 7)]
     assert store.index["record_id"].tolist() == [str(n) for n in good]
     for row in range(0, len(good), 17):
-        (found,), (valid,) = store.read(np.array([row]), np.array([0]), 300 + good[row])
+        (microvolts,), (valid,) = store.read(np.array([row]), np.array([0]), 300 + good[row])
         assert valid == 300 + good[row]
-        np.testing.assert_array_equal(found, np.rint(signal_of(good[row], 300 + good[row]).T * 1000))
+        np.testing.assert_array_equal(microvolts, np.rint(signal_of(good[row], 300 + good[row]).T * 1000))
     assert len(store.rejected) == count - len(good)
-    content = [fingerprint(signal_of(n, 300 + n), 100) for n in good]
-    np.testing.assert_array_equal(store.content, np.stack(content))
+    fingerprints = [fingerprint(signal_of(n, 300 + n), 100) for n in good]
+    np.testing.assert_array_equal(store.fingerprints, np.stack(fingerprints))
 
 
 CODE = """

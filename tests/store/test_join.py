@@ -32,7 +32,7 @@ def test_a_killed_packing_goes_on_and_reads_no_finished_part_again(
     again: list[Path] = []
     whole = packing.pack_part
     monkeypatch.setattr(
-        packing, "pack_part", lambda rows, r, rate, stem: again.append(stem) or whole(rows, r, rate, stem)
+        packing, "pack_part", lambda rows, r, rate, stem, files: again.append(stem) or whole(rows, r, rate, stem, files)
     )
     store = pack(path, table_of(1200, slow=0.0), read, 100, {}, workers=1)
     check(store, 1200)
@@ -145,7 +145,9 @@ def test_a_part_that_is_not_as_it_was_written_is_packed_anew(
     again: list[str] = []
     write = packing.pack_part
     monkeypatch.setattr(
-        packing, "pack_part", lambda rows, r, rate, stem: again.append(stem.name) or write(rows, r, rate, stem)
+        packing,
+        "pack_part",
+        lambda rows, r, rate, stem, files: again.append(stem.name) or write(rows, r, rate, stem, files),
     )
     assert files_of(pack(tmp_path / "s", table_of(40), read, 100, {}, workers=1)) == whole
     assert again == ["00000010"]
@@ -163,7 +165,7 @@ def test_of_a_join_that_was_cut_off_and_damaged_nothing_wrong_is_used(
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", ["signals.bin", "index.parquet", "content.npy", "meta.json"])
+@pytest.mark.parametrize("name", ["signals.bin", "index.parquet", "fingerprints.npy", "meta.json"])
 def test_a_store_that_was_damaged_before_it_had_its_name_is_joined_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, bytes], name: str, damage: Callable[[Path], None]
 ) -> None:

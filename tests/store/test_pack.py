@@ -32,15 +32,15 @@ def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Pa
         100.0,
     ]
     assert summary(store) == {"records": 240, "patients": 1, "hours": 0.3, "rejected": 60}
-    files = ["content.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin", "twins.npy"]
+    files = ["copies.npy", "fingerprints.npy", "index.parquet", "meta.json", "rejected.csv", "signals.bin"]
     assert sorted(path.name for path in store.path.iterdir()) == files
 
 
-def test_the_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
+def test_the_hash_is_of_signals_and_index_alone(tmp_path: Path) -> None:
     one = pack(tmp_path / "a", table_of(30), read, 100, {}, workers=1)
     two = pack(tmp_path / "b", table_of(30).assign(file="elsewhere"), read, 100, {}, workers=2)
     three = pack(tmp_path / "c", table_of(30, site="x"), read, 100, {}, workers=2)
-    assert one.fingerprint == two.fingerprint != three.fingerprint
+    assert one.sha256 == two.sha256 != three.sha256
 
 
 def test_the_key_changes_with_files_table_and_options(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_second_record_of_the_same_id_is_set_aside(tmp_path: Path) -> None:
     store = pack(tmp_path / "s", table, read, 100, {}, workers=1)
     assert store.index["record_id"].tolist() == ["0", "1", "2"]
     assert store.rejected["reason"].tolist() == ["duplicate record id"] * 2
-    np.testing.assert_array_equal(store.content[2], fingerprint(signal_of(2, 302), 100))
+    np.testing.assert_array_equal(store.fingerprints[2], fingerprint(signal_of(2, 302), 100))
     np.testing.assert_array_equal(
         store.read(np.array([2]), np.array([0]), 302)[0][0], np.rint(signal_of(2, 302).T * 1000)
     )
@@ -141,7 +141,7 @@ def test_a_missing_file_of_an_archive_that_nobody_looked_at_is_set_aside_while_i
 def test_a_full_disk_ends_the_job_and_the_next_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    # Three parts are two files each, then come signals, index, content, twins, rejected and meta, and three folders.
+    # Three parts are two files each, then come signals, index, fingerprints, copies, rejected and meta, and three folders.
     fsync, calls = os.fsync, 0
 
     def full(number: int) -> None:
@@ -218,8 +218,8 @@ def test_what_lies_beside_a_new_store_and_is_of_no_use_is_named_and_left_alone(
         (folder / "meta.json").write_text('{"format": 4}')
     pack(tmp_path / "mine-100hz-new", table_of(3), read, 100, {}, workers=1)
     text = capsys.readouterr().err
-    assert f"has another layout of stores, so that the source is packed again. You may remove {old}.\n" in text
-    assert f"Unfinished stores, of other options or of files that have changed since: {unfinished}. You" in text
+    assert f"The layout of stores has changed, so the source is packed again. You may remove {old}.\n" in text
+    assert f"Unfinished stores of other options, or of files that have changed since: {unfinished}. You" in text
     assert str(other) not in text
     assert all(folder.exists() for folder in (old, unfinished, other))
     pack(tmp_path / "mine-100hz-new", table_of(3), read, 100, {}, workers=1)

@@ -59,8 +59,8 @@ def path(tmp_path: Path) -> Path:
 def use(path: Path) -> None:
     """Opens a store and reads all that there is in it."""
     store = Store(path)
-    assert store.content.shape == (len(store), SIZE)
-    assert store.twins.shape[1] == 2
+    assert store.fingerprints.shape == (len(store), SIZE)
+    assert store.copy_pairs.shape[1] == 2
     assert len(store.rejected) == store.meta["rejected"]
     for row in range(len(store)):
         store.read(np.array([row]), np.array([0]), 400)
@@ -84,7 +84,7 @@ BITS: Mapping[str, Callable[[bytearray], bytes | bytearray]] = {
     "zeros": lambda content: bytes(len(content)),
     "one bit": _flip,
 }
-NAMES = ("signals.bin", "index.parquet", "content.npy", "twins.npy", "rejected.csv")
+NAMES = ("signals.bin", "index.parquet", "fingerprints.npy", "copies.npy", "rejected.csv")
 
 
 @pytest.mark.parametrize("damage", SIZES)
@@ -109,10 +109,10 @@ def test_other_bytes_are_found_when_they_are_read_or_verified(path: Path, name: 
     Store(path).verify()
     change(path / name, BITS[damage])
     if name != "signals.bin":
-        with pytest.raises(UserError, match=f"{path} is damaged: {name} is not as it was packed. Remove that folder"):
+        with pytest.raises(UserError, match=f"{path} is damaged: {name} has changed since packing. Remove that folder"):
             use(path)
     if name != "index.parquet":
-        with pytest.raises(UserError, match=f"{path} is damaged: {name} is not as it was packed. Remove that folder"):
+        with pytest.raises(UserError, match=f"{path} is damaged: {name} has changed since packing. Remove that folder"):
             Store(path).verify()
 
 
@@ -126,7 +126,7 @@ def test_a_changed_meta_is_found(path: Path, damage: Callable[[bytearray], bytes
 @pytest.mark.parametrize("name", [*NAMES, "meta.json"])
 def test_a_file_that_is_gone_is_named(path: Path, name: str) -> None:
     (path / name).unlink()
-    with pytest.raises(UserError, match=f"{name}.* remove|{name} is not there. Remove"):
+    with pytest.raises(UserError, match=f"{name}.* remove|{name} is missing. Remove"):
         Store(path)
 
 
@@ -196,7 +196,7 @@ class Evil:
         return os.mkdir, (str(self.mark),)
 
 
-@pytest.mark.parametrize("name", ["content.npy", "twins.npy"])
+@pytest.mark.parametrize("name", ["fingerprints.npy", "copies.npy"])
 def test_no_file_of_a_store_can_run_code(path: Path, tmp_path: Path, name: str) -> None:
     mark = tmp_path / "mark"
     for content in (npy(np.array([[Evil(mark)]], object)), pickle.dumps(Evil(mark))):
@@ -233,11 +233,15 @@ def test_an_index_that_names_other_samples_than_there_are_is_refused(
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("content.npy", npy(np.zeros((5, SIZE), np.int8)), "content.npy is of 5 recordings, and 24 were packed"),
-        ("content.npy", npy(np.zeros((24, SIZE))), "content.npy holds an array of another kind"),
-        ("content.npy", npy(np.zeros(24 * SIZE, np.int8)), "content.npy holds an array of another kind"),
-        ("twins.npy", npy(np.array([[0, 24]])), "twins.npy names recordings that are not there"),
-        ("twins.npy", npy(np.zeros((1, 3), np.int64)), "twins.npy holds an array of another kind"),
+        (
+            "fingerprints.npy",
+            npy(np.zeros((5, SIZE), np.int8)),
+            "fingerprints.npy has 5 rows, and 24 recordings were packed",
+        ),
+        ("fingerprints.npy", npy(np.zeros((24, SIZE))), "fingerprints.npy holds an array of another kind"),
+        ("fingerprints.npy", npy(np.zeros(24 * SIZE, np.int8)), "fingerprints.npy holds an array of another kind"),
+        ("copies.npy", npy(np.array([[0, 24]])), "copies.npy names rows that the index does not have"),
+        ("copies.npy", npy(np.zeros((1, 3), np.int64)), "copies.npy holds an array of another kind"),
         ("index.parquet", b"PAR1 and no more", "index.parquet cannot be understood"),
         ("rejected.csv", b"\xff\xfe", "rejected.csv cannot be understood"),
     ],

@@ -129,7 +129,7 @@ def test_a_list_of_64_bytes_is_compared_by_them(
     archives: Path, parent: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, whole = _ptbxl(archives), checkpoints.read(str(parent))
-    test = torch.from_numpy(np.array(data.store.content[data.rows("test")]))
+    test = torch.from_numpy(np.array(data.store.fingerprints[data.rows("test")]))
     for seen in (test, test[:, :OPENING]):
         (said,) = leak.before(data, ("test",), _with(whole, seen.contiguous(), len(seen)))
         assert said.startswith(f"{len(test)} of the {len(test)} recordings of the test side trained")
@@ -149,7 +149,7 @@ def test_recordings_whose_fingerprints_are_damaged_are_counted(
     archives: Path, parent: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, whole = _ptbxl(archives), checkpoints.read(str(parent))
-    content = np.array(data.store.content)
+    content = np.array(data.store.fingerprints)
     content[data.rows("train")[:3]] = 0
     content[data.rows("test")[:2]] = 77
     monkeypatch.setattr(data.store, "content", content)

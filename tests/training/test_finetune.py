@@ -67,7 +67,7 @@ def test_the_same_terms_take_every_tensor_and_a_reset_head_none() -> None:
     terms = ["A", "B", "C"]
     taken = take_weights(network(), terms, old.state_dict(), terms)
     assert str(taken) == f"{len(old.state_dict())}/{len(old.state_dict())} tensors; head: 3 of 3 terms kept"
-    assert take_weights(network(), terms, old.state_dict(), terms, reset_head=True).fresh == terms
+    assert take_weights(network(), terms, old.state_dict(), terms, reset_head=True).fresh_terms == terms
 
 
 def test_tensors_that_are_missing_unexpected_or_of_another_shape_are_named() -> None:

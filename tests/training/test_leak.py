@@ -86,7 +86,7 @@ def test_a_recording_under_two_numbers_is_on_one_side(root: Path, tmp_path: Path
     )
     assert isinstance(data, PackedDataModule)
     ids = data.store.index["record_id"]
-    assert [tuple(ids[[a, b]]) for a, b in data.store.twins] == [("E00001", "E99999")]
+    assert [tuple(ids[[a, b]]) for a, b in data.store.copy_pairs] == [("E00001", "E99999")]
     assert hashed_fold("record E00001") != hashed_fold("record E99999")
     assert data.folds[(ids == "E99999").argmax()] == hashed_fold("record E00001")
 
@@ -213,7 +213,7 @@ def test_a_checkpoint_says_what_it_has_seen(root: Path, parent: Path, tmp_path: 
         assert checkpoint.seen.dtype == torch.int8
         assert checkpoint.card.seen == len(checkpoint.seen) == len(data.rows("train"))
         assert checkpoint.card.allow_leak is False
-        expected = {row.tobytes() for row in data.store.content[data.rows("train")]}
+        expected = {row.tobytes() for row in data.store.fingerprints[data.rows("train")]}
         assert {row.tobytes() for row in checkpoint.seen.numpy()} == expected
 
 
@@ -308,13 +308,16 @@ def test_real_recordings_are_known_again_at_another_rate(both_rates: Path, tmp_p
     store = {"root": str(both_rates), "store_dir": str(tmp_path / "store")}
     parts = [{"name": "PTBXLDataModule", "file_rate": rate} | store for rate in (100, 500)]
     data = build("data", {"name": "MixedDataModule", "parts": parts, "store_dir": store["store_dir"]}, seed=0)
-    pairs = data.store.copies(np.arange(300), np.arange(300, 600))
+    pairs = data.store.copies_between(np.arange(300), np.arange(300, 600))
     assert {*range(300)} == {a for a, b in pairs if b == a + 300}
     # Two recordings are in PTB-XL twice, under two numbers each; no other is taken for another one.
     others = {tuple(sorted((int(a), int(b) - 300))) for a, b in pairs if b != a + 300}
     ids = data.sources["ptbxl"].store.index["record_id"]
     assert {(ids[a], ids[b]) for a, b in others} == {("00137", "00138"), ("00143", "00144")}
-    assert {tuple(ids[row]) for row in data.sources["ptbxl"].store.twins} == {("00137", "00138"), ("00143", "00144")}
+    assert {tuple(ids[row]) for row in data.sources["ptbxl"].store.copy_pairs} == {
+        ("00137", "00138"),
+        ("00143", "00144"),
+    }
 
 
 def test_pretraining_at_one_rate_and_testing_at_another_is_refused(both_rates: Path, tmp_path: Path) -> None:
@@ -356,7 +359,7 @@ def test_different_real_recordings_are_never_taken_for_one(shared_data: Path, pa
     every = np.arange(len(data.store))
     assert len(every) > 2800
     ids = data.store.index["record_id"]
-    assert {(ids[a], ids[b]) for a, b in data.store.copies(every, every) if a < b} == TWINS
+    assert {(ids[a], ids[b]) for a, b in data.store.copies_between(every, every) if a < b} == TWINS
     assert leak.within(data) == []
 
 

@@ -114,7 +114,7 @@ def test_a_leak_that_is_allowed_is_no_mistake(given: list[str]) -> None:
         [*given, *SMALL_AS_LARGE, "--both=false", "large.data.test_folds=[10,1]", "large.data.allow_leak=true"]
     )
     archives = check_archives(study, study.trainings())
-    assert archives["large"].store.fingerprint == archives["small"].store.fingerprint
+    assert archives["large"].store.sha256 == archives["small"].store.sha256
 
 
 def test_copies_that_the_mix_leaves_out_are_no_leak(given: list[str]) -> None:

@@ -265,7 +265,7 @@ class FolderDataModule(ECGDataModule):
     def folds(self) -> NDArray[np.int64]:
         """(records of the store,) by date or by the table's column where they give the split, else by a hash of the patient."""
         return folds_of_hospital(
-            self.store.index, self.store.twins, self.split_by_date, self.val_folds, self.test_folds
+            self.store.index, self.store.copy_pairs, self.split_by_date, self.val_folds, self.test_folds
         )
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecg_lightning.datamodules.folder.labels import NOT_STATED, has_codes
 from ecg_lightning.datamodules.tables import NO_CODES
-from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.records import Record, RecordError, read_unrepaired
 from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.files import any_case
 from ecg_lightning.records.read import SUFFIXES
@@ -77,7 +77,7 @@ def read_row(
         options_of_row["sampling_rate"] = _number(row["rate"], "sampling rate")
     if row.get("row"):
         options_of_row["row"] = _row_number(row["row"])
-    record = read_record(folder / row["file"], **{**options_of_all, **options_of_row}, header_wins=True)
+    record = read_unrepaired(folder / row["file"], **{**options_of_all, **options_of_row}, header_wins=True)
     check_rate(record.sampling_rate, options_of_row.get("sampling_rate"))
     if not header_codes:
         record = replace(record, codes=())

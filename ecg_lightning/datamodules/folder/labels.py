@@ -1,7 +1,6 @@
 """What a hospital's own codes and columns of labels mean, in terms of the vocabulary or of its own (`own:CHAGAS`)."""
 
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pandas as pd
 from ecg_lightning.datamodules.folder.cells import FALSE, TRUE, count_as_empty
 from ecg_lightning.datamodules.folder.table import column_names, read_text
 from ecg_lightning.datamodules.rows import REFUSED
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UNPRINTABLE, UserError, nearest
 from ecg_lightning.labels import TERMS
 from ecg_lightning.labels.space import OWN
 from ecg_lightning.records import stated
@@ -37,10 +36,14 @@ def term(name: str, where: str) -> str:
         own_term = name.removeprefix(OWN)
         if own_term in TERMS:
             raise UserError(f"{where}: '{name}' is in the vocabulary; write '{own_term}'.")
+        if UNPRINTABLE.search(own_term):
+            raise UserError(
+                f"{where}: the name of the term {own_term!a} has a control character. Choose a name without it."
+            )
         return own_term
     if name not in TERMS:
         terms = {key.casefold(): entry.term for entry in TERMS.values() for key in (entry.term, entry.name)}
-        suggestions = dict.fromkeys(terms[key] for key in get_close_matches(name.casefold(), terms, n=2))
+        suggestions = dict.fromkeys(terms[word] for word in nearest(name, terms, 2))
         hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
         raise UserError(
             f"{where}: there is no term '{name}'.{hint} All terms are in ecg_lightning/labels/terms.csv; a term of your "

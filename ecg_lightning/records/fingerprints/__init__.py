@@ -13,7 +13,13 @@ recordings and 36 million of simulated ones, half of them paced or in flutter, n
 correlate by 0.83 (real) and 0.91 (simulated), below 0.96, the windows by 0.974 and 0.976, below 0.99.
 """
 
-from ecg_lightning.records.fingerprints.fingerprint import SIZE, fingerprint, matches, unreadable, widened
-from ecg_lightning.records.fingerprints.opening import OPENING
+from ecg_lightning.records.fingerprints.fingerprint import (
+    OPENING,
+    SIZE,
+    fingerprint,
+    matching_pairs,
+    unreadable,
+    widened,
+)
 
-__all__ = ["OPENING", "SIZE", "fingerprint", "matches", "unreadable", "widened"]
+__all__ = ["OPENING", "SIZE", "fingerprint", "matching_pairs", "unreadable", "widened"]

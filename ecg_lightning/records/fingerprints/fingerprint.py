@@ -3,15 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.records.fingerprints.beats import SECONDS, WINDOW, WINDOWS, describe_beats
-from ecg_lightning.records.fingerprints.directions import SIGMA
+from ecg_lightning.records.fingerprints.beats import WINDOWS, beat_values
+from ecg_lightning.records.fingerprints.directions import PART, SIGMA, project
+from ecg_lightning.records.fingerprints.integral import Integral
 from ecg_lightning.records.fingerprints.matching import near
-from ecg_lightning.records.fingerprints.opening import OPENING, describe_opening
+from ecg_lightning.records.fingerprints.opening import EVERY, opening_values
 
-SIZE = OPENING + WINDOWS * WINDOW
-"""Bytes of a fingerprint; older ones end with the opening."""
+OPENING = PART
+"""Bytes that describe the opening; an older fingerprint has only these."""
+SIZE = OPENING + WINDOWS * PART
+"""Bytes of a fingerprint."""
 OPENING_THRESHOLD = 0.96
 BEATS_THRESHOLD = 0.99
+_SECONDS = 10.0  # that are described: of a longer recording the beginning
 _INDEPENDENT = (0, 1, 6, 7, 8, 9, 10, 11)  # I, II, V1–V6; the others follow from these
 _TOLERANCE = 0.15  # of a part's root mean square, which rounding and clipping change by less
 _AT_ONCE = 1 << 16  # rows: some 130 MB
@@ -20,25 +24,32 @@ Fingerprints = NDArray[np.int8]
 
 
 def fingerprint(signal: NDArray[np.number], sampling_rate: float) -> Fingerprints:
-    """Describes a recording's content.
+    """Describes a recording in few bytes.
 
     Args:
         signal: (12, samples) in the order of `LEADS`, any unit, every sample finite.
         sampling_rate: Hz.
 
     Returns:
-        (256,) int8. A part is zeros, which match nothing, where there is no signal; so are windows that do not fit.
+        (256,) int8. A part is zeros, which match nothing, where there is no signal; so is a window that does not fit.
     """
     if signal.shape[1] and not (signal[:, 0].any() and signal[:, -1].any()):
         present = np.flatnonzero(signal.any(axis=0))
         signal = signal[:, present[0] : present[-1] + 1] if len(present) else signal[:, :0]
-    stop = int(SECONDS * sampling_rate) + 2
-    leads = signal[_INDEPENDENT, :stop].astype(np.float32, copy=False)
-    parts = describe_opening(leads, sampling_rate), describe_beats(leads, sampling_rate).ravel()
-    return np.concatenate(parts)
+    parts = np.zeros((1 + WINDOWS, PART), np.int8)
+    leads = signal[_INDEPENDENT, : int(_SECONDS * sampling_rate) + 1].astype(np.float32, copy=False)
+    if leads.shape[1] < 2:
+        return parts.ravel()
+    integral = Integral(leads, sampling_rate)
+    on_grid = integral.on_grid()
+    opening = opening_values(on_grid[:, ::EVERY], leads.shape[1], sampling_rate)
+    if len(opening):  # all parts are projected at once: the directions are larger than the processor's cache
+        values = np.concatenate([opening, beat_values(integral, on_grid)])
+        parts[: len(values)] = project(values)
+    return parts.ravel()
 
 
-def matches(a: Fingerprints, b: Fingerprints | None = None) -> NDArray[np.int64]:
+def matching_pairs(a: Fingerprints, b: Fingerprints | None = None) -> NDArray[np.int64]:
     """Finds the pairs of fingerprints that belong to the same recording.
 
     Args:
@@ -58,7 +69,7 @@ def matches(a: Fingerprints, b: Fingerprints | None = None) -> NDArray[np.int64]
 
 
 def _windows(rows: Fingerprints) -> Fingerprints:
-    return rows[:, OPENING:].reshape(-1, WINDOW)
+    return rows[:, OPENING:].reshape(-1, PART)
 
 
 def widened(rows: Fingerprints) -> Fingerprints:

@@ -3,12 +3,10 @@
 A published name is never overwritten.
 """
 
-import json
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import CARD_KEY, HASH_KEY, content_hash, parse, parse_lightning, sha256_of
@@ -16,6 +14,7 @@ from ecg_lightning.checkpoints.exclusive import write_new
 from ecg_lightning.checkpoints.places import address, locate
 from ecg_lightning.checkpoints.storage import name_in, read_bytes, shown
 from ecg_lightning.errors import UserError
+from ecg_lightning.files import read_json
 
 
 def publish(run: str, name: str, folder: str | None = None) -> str:
@@ -59,18 +58,18 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
 
 
 def _with_test(card: Card, sha256: str, run_dir: Path) -> Card:
-    """The card with the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
+    """Returns the card with the report of this very checkpoint, which lies in the run's folder or, of a study, in on_small."""
     reports = [file for folder in ("", "on_small") if (file := run_dir / folder / "test.json").is_file()]
     for file in reports:
         try:
-            report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            report = read_json(file)
         except ValueError as error:
             raise UserError(f"{file} is not readable JSON ({error}). Run `test` again.") from error
-        if isinstance(report, dict) and report.get("checkpoint_sha256") == sha256:
+        if report.get("checkpoint_sha256") == sha256:
             return card.with_test(report, str(file))
     if reports:
-        others = " and ".join(map(str, reports))
-        print(f"{others} is of another checkpoint and was not attached; run `test` first.", file=sys.stderr)
+        files = " and ".join(map(str, reports))
+        print(f"{files} is of another checkpoint and was not attached; run `test` first.", file=sys.stderr)
     return card
 
 
