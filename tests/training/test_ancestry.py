@@ -152,7 +152,7 @@ def test_recordings_whose_fingerprints_are_damaged_are_counted(
     content = np.array(data.store.fingerprints)
     content[data.rows("train")[:3]] = 0
     content[data.rows("test")[:2]] = 77
-    monkeypatch.setattr(data.store, "content", content)
+    monkeypatch.setattr(data.store, "fingerprints", content)
     leak.check_training(data, None)
     said = capsys.readouterr().err
     assert said.startswith("5 recordings of ptbxl have no usable fingerprint") and str(data.store.path) in said
