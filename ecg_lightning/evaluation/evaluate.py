@@ -18,7 +18,7 @@ from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import write_json
 from ecg_lightning.metrics import summarise, table
-from ecg_lightning.metrics.epoch import Outputs
+from ecg_lightning.metrics.epoch import RecordOutputs
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.training import leak
 from ecg_lightning.training.arguments import EVALUATION
@@ -51,7 +51,7 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
     check_fits(checkpoint.terms, checkpoint.card.label_space, checkpoint.card.input, data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
-    leak.refuse(leak.before(data, (split,), checkpoint), data)
+    leak.refuse(leak.leaks_from_checkpoint(data, (split,), checkpoint), data)
     module = checkpoint.module(trusted=OmegaConf.select(config, "model.name"))
     values = {key: value for key, value in (config.get("trainer") or {}).items() if key in EVALUATION}
     trainer = trainer_of(DictConfig({"trainer": values}), run_dir or Path(), [], False, False)
@@ -93,7 +93,7 @@ def check_fits(terms: Sequence[str], label_space: object, expected: Input, data:
 
 
 def _report(
-    module: ECGModule, outputs: Outputs, data: ECGDataModule, checkpoint: checkpoints.Checkpoint
+    module: ECGModule, outputs: RecordOutputs, data: ECGDataModule, checkpoint: checkpoints.Checkpoint
 ) -> dict[str, Any]:
     """What a run's test.json says: counts, metrics and thresholds, overall and per term."""
     probabilities = expit(outputs.logits)
@@ -118,7 +118,7 @@ def _report(
     }
 
 
-def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: ECGDataModule) -> None:
+def _save_outputs(path: Path, module: ECGModule, outputs: RecordOutputs, data: ECGDataModule) -> None:
     """Saves logits and targets of each recording, for intervals and comparisons; patients and recordings are numbers."""
     names = patients(data.store.index).to_numpy()[outputs.records]
     whose = np.unique(names, return_inverse=True)[1]

@@ -94,7 +94,7 @@ def test_a_newcomer_s_hospital(tmp_path: Path, capsys: pytest.CaptureFixture[str
         for path in (checkpoint, tmp_path / "small/checkpoints/best.ckpt")
     )
     stem = next(name for name in before if "stem" in name and name.endswith("weight"))
-    torch.testing.assert_close(after[stem], before[stem])  # asleep for the first two epochs
+    torch.testing.assert_close(after[stem], before[stem])  # frozen for the first two epochs
     assert small.run("test", [*words, f"checkpoint_path={tmp_path}/small/checkpoints/best.ckpt"]) == 0
     assert "CHAGAS" in json.dumps(json.loads((tmp_path / "small" / "test.json").read_text()))
 

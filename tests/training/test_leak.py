@@ -145,8 +145,8 @@ def test_copies_are_left_out_on_request(root: Path, tmp_path: Path) -> None:
     twice = sides["val"] & sides["test"]
     assert after.rows("val").tolist() == [row for row in before.rows("val") if row % RECORDS not in twice]
     np.testing.assert_array_equal(before.rows("test"), after.rows("test"))
-    assert leak.within(before)
-    assert leak.within(after) == []
+    assert leak.leaks_between_sides(before)
+    assert leak.leaks_between_sides(after) == []
 
 
 def test_an_unseen_hospital_that_chose_the_epoch_is_found(root: Path, tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ def test_different_real_recordings_are_never_taken_for_one(shared_data: Path, pa
     assert len(every) > 2800
     ids = data.store.index["record_id"]
     assert {(ids[a], ids[b]) for a, b in data.store.copies(every, every) if a < b} == TWINS
-    assert leak.within(data) == []
+    assert leak.leaks_between_sides(data) == []
 
 
 def test_one_command_trains_on_all_real_archives(shared_data: Path, packed: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ecg_lightning import checkpoints
 from ecg_lightning.training import logger as logger_module
 from ecg_lightning.training.logger import Logging
 from ecg_lightning.training.wandb_run import RunLogger, RunRecord
-from ecg_lightning.training.wandb_server import has_key, unreachable
+from ecg_lightning.training.wandb_server import has_key, why_unreachable
 from training.wandb_server import Server, logged
 
 KEY = "0123456789" * 4
@@ -128,11 +128,11 @@ def test_a_server_that_takes_the_key_and_then_no_run(
     monkeypatch.setattr(logger_module, "START", 1.0)
 
     def reached() -> str:
-        reason = unreachable()
+        reason = why_unreachable()
         server.silent = True
         return reason
 
-    monkeypatch.setattr(logger_module, "unreachable", reached)
+    monkeypatch.setattr(logger_module, "why_unreachable", reached)
     assert start(tmp_path / "run").experiment.offline
     assert "so this run is logged offline. To send the log: wandb sync " in one_line(capsys)
 

@@ -17,7 +17,7 @@ import small
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace
-from ecg_lightning.training.resume import alone
+from ecg_lightning.training.resume import locked
 from ecg_lightning.training.trainer import WholeCheckpoints, trainer_of
 
 CONSTANT = ("optim.schedule=constant", "optim.warmup=0")
@@ -95,7 +95,7 @@ def test_fewer_epochs_than_there_were_are_refused(root: Path, run: Path, tmp_pat
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     small.fit(root, folder, *CONSTANT, "trainer.max_epochs=2", "checkpoint_path=auto")
-    with pytest.raises(UserError, match=r"has 2 epochs behind it; trainer.max_epochs=1 is less"):
+    with pytest.raises(UserError, match=r"was trained for 2 epochs, and trainer.max_epochs=1 is less"):
         small.fit(root, folder, *CONSTANT, "trainer.max_epochs=1", "checkpoint_path=auto")
 
 
@@ -120,7 +120,7 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     (tmp_path / "checkpoints").mkdir()
     for name in ("config.yaml.0a.part", "checkpoints/last.ckpt.part", "metrics.csv"):
         (tmp_path / name).touch()
-    with alone(tmp_path):
+    with locked(tmp_path):
         assert {path.name for path in tmp_path.rglob("*")} == {"checkpoints", "metrics.csv", "fit.lock"}
 
 
