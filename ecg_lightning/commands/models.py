@@ -9,7 +9,7 @@ from ecg_lightning.ranges import describe
 
 
 def models(arguments: Sequence[str]) -> int:
-    """`models` lists the networks that `model.name` may name, with their arguments."""
+    """Prints the networks that `model.name` may name, with their arguments."""
     split_words(arguments, "models", 0, 0)
     for name, module in exports(NAMED["model"]).items():
         signature = signature_of(module, name)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, first_line
 
 RESOLVERS = ("oc.env", "oc.decode")
 """What an interpolation may call: a variable of the environment, and its text read as YAML. Neither runs anything."""
@@ -64,8 +64,3 @@ def _text_of(name: str) -> Callable[..., str]:
         return f"${{{name}:{','.join(written)}}}"
 
     return text
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a message of OmegaConf's, whose others say where in its own tree."""
-    return str(error).partition("\n")[0]

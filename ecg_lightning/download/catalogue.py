@@ -1,6 +1,5 @@
 """The catalogue of public archives (archives.yaml), typed and checked."""
 
-import difflib
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -9,7 +8,7 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 
 
 class Kind(Enum):
@@ -55,9 +54,9 @@ def find(source: str) -> Archive:
     archives = catalogue()
     if source in archives:
         return archives[source]
-    close = difflib.get_close_matches(source, archives, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise UserError(f"There is nothing to download for the source {source!r}.{hint} Choices: {', '.join(archives)}.")
+    raise UserError(
+        f"There is nothing to download for the source {source!r}. {suggest(source, archives)}Choices: {', '.join(archives)}."
+    )
 
 
 def describe(source: str) -> str:

@@ -6,8 +6,9 @@
 from collections.abc import Iterable
 from functools import cache
 
+from ecg_lightning.errors import unknown
 from ecg_lightning.labels.reports import read_report
-from ecg_lightning.labels.vocabulary import SYSTEMS, TERMS, rows, unknown
+from ecg_lightning.labels.vocabulary import SYSTEMS, TERMS, rows
 
 
 def terms_of(system: str, code: str, source: str = "") -> tuple[str, ...]:

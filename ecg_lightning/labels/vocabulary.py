@@ -23,15 +23,14 @@ No statement of PTB-XL is a kind of another: PTB-XL says each of its 71 on its o
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
 from omegaconf import OmegaConf
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import unknown
 
 SYSTEMS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
 """The code systems that terms.csv has a column for."""
@@ -114,12 +113,3 @@ def annotated_by(source: str) -> frozenset[str]:
     if source not in _annotated():
         raise unknown("source", source, _annotated())
     return _annotated()[source]
-
-
-def unknown(what: str, name: str, choices: Iterable[str]) -> UserError:
-    """The error for a name that is not among the choices: it suggests the nearest and lists all."""
-    choices = list(choices)
-    folded = {choice.casefold(): choice for choice in choices}
-    near = [folded[match] for match in get_close_matches(name.casefold(), folded)]
-    suggestion = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return UserError(f"There is no {what} {name!r}.{suggestion} Choices: {', '.join(choices)}")

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, suggest
 
 # the share of recordings in which a condition is drawn, where a hospital does not say otherwise
 PREVALENCE = {
@@ -156,8 +155,7 @@ class Hospital:
     def _refuse_unknown(self, key: str, given: Iterable[str], known: Collection[str]) -> None:
         for term in given:
             if term not in known:
-                close = "".join(f"; did you mean {match}?" for match in get_close_matches(term, known, 1))
-                self._refuse(key, f"{term} is not simulated{close}")
+                self._refuse(key, f"{term} is not simulated. {suggest(term, known)}".strip())
 
     def share(self, condition: str) -> float:
         """The share of recordings in which a condition is drawn."""

@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 
 from ecg_lightning.config.compose import as_dict, new_run_dir
 from ecg_lightning.config.schema import build
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, one_line
 
 PROFILERS: dict[str | None, type[Profiler]] = {
     "simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler,
@@ -82,10 +82,10 @@ def probe(config: DictConfig, run_dir: Path, freezes: bool) -> pl.Trainer:
 
 def lightning_refusal(error: Exception, values: Mapping[str, Any]) -> str:
     """Returns the reason for which Lightning refuses an argument, on one line."""
-    text, accelerator = " ".join(str(error).split()), values.get("accelerator", "auto")
+    text, accelerator = one_line(error), values.get("accelerator", "auto")
     if accelerator != "auto" and any(word in text for word in ("Accelerator", "backend", "torch_xla")):
         return f"accelerator={accelerator} was not found on this machine. Use trainer.accelerator=auto. ({text})"
-    return text
+    return f"{text}."
 
 
 def _profiler(name: str | None, run_dir: Path) -> Profiler | str | None:

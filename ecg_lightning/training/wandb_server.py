@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecg_lightning.errors import one_line
+
 
 def has_key() -> bool:
     """Returns whether this user has credentials for W&B, in any of the places where W&B looks for them."""
@@ -45,11 +47,6 @@ def how_to_send(run_dir: Path, offline: bool = True) -> str:
     """Returns the sentence with the command that sends a run's log."""
     option = "" if offline else "--include-online "
     return f"To send the log: wandb sync {option}{shlex.quote(str(run_dir.absolute() / 'wandb'))}"
-
-
-def one_line(error: BaseException) -> str:
-    """Returns an error's message on one line of at most 200 characters, without its full stop."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 
 @contextmanager

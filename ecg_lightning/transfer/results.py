@@ -1,4 +1,4 @@
-"""The measured networks of a transfer study: AUROC of every arm, with intervals of a bootstrap by patient."""
+"""The AUROC of every arm of a transfer study, with intervals of a bootstrap by patient."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Interval, Intervals, auroc, auroc_differences, auroc_intervals, macro
-from ecg_lightning.transfer.measure import Outputs, outputs
+from ecg_lightning.transfer.measure import MeasuredLogits, read_logits
 from ecg_lightning.transfer.study import ALL, Study
 
 
@@ -26,7 +26,7 @@ class Estimate:
 
     @property
     def signed(self) -> str:
-        """As a difference."""
+        """The text of a difference, with signs."""
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
     @classmethod
@@ -39,35 +39,35 @@ class Results:
     """The measured networks of a study.
 
     Attributes:
-        study: whose.
-        records: the number of the small archive's training recordings, for the figure's axis.
-        terms: what the networks predict.
+        study: the study.
+        records: number of the small archive's training recordings, for the axis of the figure.
+        terms: the terms that the networks predict.
     """
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        some = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
-        self.records: int = some["data"]["records"]["train"]
-        self.terms: list[str] = [row["term"] for row in some["terms"]]
+        report = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
+        self.records: int = report["data"]["records"]["train"]
+        self.terms: list[str] = [row["term"] for row in report["terms"]]
         self._intervals: dict[tuple[str, str, str], Intervals] = {}
-        self._first: dict[str, Path] = {}
+        self._first_folders: dict[str, Path] = {}
 
-    def outputs(self, arm: str, size: str, seed: int, archive: str = "small") -> Outputs:
-        """The outputs of a measured network.
+    def logits(self, arm: str, size: str, seed: int, archive: str = "small") -> MeasuredLogits:
+        """Returns the logits of a measured network.
 
         Raises:
-            UserError: where it was measured on other recordings than the first one was, since differences are paired.
+            UserError: where it was measured on other recordings than the first network, since differences are paired.
         """
         folder = self.study.measured(arm, size, seed, archive)
-        first = self._first.setdefault(archive, folder)
-        said, expected = outputs(folder), outputs(first)
+        first = self._first_folders.setdefault(archive, folder)
+        measured, expected = read_logits(folder), read_logits(first)
         for name in ("records", "targets", "patients"):
-            if not np.array_equal(getattr(said, name), getattr(expected, name), equal_nan=name == "targets"):
+            if not np.array_equal(getattr(measured, name), getattr(expected, name), equal_nan=name == "targets"):
                 raise UserError(
                     f"{folder} and {first} were measured on different test recordings, and cannot be compared. The archive "
-                    "changed meanwhile: run the same command again."
+                    "has changed in the meantime. Run the same command again."
                 )
-        return said
+        return measured
 
     def intervals(self, arm: str, size: str = "", archive: str = "small") -> Intervals:
         """Computes the AUROC of an arm, the mean over its seeds, by term and macro, with intervals."""
@@ -93,16 +93,13 @@ class Results:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         """Returns logits (seeds, recordings, terms), targets (recordings, terms) and patients (recordings,) of an arm."""
         seeds = range(self.study.seeds_at(size) if size else 1)  # the large archive's network has no size and one seed
-        measured = [self.outputs(arm, size, seed, archive) for seed in seeds]
+        measured = [self.logits(arm, size, seed, archive) for seed in seeds]
         return np.stack([network.logits for network in measured]), measured[0].targets, measured[0].patients
 
     def seeds(self, arm: str, size: str) -> list[float]:
-        """Macro AUROC of each seed of an arm."""
-        found = []
-        for k in range(self.study.seeds_at(size)):
-            said = self.outputs(arm, size, k)
-            found.append(macro(auroc(said.logits, said.targets)))
-        return found
+        """Returns the macro AUROC of network seed of an arm."""
+        measured = [self.logits(arm, size, seed) for seed in range(self.study.seeds_at(size))]
+        return [macro(auroc(network.logits, network.targets)) for network in measured]
 
     @property
     def arms(self) -> list[str]:
@@ -110,7 +107,7 @@ class Results:
         return ["small", "tuned", *(["both"] if self.study.both else [])]
 
     def rows(self) -> list[dict[str, object]]:
-        """One row a size, plain values and estimates."""
+        """Returns a row for each size, with plain values and estimates."""
         rows = []
         for size in self.study.sizes:
             row: dict[str, object] = {"size": size, "seeds": self.study.seeds_at(size)}
@@ -126,5 +123,5 @@ class Results:
 
 
 def count(size: str, records: int) -> int:
-    """A size as a number of recordings."""
+    """Returns a size as a number of recordings."""
     return records if size == ALL else int(size)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecg_lightning.commands.prepare import unknown_codes
+from ecg_lightning.commands.prepare import uncovered_codes
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.base import ECGDataModule
 
@@ -122,7 +122,7 @@ def test_counts_are_those_of_the_raw_files(
     expected = {term: sum(bool({*each} & {*said}) for each in codes.values()) for term, said in terms.items()}
     assert positives(data) == expected
     assert sum(expected.values()) > 0
-    assert not unknown_codes(data)
+    assert not uncovered_codes(data)
 
 
 def test_chapman_and_ningbo_count_flutter_each_in_its_sense(shared_data: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_chapman_and_ningbo_count_flutter_each_in_its_sense(shared_data: Path, t
     flat = data.store.index.set_index("record_id")["quality"].str.contains("flat:V")
     known = {"JS11438", "JS20004", "JS20008", "JS45544", "JS45551"}
     assert {name for name, is_flat in flat.items() if is_flat} == known
-    assert not unknown_codes(data)
+    assert not uncovered_codes(data)
 
 
 def test_ptbxl_has_its_published_counts_and_folds(shared_data: Path, tmp_path: Path) -> None:

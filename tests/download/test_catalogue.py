@@ -57,7 +57,7 @@ def test_the_open_part_of_mimic_says_what_is_not_in_it() -> None:
 
 
 def test_an_unknown_source_is_answered_with_the_choices() -> None:
-    with pytest.raises(UserError, match=r"source 'ptb-xl'\. Did you mean 'ptbxl'\? Choices: ptbxl, cpsc2018"):
+    with pytest.raises(UserError, match=r"source 'ptb-xl'\. Did you mean: 'ptbxl'\? Choices: ptbxl, cpsc2018"):
         describe("ptb-xl")
     with pytest.raises(UserError, match=r"nothing to download for the source 'folder'"):
         describe("folder")

@@ -91,7 +91,7 @@ def test_overrides_name_sources_and_terms() -> None:
 
 
 def test_an_unknown_system_is_answered_with_the_choices() -> None:
-    with pytest.raises(UserError, match=r"no code system 'snomedct'\. Did you mean 'snomed'"):
+    with pytest.raises(UserError, match=r"no code system 'snomedct'\. Did you mean: 'snomed'"):
         terms_of("snomedct", "426783006")
 
 

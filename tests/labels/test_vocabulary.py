@@ -142,5 +142,5 @@ def test_every_list_names_terms() -> None:
 
 
 def test_an_unknown_source_is_answered_with_the_choices() -> None:
-    with pytest.raises(UserError, match=r"no source 'ptb-xl'. Did you mean 'ptbxl'.*georgia"):
+    with pytest.raises(UserError, match=r"no source 'ptb-xl'. Did you mean: 'ptbxl'.*georgia"):
         annotated_by("ptb-xl")

@@ -14,7 +14,7 @@ def test_without_a_key_it_says_what_to_do(sweep_file: Write, tmp_path: Path, mon
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"wandb login.*Leave out --wandb"):
+    with pytest.raises(UserError, match=r"wandb login.*Without --wandb"):
         run([str(sweep_file()), "--wandb"])
 
 

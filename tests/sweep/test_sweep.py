@@ -77,7 +77,7 @@ def test_a_metric_of_nan_is_a_failure(sweep_file: Write, tmp_path: Path) -> None
 
 def test_a_metric_that_is_never_logged_ends_the_sweep_at_the_first_epoch(sweep_file: Write, tmp_path: Path) -> None:
     file = sweep_file(range(4), told=("--epochs=1000",), metric={"name": "val/aurok", "goal": "maximize"})
-    with pytest.raises(UserError, match=r"never log 'val/aurok'\. Did you mean: 'val/auroc'"):
+    with pytest.raises(UserError, match=r"never logged 'val/aurok'\. Did you mean: 'val/auroc'"):
         run([str(file), "--workers", "2", "--dir", str(tmp_path / "s")])
     assert not ended(tmp_path / "s")  # none of them came to its thousandth epoch
 
@@ -107,7 +107,7 @@ def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write,
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 130, output
-    assert "the same command goes on from here" in output
+    assert "Run the same command again" in output
     assert not any(map(alive, pids(folder)))
     before = ended(folder)
     assert Counter(row["state"] for row in table(folder))["done"] == before.total()
@@ -217,7 +217,7 @@ def test_a_mistake_on_the_command_line(sweep_file: Write, arguments: list[str], 
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(UserError, match=r"Did you mean: sweep/quick"):
+    with pytest.raises(UserError, match=r"Did you mean: 'sweep/quick'"):
         run(["sweep/quik"])
 
 
