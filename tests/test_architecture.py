@@ -51,7 +51,7 @@ ASSIGNED = {
     "config.run_dir",  # a configuration, completed before it is used
     "BaseContainer._resolvers",  # OmegaConf's resolvers, replaced for a moment
     "filesystem.retries",  # a setting of s3fs without an argument
-    "slot.beaten", "slot.beats", "slot.pruned",  # a sweep's notes on a process
+    "slot.last_beat", "slot.beats", "slot.pruned",  # a sweep's notes on a process
     "ecg.pr", "ecg.qrs", "ecg.qt", "made.pr", "made.qrs", "made.qt",  # the simulator's recording while it is written
     "waves.vector", "ectopic.vector", "waves.left", "waves.right",
 }  # fmt: skip

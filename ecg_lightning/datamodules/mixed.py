@@ -110,13 +110,13 @@ class MixedDataModule(ECGDataModule):
         """The packed sources."""
         return self.pack()
 
-    @cached_property
+    @property
     def targets(self) -> NDArray[np.float32]:
-        """(records of all stores, terms) 1, 0 or NaN."""
-        targets = np.concatenate([part.targets for part in self.sources.values()])
-        for part, own in zip(self.sources.values(), np.split(targets, self.store.first[1:-1]), strict=True):
-            part.targets = own  # the same memory: there may be a million recordings
-        return targets
+        """(records of all stores, terms) 1, 0 or NaN; joined anew at every use.
+
+        Each source keeps its own targets, and there may be a million recordings: a joined copy is not kept beside them.
+        """
+        return np.concatenate([part.targets for part in self.sources.values()])
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
