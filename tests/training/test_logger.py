@@ -16,7 +16,7 @@ import small
 from ecg_lightning import checkpoints
 from ecg_lightning.training import logger as logger_module
 from ecg_lightning.training.logger import Logging
-from ecg_lightning.training.wandb_run import RunLogger, RunRecord
+from ecg_lightning.training.wandb_run import RunLogger, WandbRunFile
 from ecg_lightning.training.wandb_server import has_key, why_unreachable
 from training.wandb_server import Server, logged
 
@@ -179,7 +179,7 @@ def test_a_network_that_goes_away_costs_the_training_nothing(
     log_epochs(log, 0.5, 0.6)
     Logging().finish()
     line = one_line(capsys)
-    assert "the log was not sent to its end" in line
+    assert "the log was not sent completely" in line
     forget()
     server.silent = False
     server.history.clear()
@@ -221,7 +221,7 @@ def test_a_process_of_wandb_that_dies_costs_the_training_nothing(tmp_path: Path)
 )
 def test_an_id_that_is_none_is_not_used(content: str, tmp_path: Path) -> None:
     (tmp_path / "wandb.json").write_text(content, encoding="utf-8", errors="surrogateescape")
-    assert RunRecord(tmp_path).id is None
+    assert WandbRunFile(tmp_path).id is None
 
 
 def test_an_offline_run_that_goes_on_elsewhere_has_one_id_and_the_summary_of_the_best_epoch(
