@@ -46,6 +46,6 @@ def test_a_term_that_is_never_annotated_is_never_positive(tmp_path: Path, capsys
     assert (predictor.terms, predictor.not_learnt) == (["AFIB"], ["CHAGAS"])
     (record, *_) = sorted((root / "records100").rglob("*.hea"))
     assert small.run("predict", [str(best), str(record), "--output", str(tmp_path / "p.csv"), "--calibrated"]) == 0
-    assert "Not learnt, and so not predicted: CHAGAS." in capsys.readouterr().err
+    assert "does not predict them: CHAGAS." in capsys.readouterr().err
     with (tmp_path / "p.csv").open() as file:
         assert next(csv.reader(file)) == ["record", "AFIB", "positive", "quality"]
