@@ -13,7 +13,7 @@ import ecg_lightning
 import small
 from ecg_lightning import checkpoints, compose, evaluate, fit, load
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import read_record
 from ecg_lightning.training.build import build_run
@@ -76,7 +76,7 @@ def test_a_network_that_was_read_is_not_trained_by_hand_on_what_it_has_seen(root
 
     def trained(*more: str) -> None:
         config = compose([*small.arguments(root, root.parent / "by_hand"), *more])
-        data: ECGDataModule = build("data", config.data)
+        data: PackedDataModule = build("data", config.data)
         pl.Trainer(
             max_epochs=1, accelerator="cpu", use_distributed_sampler=False, num_sanity_val_steps=0, logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,

@@ -13,7 +13,7 @@ from ecg_lightning.commands.words import Parser
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import Record, RecordError, read_record
-from ecg_lightning.records.find import find_records
+from ecg_lightning.records.find import find_recordings
 from ecg_lightning.records.record import readable
 
 Failed = list[tuple[str, str]]
@@ -36,8 +36,8 @@ def predict(arguments: Sequence[str]) -> int:
     if options.batch_size < 1:
         raise UserError(f"predict: --batch-size {options.batch_size} must be at least 1.")
     output.parent.mkdir(parents=True, exist_ok=True)
-    files = find_records(options.paths)
-    predictor = Predictor(options.checkpoint, trusted=options.model)
+    files = find_recordings(options.paths)
+    predictor = Predictor(options.checkpoint, trusted=options.model, batch_size=options.batch_size)
     if predictor.not_learnt:
         print(
             f"The network has not learnt these terms, and does not predict them: {', '.join(predictor.not_learnt)}.",

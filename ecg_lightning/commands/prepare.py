@@ -14,9 +14,11 @@ from ecg_lightning.commands.console import console
 from ecg_lightning.config.compose import split_arguments
 from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule, NothingReadable
+from ecg_lightning.datamodules.base import ECGDataModule, NothingReadable
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.processes import stoppable
+from ecg_lightning.ranges import SPLITS
 from ecg_lightning.records import LEADS
 from ecg_lightning.store import summary
 from ecg_lightning.training import leak
@@ -42,7 +44,7 @@ def _prepare(arguments: Sequence[str]) -> int:
     arguments = [word for word in arguments if word != "--verify"]
     options, words = _download_options(arguments) if fetch else ({}, arguments)
     config = experiment(words, needed=("data",), download=fetch)
-    data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
+    data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
     status = 0
@@ -72,7 +74,7 @@ def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[st
     return options, words
 
 
-def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
+def _download(data: PackedDataModule, options: Mapping[str, str]) -> None:
     """Fetches the missing files of the source's archive, or of every public archive of a mix."""
     from ecg_lightning.download import catalogue, download
     from ecg_lightning.download.catalogue import find
@@ -94,7 +96,7 @@ def _download(data: ECGDataModule, options: Mapping[str, str]) -> None:
         download(part.source, root, base_url=options.get("base-url"), include=include, exclude=exclude)
 
 
-def report(data: ECGDataModule) -> None:
+def report(data: PackedDataModule) -> None:
     """Prints the tables of one packed source."""
     from rich.table import Table
 
@@ -111,20 +113,20 @@ def report(data: ECGDataModule) -> None:
     for title, counter in (("rejected", reasons), ("repaired or flagged", flags)):
         for reason, count in counter.most_common():
             out.print(f"  {title}: {count:,} {reason}")
-    usable = data.keep(store.index)
+    usable, targets = data.is_kept, data.targets
     if not usable.all():
         out.print(f"  left out by the configuration: {(~usable).sum():,}")
     table = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")
     rows = {split: data.rows(split) for split in SPLITS}
     for column, term in enumerate(data.terms):
-        values = data.targets[:, column]
+        values = targets[:, column]
         counts = [(usable & mask).sum() for mask in (values == 1, values == 0, np.isnan(values))]
         counts += [(values[rows[split]] == 1).sum() for split in SPLITS]
         table.add_row(term, *(f"{count:,}" for count in counts))
     table.add_section()
     table.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
     out.print(table)
-    uncovered = uncovered_codes(data) if data.source in data.sources else None  # a mix has no codes of its own
+    uncovered = uncovered_codes(data) if isinstance(data, ECGDataModule) else None  # a mix has no codes of its own
     if uncovered:
         codes = ", ".join(f"{code} ({count:,})" for code, count in uncovered.most_common())
         out.print(f"{len(uncovered):,} codes that no term covers, {uncovered.total():,} times: {codes}", soft_wrap=True)
@@ -136,7 +138,7 @@ def uncovered_codes(data: ECGDataModule) -> Counter[str]:
     cells = Counter(zip(index["codes"], data.annotators(index), strict=True))
     uncovered: Counter[str] = Counter()
     for (codes, source), count in cells.items():
-        uncovered.update(dict.fromkeys(data.statements(codes, source).unknown, count))
+        uncovered.update(dict.fromkeys(data.annotation(codes, source).unknown, count))
     return uncovered
 
 

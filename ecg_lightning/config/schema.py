@@ -30,7 +30,7 @@ FIXED = {
 }
 """Groups that always configure the same class."""
 KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
-"""What a class that a group's ``name`` chooses is a subclass of."""
+"""What a class outside of the package that a group's ``name`` chooses is a subclass of."""
 AUGMENT = ("ecg_lightning.transforms.augment", "Augment")
 """What `data.augment` configures."""
 SCALARS: dict[str, Any] = {"seed": Seed | None, "run_dir": str | None, "checkpoint_path": str | None}
@@ -210,8 +210,10 @@ def _offered(group: str, signature: Signature) -> Any:
     """The class that a group names, once it is known to be of the kind that the group builds."""
     cls = _class(signature.module, signature.name)
     kind = KINDS.get(group)
+    if kind is None or exports(NAMED[group]).get(signature.name) == signature.module:  # the package offers it
+        return cls
     lineage = [f"{base.__module__}.{base.__name__}" for base in getattr(cls, "__mro__", ())]
-    if kind is not None and kind not in lineage:
+    if kind not in lineage:
         raise UserError(f"{group}.name: {signature.module}.{signature.name} is not a subclass of {kind}.")
     return cls
 

@@ -100,6 +100,6 @@ def _check_keys(values: Any, path: Path, place: str) -> None:
     for key, value in values.items():
         if isinstance(key, bool) or not isinstance(key, str | int) or (isinstance(key, int) and not place):
             where = f"in {place}" if place else "at the top"
-            words = " (YAML takes NO, YES, ON and OFF for false and true)" if isinstance(key, bool) else ""
+            words = " (YAML reads NO, YES, ON and OFF as false and true)" if isinstance(key, bool) else ""
             raise UserError(f"{path}: the key {key!r} {where} is not text{words}. Write it in quotes.")
         _check_keys(value, path, f"{place}.{key}" if place else str(key))

@@ -1,4 +1,4 @@
-"""One LightningDataModule a source of recordings; ``__all__`` is the list of choices for ``data.name``."""
+"""One LightningDataModule a source of recordings; `__all__` is the list of choices for `data.name`."""
 
 from ecg_lightning.datamodules.chapman_ningbo import ChapmanNingboDataModule
 from ecg_lightning.datamodules.code import CODE15DataModule, CODETestDataModule

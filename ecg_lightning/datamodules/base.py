@@ -1,131 +1,50 @@
-"""What every source shares: packing, label space, split by patient, batches, and their preparation on the device."""
+"""One source of recordings: where its files are, how one is read, what its codes mean; packed once into a store."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from ecg_lightning.config.relations import check_source
-from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.rows import CheckedReader
-from ecg_lightning.datamodules.splits import FOLDS, folds
+from ecg_lightning.datamodules.splits import folds
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import LabelSpace, annotated_by, translate
-from ecg_lightning.ranges import (
-    Between,
-    Folds,
-    Hertz,
-    Items,
-    Leads,
-    Misfit,
-    Processes,
-    Records,
-    SamplingRate,
-    Seconds,
-    Seed,
-    check_fields,
-)
-from ecg_lightning.records import LEADS
+from ecg_lightning.labels import Annotation, annotated_by, translate
+from ecg_lightning.ranges import FOLDS
 from ecg_lightning.store import Store, store_root
 from ecg_lightning.store.pack import Reader, key_of, pack
 from ecg_lightning.store.source_files import look_at
-from ecg_lightning.transforms import Augment, Preprocess
-from ecg_lightning.transforms.signal import Normalisation
-
-SPLITS = ("train", "val", "test")
 
 
 class NothingReadable(UserError):
     """A source of which every recording was set aside."""
 
 
-class Statements(NamedTuple):
-    """What a recording's codes say: terms that are positive, terms left open (NaN), and codes that no term covers."""
-
-    positive: Collection[str]
-    unsaid: Collection[str]
-    unknown: Sequence[str]
-
-
 @dataclass(eq=False, repr=False)
-class ECGDataModule(pl.LightningDataModule):
+class ECGDataModule(PackedDataModule):
     """Base of every source: a subclass says where its files are, how one is read, and what its codes mean.
 
-    Attributes:
-        root: folder of the archive as distributed.
-        label_space: name of a label space, or a list of terms, that the network predicts.
-        sampling_rate: Hz of the packed copy and so of the network's input.
-        seconds: length of the network's input; training cuts it at a random place, evaluation averages windows.
-        batch_size: recordings a step.
-        num_workers: loader processes; 0 is fastest on packed data.
-        normalisation: zscore (per lead), zscore_all (all leads together) or none (millivolts).
-        band: pass band in Hz, [low, high]; either may be null. Not filtered by default.
-        leads: leads that the network sees, in this order; all twelve by default.
-        augment: strengths of augmentations in training, see transforms.Augment.
-        val_folds: folds (1-10) that choose the epoch and the thresholds.
-        test_folds: folds that only `test` reads.
-        train_records: train on this many recordings only, drawn by subset_seed; subsets of one seed are nested.
-        subset_seed: seed of that draw.
-        allow_leak: go on where recordings of the validation or test side were seen in training; the checkpoint says so.
-        seed: seed of order and cuts.
-        store_dir: folder of packed stores; $ECG_STORE or ~/.cache/ecg_lightning by default.
-        pack_workers: processes that pack; all cores by default.
+    A source names itself (`source = "georgia"`) and its code system (`system = "scp"`), and defines `table` and `reader`.
+    Its class may define `annotated`; otherwise labels/annotated.yaml has a list of the terms that the source annotates.
     """
-
-    source: ClassVar[str]
-    """The source's name in labels/ and in conf/data/."""
-    system: ClassVar[str] = "snomed"
-    """The code system of the source's own codes."""
-
-    root: str | None = None
-    label_space: list[str] | str = "paper7"
-    sampling_rate: SamplingRate = 100
-    seconds: Seconds = 10.0
-    batch_size: Annotated[int, Between(1, 65_536)] = 32
-    num_workers: Annotated[int, Between(0, 1024)] = 0
-    normalisation: Normalisation = "zscore"
-    band: Annotated[list[Hertz | None], Items(2, 2)] | None = None
-    leads: Leads | None = None
-    augment: dict[str, Annotated[float, Between(0, 3600)]] = field(default_factory=dict)
-    val_folds: Folds = field(default_factory=lambda: [9])
-    test_folds: Folds = field(default_factory=lambda: [10])
-    train_records: Records | None = None
-    subset_seed: Seed = 0
-    allow_leak: bool = False
-    seed: Seed = 0
-    store_dir: str | None = None
-    pack_workers: Processes | None = None
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        try:
-            check_fields(self)
-        except Misfit as error:
-            raise UserError(f"data.{error}") from error
-        low, high = self.band or (None, None)
-        self.space = LabelSpace.load(self.label_space)
-        self.preprocess = Preprocess(
-            normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
-        )
-        self.augmentation = Augment.from_dict(self.augment)
-        check_source(vars(self), "data")
 
     # What a source defines -------------------------------------------------------------------------------------------
 
-    def table(self) -> pd.DataFrame:
-        """One row a recording: ``record_id``, ``file`` (relative to root), and what a table says of it.
+    @property
+    def system(self) -> str:
+        """The code system of the source's own codes."""
+        return "snomed"
 
-        Columns of the index (``pack.INDEX``) win over what the reader finds; others are kept beside them.
+    def table(self) -> pd.DataFrame:
+        """One row a recording: `record_id`, `file` (relative to root), and what the archive's table says of it.
+
+        Columns of the index (`pack.INDEX`) win over what the reader returns; the index keeps all other columns too.
         """
         raise NotImplementedError
 
@@ -145,29 +64,30 @@ class ECGDataModule(pl.LightningDataModule):
         """The signal files of the table, whose sizes and times are part of the store's key."""
         return [self.folder / file for file in table["file"]]
 
-    def statements(self, codes: str, source: str) -> Statements:
-        """What a recording's codes (as in the index, joined by ``|``) say, in terms; ``source`` may be a part of this one.
+    def annotation(self, codes: str, source: str) -> Annotation:
+        """What the codes of a recording say, in terms. A recording without a code is not annotated: all its terms are open.
 
-        A recording without any is not annotated, rather than free of every finding.
+        Args:
+            codes: as in the index, joined by `|`.
+            source: of `annotators`, whose codes they are.
         """
         if not codes:
-            return Statements((), self.annotated(source), ())
-        positive, unknown = translate(self.system, [code for code in codes.split("|") if code], source)
-        return Statements(positive, frozenset(), unknown)
+            return Annotation(uncertain=self.annotated(source))
+        return translate(self.system, [code for code in codes.split("|") if code], source)
 
     def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
-        """(records,) the source in labels/ whose habits of annotation hold for each recording."""
+        """(records,) by whom each recording was annotated: the name of this source, or of a part of it that `annotated` knows."""
         return np.full(len(index), self.source, object)
 
     def annotated(self, source: str) -> frozenset[str]:
-        """The terms that a source annotates; all others are NaN."""
+        """The terms that a source of `annotators` annotates, by default as in labels/annotated.yaml; all others are NaN."""
         return annotated_by(source)
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """(records,) which recordings of the store take part, by the options of the source."""
         return np.ones(len(index), bool)
 
-    # The rest is shared ----------------------------------------------------------------------------------------------
+    # What every source shares ----------------------------------------------------------------------------------------
 
     @property
     def folder(self) -> Path:
@@ -185,24 +105,6 @@ class ECGDataModule(pl.LightningDataModule):
                 "`prepare --download` fetches a public archive."
             )
         return path
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """The ordered terms that the network predicts."""
-        return self.space.terms
-
-    @property
-    def window(self) -> int:
-        """Samples of the network's input."""
-        return round(self.seconds * self.sampling_rate)
-
-    def input_spec(self) -> dict[str, Any]:
-        """What the network expects, as plain values: for the checkpoint."""
-        return {"sampling_rate": self.sampling_rate, "seconds": self.seconds, "preprocess": self.preprocess.to_dict()}
-
-    def prepare_data(self) -> None:
-        """Packs the source where its store is missing; its table is read and its files are looked at once."""
-        _ = self.store
 
     def pack(self) -> Store:
         """The source's store, packed now if it is not there."""
@@ -224,9 +126,9 @@ class ECGDataModule(pl.LightningDataModule):
         store = self.pack()
         if not len(store):
             reasons = Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"])
-            listed = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(5))
+            reasons_and_counts = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(5))
             raise NothingReadable(
-                f"{self.source}: none of its {len(store.rejected):,} recordings could be read: {listed}. Are the signal "
+                f"{self.source}: none of its {len(store.rejected):,} recordings could be read: {reasons_and_counts}. Are the signal "
                 f"files in data.root '{self.root}'? Each one's reason is in {store.path / 'rejected.csv'}."
             )
         return store
@@ -240,10 +142,12 @@ class ECGDataModule(pl.LightningDataModule):
         for source in np.unique(annotators.astype(str)):
             rows = np.flatnonzero(annotators == source)
             codes = index["codes"].to_numpy()[rows]
-            found = {text: self.statements(text, source) for text in np.unique(codes.astype(str))}
-            each = [found[text] for text in codes]
+            annotation_of = {text: self.annotation(text, source) for text in np.unique(codes.astype(str))}
+            annotations = [annotation_of[text] for text in codes]
             targets[rows] = self.space.encode(
-                [e.positive for e in each], self.annotated(source), [e.unsaid for e in each]
+                [annotation.positive for annotation in annotations],
+                self.annotated(source),
+                [annotation.uncertain for annotation in annotations],
             )
         return targets
 
@@ -253,130 +157,26 @@ class ECGDataModule(pl.LightningDataModule):
         return folds(self.store.index, self.store.twins)
 
     @cached_property
-    def usable(self) -> NDArray[np.bool_]:
-        """(records of the store,) which recordings take part and have any annotated term."""
-        return self.keep(self.store.index) & ~np.isnan(self.targets).all(axis=1)
+    def is_kept(self) -> NDArray[np.bool_]:
+        """(records of the store,) which recordings take part, by the options of the source."""
+        return self.keep(self.store.index)
 
-    def rows(self, split: str) -> NDArray[np.int64]:
-        """Positions in the store of the usable recordings of ``train``, ``val`` or ``test``.
-
-        A training recording that the source holds a second time on another side, under another id, is left out.
-        """
-        if split not in self._rows_of:
-            self._rows_of[split] = self._chosen(split)
-        return self._rows_of[split]
-
-    @cached_property
-    def _rows_of(self) -> dict[str, NDArray[np.int64]]:
-        return {}
-
-    def _chosen(self, split: str) -> NDArray[np.int64]:
+    def select(self, split: str) -> NDArray[np.int64]:
+        """The usable rows of one split; of `train` without copies of recordings that are held out."""
         if split == "train":
-            rows = self._of_folds(self._train_folds)
+            rows = self._rows_of_folds(self._train_folds)
             return self.subset(rows if self.allow_leak else np.setdiff1d(rows, self.copies))
-        return self._of_folds({"val": self.val_folds, "test": self.test_folds}[split])
+        return self._rows_of_folds({"val": self.val_folds, "test": self.test_folds}[split])
 
     @cached_property
     def copies(self) -> NDArray[np.int64]:
-        """Rows of the training folds that hold the same recording as a row of the validation or test folds."""
-        held_out = self._of_folds([*self.val_folds, *self.test_folds])
-        return np.unique(self.store.copies(self._of_folds(self._train_folds), held_out)[:, 0])
+        """(copies,) rows of the training folds that hold the same recording as a row of the validation or test folds."""
+        held_out = self._rows_of_folds([*self.val_folds, *self.test_folds])
+        return np.unique(self.store.copies(self._rows_of_folds(self._train_folds), held_out)[:, 0])
 
     @property
     def _train_folds(self) -> list[int]:
         return [fold for fold in range(1, FOLDS + 1) if fold not in (*self.val_folds, *self.test_folds)]
 
-    def _of_folds(self, chosen: list[int]) -> NDArray[np.int64]:
-        return np.flatnonzero(self.usable & np.isin(self.folds, chosen))
-
-    def subset(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """As many of the training rows as ``train_records`` says."""
-        if self.train_records is None:
-            return rows
-        if self.train_records > len(rows):
-            raise UserError(f"data.train_records={self.train_records}: there are only {len(rows)} for training.")
-        return np.sort(np.random.default_rng(self.subset_seed).permutation(rows)[: self.train_records])
-
-    @property
-    def sources(self) -> "dict[str, ECGDataModule]":
-        """The sources by their names: this one, or those that a mix joins."""
-        return {self.source: self}
-
-    def by_source(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
-        """Which of these rows each source of a mix has, for what is reported; nothing where there is one source."""
-        return {}
-
-    def setup(self, stage: str | None = None) -> None:
-        """Opens the store; says what is wrong before a network is trained on nothing."""
-        for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage or "", ()):
-            if not len(self.rows(split)):
-                raise UserError(
-                    f"{self.source}: no recording of the {split} folds has an annotated term of '{self.space.name}' "
-                    f"({len(self.store)} packed, {self.store.meta['rejected']} rejected, see {self.store.path})."
-                )
-
-    def dataset(self, split: str) -> Recordings:
-        """The recordings of one split."""
-        rows = self.rows(split)
-        return Recordings(self.store, rows, self.targets[rows], self.window)
-
-    def train_dataloader(self) -> DataLoader[RawBatch]:
-        """Every training recording once an epoch, shuffled, cut at random."""
-        data = self.dataset("train")
-        lengths = self.store.lengths[data.rows]
-        return self._loader(
-            data, TrainingBatches(lengths, self.window, self.batch_size, self.seed, self.draws(data.rows))
-        )
-
-    def draws(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """How likely each of these rows is drawn for training; None draws each once an epoch."""
-        return None
-
-    def val_dataloader(self) -> DataLoader[RawBatch]:
-        """The validation recordings in windows."""
-        return self._evaluation("val")
-
-    def test_dataloader(self) -> DataLoader[RawBatch]:
-        """The test recordings in windows."""
-        return self._evaluation("test")
-
-    def _evaluation(self, split: str) -> DataLoader[RawBatch]:
-        data = self.dataset(split)
-        return self._loader(data, EvaluationBatches(self.store.lengths[data.rows], self.window, 2 * self.batch_size))
-
-    def _loader(self, data: Dataset[RawBatch], batches: TrainingBatches | EvaluationBatches) -> DataLoader[RawBatch]:
-        # batch_size=None: the sampler gives a whole batch of cuts and the dataset reads it in one call.
-        return DataLoader(
-            data,
-            batch_size=None,
-            sampler=batches,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            # An iterator draws a seed; from the global generator it would shift dropout and augmentation of an epoch,
-            # and not of the same epoch in a run that is resumed there.
-            generator=torch.Generator(),
-        )
-
-    def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> dict[str, Tensor]:
-        """On the device: to millivolts and normalised, padding at zero; in training also augmented."""
-        training = self.trainer is not None and self.trainer.training
-        return self.prepare(batch, training)
-
-    def prepare(self, batch: RawBatch, training: bool = False) -> dict[str, Tensor]:
-        """The network's input ``x`` (batch, leads, samples) beside ``targets``, ``record`` and ``window``."""
-        augment = self.augmentation if training else None
-        x = self.preprocess(batch["signals"], batch["valid"], self.sampling_rate, augment)
-        return {"x": x, "targets": batch["targets"], "record": batch["record"], "window": batch["window"]}
-
-    def describe(self) -> dict[str, Any]:
-        """What a run says of its data: source, fingerprint, folds and numbers of recordings; no patient's anything."""
-        return {
-            "source": self.source,
-            "fingerprint": self.store.fingerprint,
-            "label_space": list(self.space.items),
-            "val_folds": list(self.val_folds),
-            "test_folds": list(self.test_folds),
-            "allow_leak": self.allow_leak,
-            "records": {split: len(self.rows(split)) for split in SPLITS},
-        }
+    def _rows_of_folds(self, chosen_folds: list[int]) -> NDArray[np.int64]:
+        return np.flatnonzero(self.usable & np.isin(self.folds, chosen_folds))

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from ecg_lightning.store import Store
-from ecg_lightning.store.windows import windows_of
+from ecg_lightning.store.windows import cuts_of
 
 Cut = NDArray[np.int64]
 """(batch, 2): a recording's row among the rows of the dataset, and the first sample of its window."""
@@ -21,15 +21,18 @@ Cut = NDArray[np.int64]
 class RawBatch(TypedDict):
     """What leaves the dataset: signals as packed, so that the little that travels to the device is int16."""
 
-    signals: Tensor  # (batch, samples, 12) int16, 1 µV a step
+    signals: Tensor  # (batch, samples, 12) int16 microvolts
     valid: Tensor  # (batch,) samples that are signal; the rest is padding
     targets: Tensor  # (batch, terms) 1, 0, NaN
     record: Tensor  # (batch,) row in the index
     window: Tensor  # (batch,) first sample of the window
 
 
-def share(cuts: Cut) -> Cut:
-    """This process's share under distributed training; the first cuts are repeated so that all shares are equally long."""
+def cuts_of_process(cuts: Cut) -> Cut:
+    """(cuts of the process, 2) the cuts that this process reads under distributed training; every process has equally many.
+
+    The first cuts are repeated where their number is no multiple of the number of processes.
+    """
     import torch.distributed as dist
 
     if not (dist.is_available() and dist.is_initialized()):
@@ -46,7 +49,7 @@ class TrainingBatches(Sampler[Cut]):
         window: samples of a batch.
         batch_size: recordings a batch.
         seed: of the order and of the places.
-        weights: (records,) probability weights; with them an epoch draws ``len(lengths)`` recordings with replacement.
+        weights: (records,) probability weights; with them an epoch draws `len(lengths)` recordings with replacement.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class TrainingBatches(Sampler[Cut]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._edges(len(share(np.zeros((len(self.room), 2), np.int64))))) - 1
+        return len(self._edges(len(cuts_of_process(np.zeros((len(self.room), 2), np.int64))))) - 1
 
     def _edges(self, count: int) -> list[int]:
         """Where batches begin and end; a batch of one has no statistics to normalise by and joins the one before."""
@@ -80,7 +83,7 @@ class TrainingBatches(Sampler[Cut]):
         else:
             order = random.choice(count, count, p=self.weights / self.weights.sum())
         starts = (random.random(count) * (self.room[order] + 1)).astype(np.int64)
-        cuts = share(np.stack([order, starts], axis=1))
+        cuts = cuts_of_process(np.stack([order, starts], axis=1))
         yield from (cuts[begin:end] for begin, end in pairwise(self._edges(len(cuts))))
 
 
@@ -94,15 +97,14 @@ class EvaluationBatches(Sampler[Cut]):
     """
 
     def __init__(self, lengths: NDArray[np.int64], window: int, batch_size: int) -> None:
-        cuts = [(row, start) for row, length in enumerate(lengths.tolist()) for start in windows_of(length, window)]
-        self.cuts = np.array(cuts, np.int64).reshape(-1, 2)
+        self.cuts = cuts_of(lengths.tolist(), window)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return ceil(len(share(self.cuts)) / self.batch_size)
+        return ceil(len(cuts_of_process(self.cuts)) / self.batch_size)
 
     def __iter__(self) -> Iterator[Cut]:
-        cuts = share(self.cuts)
+        cuts = cuts_of_process(self.cuts)
         yield from (cuts[first : first + self.batch_size] for first in range(0, len(cuts), self.batch_size))
 
 

@@ -1,4 +1,4 @@
-"""The layout of the PhysioNet/CinC Challenges 2020 and 2021: WFDB headers with ``#Dx:`` SNOMED CT codes."""
+"""The layout of the PhysioNet/CinC Challenges 2020 and 2021: WFDB headers with `#Dx:` SNOMED CT codes."""
 
 import os
 from collections.abc import Iterable
@@ -14,31 +14,31 @@ from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import checked_codes
 from ecg_lightning.records import Record, read_wfdb
 from ecg_lightning.records.record import readable
-from ecg_lightning.records.segments import parts_of_others
+from ecg_lightning.records.segments import masters_of_segments
 from ecg_lightning.store.pack import Reader, Row
 
 _ENDS = ((".hea", ".mat"), (".HEA", ".MAT"))
 
 
 def files_below(folder: Path, ending: str) -> list[str]:
-    """The files in a folder and below it whose names end so, in upper or lower case, relative to it and sorted.
+    """The files in a folder and below it whose names have an ending, relative to the folder and sorted.
 
-    Hidden files and folders are left out: a download keeps its notes in ``.download``.
+    Upper and lower case count as the same. Hidden files and folders are left out: a download keeps its notes in `.download`.
     """
-    found = []
+    files = []
     for path, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(path).relative_to(folder)
-        found += [
+        files += [
             (below / name).as_posix()
             for name in names
             if name.lower().endswith(ending.lower()) and not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(files)
 
 
 def table_of(files: Iterable[str]) -> pd.DataFrame:
-    """One row a file: ``record_id``, ``file``, and `REFUSED` for a name that is not UTF-8, which no index can hold."""
+    """One row a file: `record_id`, `file`, and `REFUSED` for a name that is not UTF-8, which no index can hold."""
     names = [(file, readable(file)) for file in files]
     refused = ["" if file == name else "bad name: it is not in UTF-8; rename the file" for file, name in names]
     ids = [Path(name).stem for _, name in names]
@@ -62,24 +62,25 @@ def read_row(row: Row, folder: Path) -> Record:
 class CinCDataModule(ECGDataModule):
     """Base of the archives that the challenge distributes; headers are found in root and below it.
 
-    The challenge names no patients. A recording stands for one, as its archive has one recording a patient as far as the
-    authors say; where patients have several, their archive's own list tells them (``recordings_of_patients``).
+    The challenge names no patients. Each recording counts as a patient, since most archives have one recording of each
+    patient, as their authors say. Where patients have several, the archive's own list names them
+    (`recordings_of_patients`).
     """
 
     recordings_of_patients: ClassVar[str] = ""
     """One digit a patient, numbered from 1: how many of the recordings, numbered from 1, are the patient's."""
 
     def table(self) -> pd.DataFrame:
-        """Every header below root, with the patient where the archive's list tells."""
+        """Every header below root, with the patient where the archive's list names the patients."""
         files = files_below(self.folder, ".hea")
-        segments = parts_of_others(f"{self.folder}/{file}" for file in files)
+        segments = masters_of_segments(f"{self.folder}/{file}" for file in files)
         table = table_of(file for file in files if f"{self.folder}/{file}" not in segments)
         if self.recordings_of_patients:
             table["patient_id"] = self.patients(table["record_id"])
         return table
 
     def patients(self, record_ids: Iterable[str]) -> list[str]:
-        """The patient of each recording, by the number in its id; "" where the list does not tell."""
+        """The patient of each recording, by the number in its id; "" where the list does not name it."""
         counts = enumerate(map(int, self.recordings_of_patients), 1)
         patients = ["", *chain.from_iterable(repeat(f"patient{number:03d}", count) for number, count in counts)]
         return [patients[number] if (number := number_of(name)) < len(patients) else "" for name in record_ids]
@@ -90,5 +91,5 @@ class CinCDataModule(ECGDataModule):
         return [f"{folder}/{file[:-4]}{end}" for file in table["file"] for end in _ENDS[file[-4:].isupper()]]
 
     def reader(self) -> Reader:
-        """Reads WFDB headers with ``.mat`` or ``.dat`` signals."""
+        """Reads WFDB headers with `.mat` or `.dat` signals."""
         return partial(read_row, folder=self.folder)

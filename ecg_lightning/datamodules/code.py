@@ -1,6 +1,6 @@
 """The archives of the CODE study (Telehealth Network of Minas Gerais, Ribeiro 2020): CODE-15% and CODE-test.
 
-Both keep all exams in HDF5 datasets ``tracings`` (exams, 4096, 12), float32 at 400 Hz in the standard order of leads, and
+Both keep all exams in HDF5 datasets `tracings` (exams, 4096, 12), float32 at 400 Hz in the standard order of leads, and
 fill with zeros what the exam lacks at both ends. The authors give the scale both as 1e-4 V and as volts times 1000; the
 amplitudes agree with the latter, millivolts.
 """
@@ -10,26 +10,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import ClassVar
 
 import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.rows import REFUSED, is_form, tell
 from ecg_lightning.datamodules.tables import ids, read_table
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import translate
+from ecg_lightning.labels import Annotation, translate
 from ecg_lightning.records import LEADS, Record, RecordError, parse_age, parse_sex, read_record
 from ecg_lightning.store.pack import Reader, Row
 
 ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
 """The columns of labels; AF is fibrillation, ST sinus tachycardia, SB sinus bradycardia."""
 RATE = 400.0  # Hz
-UNSAID = "?"
-_SAID = {"": 2, "true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
+EMPTY = "?"
+_VALUES = {"": 2, "true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
 
 @lru_cache(maxsize=32)
@@ -59,14 +58,14 @@ def read_tracing(row: Row, folder: Path) -> Record:
 
 
 def read_matlab(row: Row, folder: Path) -> Record:
-    """Reads one exam of the re-issued form, a MATLAB file with ``feats`` (12, samples)."""
+    """Reads one exam of the re-issued form, a MATLAB file with `feats` (12, samples)."""
     return read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="feats")
 
 
 def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
-    """Each row's columns that are true, joined by ``|``, and with a question mark those that are empty.
+    """(rows,) the columns of each row that are true, joined by `|`, and with a question mark those that are empty.
 
-    A cell that is neither true nor false counts as empty, and is told.
+    A cell that is neither true nor false counts as empty, and is reported.
 
     >>> labels = pd.DataFrame([["True", "0", "0", "0", "", "1"], ["0"] * 6], columns=ABNORMALITIES)
     >>> codes_of(labels, Path("exams.csv"))
@@ -75,27 +74,27 @@ def codes_of(labels: pd.DataFrame, path: Path) -> list[str]:
     Raises:
         UserError: where a column has too many such cells to be mistakes; it names the table.
     """
-    number = np.zeros(len(labels), np.int64)
+    number = np.zeros(len(labels), np.int64)  # the values of a row, 0, 1 or 2 (empty), as digits to the base of three
     for place, column in enumerate(ABNORMALITIES):
         cells = labels[column].str.lower()
-        if strange := {*cells.unique()} - {*_SAID}:
-            wrong = cells.isin(strange)
-            what = f"{path}: the column {column} holds '{min(strange)}'; 1, 0, True and False are known"
-            if is_form(int(wrong.sum()), int((cells != "").sum())):
-                raise UserError(f"{what}.")
-            tell(f"{what}. {int(wrong.sum())} such cells count as empty.")
-        number += 3**place * cells.map(_SAID).fillna(_SAID[""]).to_numpy(np.int64)
+        if unknown := {*cells.unique()} - {*_VALUES}:
+            count = int(cells.isin(unknown).sum())
+            sentence = f"{path}: the column {column} holds '{min(unknown)}'; 1, 0, True and False are known"
+            if is_form(count, int((cells != "").sum())):
+                raise UserError(f"{sentence}.")
+            tell(f"{sentence}. {count} such cells count as empty.")
+        number += 3**place * cells.map(_VALUES).fillna(_VALUES[""]).to_numpy(np.int64)
     texts = {}
     for key in np.unique(number).tolist():
-        said = [(name, key // 3**place % 3) for place, name in enumerate(ABNORMALITIES)]
-        texts[key] = "|".join(name if value == 1 else f"{name}={UNSAID}" for name, value in said if value)
+        values = [(name, key // 3**place % 3) for place, name in enumerate(ABNORMALITIES)]
+        texts[key] = "|".join(name if value == 1 else f"{name}={EMPTY}" for name, value in values if value)
     return [texts[key] for key in number.tolist()]
 
 
 class CODEDataModule(ECGDataModule):
     """Base of both archives: six abnormalities, each exam read alone from a large HDF5 file."""
 
-    system: ClassVar[str] = "code15"
+    system = "code15"
 
     def files(self, table: pd.DataFrame) -> list[Path]:
         """The files that hold the tracings, each once."""
@@ -105,23 +104,24 @@ class CODEDataModule(ECGDataModule):
         """Reads one exam of an HDF5 dataset."""
         return partial(read_tracing, folder=self.folder)
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """The abnormalities that are true, and those left open; an exam without any has none of the six."""
-        each = [code for code in codes.split("|") if code]
-        positive, unknown = translate(self.system, [code for code in each if not code.endswith(UNSAID)], source)
-        unsaid, _ = translate(self.system, [code.partition("=")[0] for code in each if code.endswith(UNSAID)], source)
-        return Statements(positive, unsaid - positive, unknown)
+        columns = [code for code in codes.split("|") if code]
+        true_columns = [column for column in columns if not column.endswith(EMPTY)]
+        empty_columns = [column.partition("=")[0] for column in columns if column.endswith(EMPTY)]
+        positive, uncertain = (translate(self.system, codes, source) for codes in (true_columns, empty_columns))
+        return positive | uncertain.as_uncertain()
 
 
 @dataclass(eq=False, repr=False)
 class CODE15DataModule(CODEDataModule):
     """CODE-15%: 345,779 exams of 233,770 patients, of 7 or 10 s at 400 Hz; folds by patient.
 
-    ``exams.csv`` with ``exams_part0.hdf5`` … as Zenodo distributes them, any number of the 18 parts; or, where ``meta.csv``
+    `exams.csv` with `exams_part0.hdf5` … as Zenodo distributes them, any number of the 18 parts; or, where `meta.csv`
     lies in root, one MATLAB file an exam, as others have re-issued it.
     """
 
-    source: ClassVar[str] = "code15"
+    source = "code15"
 
     def table(self) -> pd.DataFrame:
         """The official table in the order of the parts, so that packing reads each from its beginning to its end."""
@@ -151,7 +151,7 @@ class CODE15DataModule(CODEDataModule):
                 "record_id": ids(exams["exam_id"]),
                 "patient_id": ids(exams["patient_id"]),
                 "age": exams["age"].map(parse_age),
-                "sex": exams["is_male"].str.lower().map(_SAID).map({1: "M", 0: "F"}).fillna(""),
+                "sex": exams["is_male"].str.lower().map(_VALUES).map({1: "M", 0: "F"}).fillna(""),
                 "codes": codes_of(exams, path),
                 REFUSED: exams[REFUSED],
             }
@@ -168,10 +168,10 @@ class CODETestDataModule(CODEDataModule):
 
     Attributes:
         annotations: whose annotations are the truth: gold_standard, cardiologist1, cardiologist2, cardiology_residents …,
-            a file of ``annotations``.
+            a file of `annotations`.
     """
 
-    source: ClassVar[str] = "code_test"
+    source = "code_test"
 
     annotations: str = "gold_standard"
 

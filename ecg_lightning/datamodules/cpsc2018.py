@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
-from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.cinc import CinCDataModule, files_below, table_of
 from ecg_lightning.datamodules.tables import checked_codes, ids, read_table, without_refused
-from ecg_lightning.labels import translate
+from ecg_lightning.labels import Annotation, translate
 from ecg_lightning.records import LEADS, Record, read_record
 from ecg_lightning.store.pack import Reader, Row
 
@@ -19,7 +17,7 @@ LABELS = ("First_label", "Second_label", "Third_label")
 
 
 def read_struct(row: Row, folder: Path) -> Record:
-    """Reads a MATLAB file with the struct ``ECG`` (sex, age, data)."""
+    """Reads a MATLAB file with the struct `ECG` (sex, age, data)."""
     return checked_codes(read_record(f"{folder}/{row['file']}", leads=LEADS), row["codes"])
 
 
@@ -27,14 +25,14 @@ def read_struct(row: Row, folder: Path) -> Record:
 class CPSC2018DataModule(CinCDataModule):
     """CPSC2018: 6,877 recordings of 6 to 144 s at 500 Hz, each of one to three of nine classes.
 
-    With ``REFERENCE.csv`` in root or below (several, where it is in parts) it is read as it was first published; else by its headers, as the CinC
+    With `REFERENCE.csv` in root or below (several, where it is in parts) it is read as it was first published; else by its headers, as the CinC
     challenge re-issued it. Both forms give the same terms.
     """
 
-    source: ClassVar[str] = "cpsc2018"
+    source = "cpsc2018"
 
     def table(self) -> pd.DataFrame:
-        """Every header, or every MATLAB file with its class numbers from ``REFERENCE.csv``."""
+        """Every header, or every MATLAB file with its class numbers from `REFERENCE.csv`."""
         references = files_below(self.folder, REFERENCE)
         if not references:
             return super().table()
@@ -50,9 +48,8 @@ class CPSC2018DataModule(CinCDataModule):
         """Reads WFDB, or MATLAB structs."""
         return partial(read_struct, folder=self.folder) if files_below(self.folder, REFERENCE) else super().reader()
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """What SNOMED CT codes, or the challenge's class numbers 1 to 9, say."""
         if not codes or len(codes.partition("|")[0]) > 1:
-            return super().statements(codes, source)
-        positive, unknown = translate("cpsc2018", codes.split("|"), source)
-        return Statements(positive, (), unknown)
+            return super().annotation(codes, source)
+        return translate("cpsc2018", codes.split("|"), source)

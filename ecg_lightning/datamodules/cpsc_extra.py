@@ -1,7 +1,6 @@
 """CPSC-Extra: recordings of the China Physiological Signal Challenge 2018 that it kept to itself (Reyna 2021)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ecg_lightning.datamodules.cinc import CinCDataModule
 
@@ -10,4 +9,4 @@ from ecg_lightning.datamodules.cinc import CinCDataModule
 class CPSCExtraDataModule(CinCDataModule):
     """CPSC-Extra: 3,453 recordings of 8 to 98 s at 500 Hz, with many more statements than CPSC2018."""
 
-    source: ClassVar[str] = "cpsc_extra"
+    source = "cpsc_extra"

@@ -15,18 +15,18 @@ _strip = lru_cache(1 << 16)(str.strip)  # a million rows share their texts
 
 
 def first_row(path: Path, delimiter: str | None = None) -> list[str]:
-    """The names of a table's columns, without white space around them."""
+    """Reads the names of a table's columns, without white space around them."""
     return next(all_rows(path, delimiter), [])
 
 
 def all_rows(path: Path, delimiter: str | None = None) -> Iterator[list[str]]:
-    """The cells of every row that is not empty, as they come."""
+    """Reads the cells of every row that is not empty, one row after another."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         yield from (row for _, _, row in _rows(file, delimiter or _delimiter(path)))
 
 
 def read_csv(path: Path, names: Sequence[str], delimiter: str | None = None) -> pd.DataFrame:
-    """Some columns of a CSV file in UTF-8, every cell as text without white space around it, and why a row is refused.
+    """Reads some columns of a CSV file in UTF-8: every cell as text without white space around it, and why a row is refused.
 
     A row with fewer or more cells than the first one is refused, since it does not tell which cell belongs where; empty
     cells behind the last column and empty lines do not count.
@@ -44,15 +44,15 @@ def read_csv(path: Path, names: Sequence[str], delimiter: str | None = None) -> 
         UnicodeDecodeError: for another encoding.
         csv.Error: where the file is no CSV.
     """
-    wanted = list(dict.fromkeys(names))
+    read_columns = list(dict.fromkeys(names))
     delimiter = delimiter or _delimiter(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = _rows(file, delimiter)
         _, _, columns = next(rows, (0, 0, []))
-        for name in wanted:
+        for name in read_columns:
             if columns.count(name) > 1:
                 raise UserError(f"{path} has {columns.count(name)} columns '{name}'; give them different names.")
-        places = [columns.index(name) for name in wanted]
+        places = [columns.index(name) for name in read_columns]
         pick = itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[place] for place in places)
         cells: list[tuple[str, ...]] = []
         refused = 0
@@ -63,11 +63,11 @@ def read_csv(path: Path, names: Sequence[str], delimiter: str | None = None) -> 
                 continue
             refused += 1
             for line in range(first, last + 1):
-                cells.append((*[""] * len(wanted), f"bad row: line {line} of {path.name} {reason}"))
+                cells.append((*[""] * len(read_columns), f"bad row: line {line} of {path.name} {reason}"))
     if refused and 2 * refused > len(cells):
         first_reason = next(row[-1] for row in cells if row[-1])
         raise UserError(f"{path}: {first_reason.partition(': ')[2]}, and most rows are like that.")
-    return pd.DataFrame(cells, columns=[*wanted, REFUSED], dtype=object)
+    return pd.DataFrame(cells, columns=[*read_columns, REFUSED], dtype=object)
 
 
 def _refusal(row: list[str], expected: int, more_lines: int, delimiter: str) -> str:
@@ -90,14 +90,14 @@ def _swallows(cell: str, place: int, expected: int, delimiter: str) -> bool:
 
 
 def _rows(file: Iterator[str], delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
-    """The first and last line of each row that is not empty, and its cells; Excel's line ``sep=;`` is left out."""
+    """The first and last line of each row that is not empty, and its cells; Excel's line `sep=;` is left out."""
     reader = csv.reader(file, delimiter=delimiter)
-    before = 0
+    last = 0
     for row in reader:
-        first, before = before + 1, reader.line_num
+        first, last = last + 1, reader.line_num
         cells = [*map(_strip, row)]
-        if any(cells) and not (before == 1 and cells[0].lower() == "sep="):
-            yield first, before, cells
+        if any(cells) and not (last == 1 and cells[0].lower() == "sep="):
+            yield first, last, cells
 
 
 def _delimiter(path: Path) -> str:

@@ -1,7 +1,6 @@
 """Georgia 12-lead ECG Challenge Database, Emory University, Atlanta (Reyna 2021)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ecg_lightning.datamodules.cinc import CinCDataModule
 
@@ -10,4 +9,4 @@ from ecg_lightning.datamodules.cinc import CinCDataModule
 class GeorgiaDataModule(CinCDataModule):
     """Georgia: 10,344 recordings of mostly 10 s at 500 Hz, as the challenge distributes them."""
 
-    source: ClassVar[str] = "georgia"
+    source = "georgia"

@@ -13,6 +13,6 @@ class INCARTDataModule(CinCDataModule):
     The challenge dropped the patients and kept the numbers: I0016 is INCART's I16, of patient 8.
     """
 
-    source: ClassVar[str] = "incart"
+    source = "incart"
     # As files-patients-diagnoses.txt of INCART 1.0.0 has them: I01 and I02 are patient 1, I03 to I05 patient 2 …
     recordings_of_patients: ClassVar[str] = "23213312232224232223223323332222"

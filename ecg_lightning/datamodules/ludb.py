@@ -1,7 +1,6 @@
 """LUDB, the Lobachevsky University Database (Kalyakulina 2020): 200 recordings of 10 s, diagnoses in words."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import pandas as pd
 
@@ -17,10 +16,10 @@ TEXTS = (
 
 @dataclass(eq=False, repr=False)
 class LUDBDataModule(WFDBTableDataModule):
-    """LUDB as PhysioNet distributes it: ``ludb.csv`` and WFDB files in ``data``, each of another person."""
+    """LUDB as PhysioNet distributes it: `ludb.csv` and WFDB files in `data`, each of another person."""
 
-    source: ClassVar[str] = "ludb"
-    system: ClassVar[str] = "ludb"
+    source = "ludb"
+    system = "ludb"
 
     def table(self) -> pd.DataFrame:
         """The official table; a cell holds several diagnoses, one a line."""

@@ -3,15 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
-from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, without_refused
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import read_report
 
 RECORDS, REPORTS = "record_list.csv", "machine_measurements.csv"
 LINES = tuple(f"report_{number}" for number in range(18))
@@ -24,8 +21,8 @@ class MIMICIVECGDataModule(WFDBTableDataModule):
     The statements are a machine's, matched by a table of phrases; what it calls possible is neither 1 nor 0.
     """
 
-    source: ClassVar[str] = "mimic_iv_ecg"
-    system: ClassVar[str] = "mimic"
+    source = "mimic_iv_ecg"
+    system = "mimic"
 
     def table(self) -> pd.DataFrame:
         """The list of recordings, each with the lines of its report."""
@@ -55,10 +52,3 @@ class MIMICIVECGDataModule(WFDBTableDataModule):
         """
         groups = sorted({"/".join(file.split("/", 2)[:2]) for file in table["file"]})
         return [self.folder / name for name in (RECORDS, REPORTS, "files", *groups)]
-
-    def statements(self, codes: str, source: str) -> Statements:
-        """What the report says, and what it leaves open: everything, where there is no report."""
-        if not codes:
-            return super().statements(codes, source)
-        report = read_report(codes.split("|"))
-        return Statements(report.positive, report.possible, report.unknown)

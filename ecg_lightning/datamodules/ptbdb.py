@@ -14,7 +14,7 @@ class PTBDBDataModule(CinCDataModule):
     1.0.0 (S0138 is the 138th, patient044/s0146lre; S0541 the 541st, patient288/s0549_re), which is sorted by patient.
     """
 
-    source: ClassVar[str] = "ptbdb"
+    source = "ptbdb"
     # Counted in RECORDS: 549 recordings of patient001 to patient294, of whom four (124, 132, 134, 161) are not there.
     recordings_of_patients: ClassVar[str] = (
         "3112534313423333433333443233344444432334443444344441141111111111433141144444444444444134444454444443"

@@ -2,18 +2,16 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import Statements
 from ecg_lightning.datamodules.rows import REFUSED
-from ecg_lightning.datamodules.splits import FOLDS
 from ecg_lightning.datamodules.tables import WFDBTableDataModule, ids, read_table, refuse
-from ecg_lightning.labels import translate
-from ecg_lightning.ranges import Between
+from ecg_lightning.labels import Annotation, translate
+from ecg_lightning.ranges import FOLDS, Between
 from ecg_lightning.records import parse_sex
 
 
@@ -27,23 +25,23 @@ class PTBXLDataModule(WFDBTableDataModule):
         only_validated: leave out recordings that no human has validated.
     """
 
-    source: ClassVar[str] = "ptbxl"
-    system: ClassVar[str] = "scp"
+    source = "ptbxl"
+    system = "scp"
 
     file_rate: Literal[100, 500] | None = None
     minimum_likelihood: Annotated[float, Between(0, 100)] = 0.0
     only_validated: bool = False
 
     def table(self) -> pd.DataFrame:
-        """The official table, with statements as ``NORM=100|SR=0``; ages over 89, published as 300, become 90."""
+        """The official table, with statements as `NORM=100|SR=0`; ages over 89, published as 300, become 90."""
         path = self.folder / "ptbxl_database.csv"
         columns = ["ecg_id", "patient_id", "age", "sex", "recording_date", "site", "scp_codes", "strat_fold"]
         columns += ["validated_by_human", "filename_lr", "filename_hr"]
         table = read_table(path, columns)
         record, fold = (pd.to_numeric(ids(table[name]), errors="coerce") for name in ("ecg_id", "strat_fold"))
         codes = table["scp_codes"].map(_statements)
-        wrong = {"ecg_id": record.isna(), "strat_fold": ~fold.isin(range(1, FOLDS + 1)), "scp_codes": codes.isna()}
-        for name, cells in wrong.items():
+        unreadable = {"ecg_id": record.isna(), "strat_fold": ~fold.isin(range(1, FOLDS + 1)), "scp_codes": codes.isna()}
+        for name, cells in unreadable.items():
             table[REFUSED] = refuse(table, cells, name, path)
         age = pd.to_numeric(table["age"], errors="coerce")
         return pd.DataFrame(
@@ -69,17 +67,18 @@ class PTBXLDataModule(WFDBTableDataModule):
         """Which files were packed."""
         return {"file_rate": self._rate()}
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """Statements at or above the minimum likelihood are positive, those below it are left open.
 
         PTB-XL writes 0 where no likelihood was given, as for most forms and rhythms; those count as stated.
         """
         if not codes:
-            return super().statements(codes, source)
+            return super().annotation(codes, source)
         pairs = [code.rpartition("=") for code in codes.split("|") if code]
-        open_ = [code for code, _, value in pairs if 0 < float(value) < self.minimum_likelihood]
-        positive, unknown = translate(self.system, [code for code, _, _ in pairs if code not in open_], source)
-        return Statements(positive, translate(self.system, open_, source)[0] - positive, unknown)
+        unlikely_codes = [code for code, _, value in pairs if 0 < float(value) < self.minimum_likelihood]
+        likely_codes = [code for code, _, _ in pairs if code not in unlikely_codes]
+        likely, unlikely = (translate(self.system, codes, source) for codes in (likely_codes, unlikely_codes))
+        return likely | unlikely.as_uncertain()
 
     def keep(self, index: pd.DataFrame) -> NDArray[np.bool_]:
         """All recordings, or those that a human validated."""
@@ -88,7 +87,7 @@ class PTBXLDataModule(WFDBTableDataModule):
 
 
 def _statements(text: str) -> str | None:
-    """A cell of statements as ``NORM=100|SR=0``; "" where it is empty, None where it holds anything else."""
+    """A cell of statements as `NORM=100|SR=0`; "" where it is empty, None where it holds anything else."""
     try:
         # Written as Python's dictionaries of plain words: as JSON they are read ten times as fast.
         likelihoods = json.loads(text.replace("'", '"')) if text else {}

@@ -48,17 +48,21 @@ def leaves_root(file: str) -> bool:
     return _DRIVE.match(file) is not None or os.path.normpath(file).split(os.sep)[0] == os.pardir
 
 
-def is_form(strange: int, filled: int) -> bool:
-    """Whether so many cells are not understood that the column has another form, rather than a few mistakes.
+def is_form(unreadable: int, filled: int) -> bool:
+    """Whether so many cells cannot be read that the column has another form, rather than a few mistakes.
 
-    Mistakes are one cell, or up to one in a hundred.
+    One cell, or up to one in a hundred, counts as a mistake.
+
+    Args:
+        unreadable: the number of cells that cannot be read.
+        filled: the number of cells that are not empty.
 
     >>> is_form(1, 3), is_form(1, 1), is_form(2, 150), is_form(10, 1000)
     (False, True, True, False)
     """
-    return strange > 0 and (strange == filled or strange > max(1, filled // 100))
+    return unreadable > 0 and (unreadable == filled or unreadable > max(1, filled // 100))
 
 
 def tell(text: str) -> None:
-    """Says on stderr what is not as it should be, and that the job goes on."""
+    """Reports on stderr a problem that does not stop the job."""
     print(text, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Simulated archives: drawn into a store as any other source is packed, or without end while a network trains."""
+"""Simulated archives: packed into a store as any other source, or simulated without end while a network trains."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ecg_lightning import simulator
-from ecg_lightning.datamodules.base import ECGDataModule, Statements
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.batches import Cut, RawBatch, TrainingBatches
-from ecg_lightning.labels import LabelSpace, ancestors
+from ecg_lightning.labels import Annotation, LabelSpace, ancestors
 from ecg_lightning.ranges import Records, Seed
 from ecg_lightning.records import LEADS, Record
 from ecg_lightning.simulator import Hospital, Simulated, simulate
 from ecg_lightning.store.pack import PART, Reader, Row
 
 ARCHIVES = {"large": ("large_a", "large_b", "large_c")}
-"""Archives that several hospitals fill; any other name is that of one hospital."""
+"""Archives of several hospitals; any other name is the name of one hospital."""
 BROADER = ("AFAFL", "AVB", "BBB", "LBBB", "MI", "RBBB", "SVPB", "VH", "VPB", "VPEX")
-"""Broader terms: in a simulated recording they are absent where every simulated narrower one is."""
+"""Broader terms: they are absent from a simulated recording where every narrower simulated term is absent."""
 
 
 @dataclass(frozen=True)
-class Archive:
+class SimulatedArchive:
     """Recordings numbered from 0 without end, each determined by the seed and its number alone.
 
     Attributes:
-        hospitals: take turns, a part of the store each, so that a part is drawn from one hospital at once.
-        seed: of the archive; every hospital's patients are its own.
+        hospitals: they take turns, a part of the store each, so that a part is drawn from one hospital at once.
+        seed: of the archive; no two hospitals share a patient.
         sampling_rate: Hz.
         seconds: length of a recording.
     """
@@ -46,30 +46,44 @@ class Archive:
     seconds: float
 
     def place(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The hospital of each recording, and its number there."""
-        part, within = np.divmod(numbers, PART)
+        """(recordings,) the position of each recording's hospital in `hospitals`, and its number in that hospital.
+
+        Args:
+            numbers: (recordings,) of the archive.
+        """
+        part, place_in_part = np.divmod(numbers, PART)
         turn, hospital = np.divmod(part, len(self.hospitals))
-        return hospital, turn * PART + within
+        return hospital, turn * PART + place_in_part
 
     def draw(self, numbers: NDArray[np.int64]) -> Iterator[tuple[Hospital, NDArray[np.int64], Simulated]]:
-        """For each hospital: itself, the positions in ``numbers`` that are its own, and these recordings."""
-        hospital, own = self.place(numbers)
-        for k in np.unique(hospital):
-            at = np.flatnonzero(hospital == k)
-            chosen = self.hospitals[k]
-            seed = int.from_bytes(sha256(f"{chosen.name} {self.seed}".encode()).digest()[:4], "big")
-            yield chosen, at, simulate(chosen, own[at].tolist(), seed, self.sampling_rate, self.seconds)
+        """Simulates recordings, those of one hospital at a time.
+
+        Args:
+            numbers: (recordings,) of the archive.
+
+        Yields:
+            A hospital, (its recordings,) the positions in `numbers` of its recordings, and these recordings.
+        """
+        hospital_of, number_in_hospital = self.place(numbers)
+        for k in np.unique(hospital_of):
+            positions = np.flatnonzero(hospital_of == k)
+            hospital = self.hospitals[k]
+            seed = int.from_bytes(sha256(f"{hospital.name} {self.seed}".encode()).digest()[:4], "big")
+            simulated = simulate(
+                hospital, number_in_hospital[positions].tolist(), seed, self.sampling_rate, self.seconds
+            )
+            yield hospital, positions, simulated
 
 
-class Drawing:
-    """Reads a recording by its number; the whole part that it lies in is drawn at once, which is several times faster.
+class SimulatedReader:
+    """Reads a recording by its number; the whole part that it lies in is simulated at once, which is several times faster.
 
     Args:
-        archive: whose recordings.
-        records: their number.
+        archive: of which recordings are read.
+        records: how many recordings the source has.
     """
 
-    def __init__(self, archive: Archive, records: int) -> None:
+    def __init__(self, archive: SimulatedArchive, records: int) -> None:
         self.archive, self.records = archive, records
         self.part: dict[int, Record] = {}
 
@@ -80,14 +94,15 @@ class Drawing:
             first = number - number % PART
             numbers = np.arange(first, min(first + PART, self.records))
             self.part = {}
-            for hospital, at, drawn in self.archive.draw(numbers):
-                self.part |= dict(zip(numbers[at].tolist(), _records(hospital, drawn, self.archive), strict=True))
+            for hospital, positions, simulated in self.archive.draw(numbers):
+                records = _records(hospital, simulated, self.archive)
+                self.part |= dict(zip(numbers[positions].tolist(), records, strict=True))
         return self.part[number]
 
 
-def _records(hospital: Hospital, drawn: Simulated, archive: Archive) -> Iterator[Record]:
-    about = (drawn.parameters[name].tolist() for name in ("patient", "age", "sex"))
-    for signal, terms, patient, age, sex in zip(drawn.signals, drawn.terms, *about, strict=True):
+def _records(hospital: Hospital, simulated: Simulated, archive: SimulatedArchive) -> Iterator[Record]:
+    parameters = (simulated.parameters[name].tolist() for name in ("patient", "age", "sex"))
+    for signal, terms, patient, age, sex in zip(simulated.signals, simulated.terms, *parameters, strict=True):
         yield Record(
             signal.T.astype(np.float32) / np.float32(1000),
             archive.sampling_rate,
@@ -99,14 +114,14 @@ def _records(hospital: Hospital, drawn: Simulated, archive: Archive) -> Iterator
 
 
 class Endless(Dataset[RawBatch]):
-    """Recordings that are simulated when they are asked for; indexed by a batch of cuts, whose rows are their numbers.
+    """Recordings that are simulated when a batch is read; indexed by a batch of cuts, whose rows are recordings' numbers.
 
     Args:
-        archive: whose recordings.
-        space: what their targets are.
+        archive: of which recordings are read.
+        space: the label space of their targets.
     """
 
-    def __init__(self, archive: Archive, space: LabelSpace) -> None:
+    def __init__(self, archive: SimulatedArchive, space: LabelSpace) -> None:
         self.archive, self.space = archive, space
 
     def __getitem__(self, cut: Cut) -> RawBatch:
@@ -114,9 +129,9 @@ class Endless(Dataset[RawBatch]):
         samples = round(self.archive.seconds * self.archive.sampling_rate)
         signals = np.empty((len(numbers), samples, len(LEADS)), np.int16)
         targets = np.empty((len(numbers), len(self.space)), np.float32)
-        for hospital, at, drawn in self.archive.draw(numbers):
-            signals[at] = drawn.signals
-            targets[at] = self.space.encode(drawn.terms, annotated(hospital))
+        for hospital, positions, simulated in self.archive.draw(numbers):
+            signals[positions] = simulated.signals
+            targets[positions] = self.space.encode(simulated.terms, annotated_in(hospital))
         return {
             "signals": torch.from_numpy(signals),
             "valid": torch.full((len(numbers),), samples),
@@ -127,18 +142,18 @@ class Endless(Dataset[RawBatch]):
 
 
 class EndlessBatches(TrainingBatches):
-    """Every epoch the next recordings, in a random order."""
+    """In every epoch the next recordings of the archive, in a random order."""
 
     def __iter__(self) -> Iterator[Cut]:
         first = self.epoch * len(self.room)
         yield from (cut + np.array([first, 0]) for cut in super().__iter__())
 
 
-def annotated(hospital: Hospital) -> frozenset[str]:
-    """The terms that a hospital's readers write down, and the broader ones that are absent where these are."""
-    own = frozenset(simulator.TERMS) - {*hospital.annotation.not_annotated}
-    narrower = {term: {own_term for own_term in simulator.TERMS if term in ancestors(own_term)} for term in BROADER}
-    return own | {term for term in BROADER if narrower[term] <= own}
+def annotated_in(hospital: Hospital) -> frozenset[str]:
+    """The terms that a hospital's readers write down, and the broader terms that are absent where these are absent."""
+    written_terms = frozenset(simulator.TERMS) - {*hospital.annotation.not_annotated}
+    narrower = {broader: {term for term in simulator.TERMS if broader in ancestors(term)} for broader in BROADER}
+    return written_terms | {broader for broader in BROADER if narrower[broader] <= written_terms}
 
 
 @dataclass(eq=False, repr=False)
@@ -152,8 +167,8 @@ class SimulatedDataModule(ECGDataModule):
         endless: train on new recordings in every epoch, drawn while the network trains; validation and test stay.
     """
 
-    source: ClassVar[str] = "simulated"
-    system: ClassVar[str] = "scp"
+    source = "simulated"
+    system = "scp"
 
     hospital: list[str] | str = "large"
     records: Records = 2000
@@ -161,30 +176,30 @@ class SimulatedDataModule(ECGDataModule):
     endless: bool = False
 
     @cached_property
-    def archive(self) -> Archive:
+    def archive(self) -> SimulatedArchive:
         """The recordings of the store."""
-        given = [self.hospital] if isinstance(self.hospital, str) else self.hospital
-        hospitals = tuple(Hospital.load(name) for each in given for name in ARCHIVES.get(each, (each,)))
-        return Archive(hospitals, str(self.archive_seed), self.sampling_rate, self.seconds)
+        names = [self.hospital] if isinstance(self.hospital, str) else self.hospital
+        hospitals = tuple(Hospital.load(hospital) for name in names for hospital in ARCHIVES.get(name, (name,)))
+        return SimulatedArchive(hospitals, str(self.archive_seed), self.sampling_rate, self.seconds)
 
     def table(self) -> pd.DataFrame:
-        """The number of each recording, and the hospital it is of."""
+        """The number of each recording, and the hospital that it is of."""
         numbers = np.arange(self.records)
-        hospital, own = self.archive.place(numbers)
-        names = [self.archive.hospitals[k].name for k in hospital]
-        ids = [f"{name}-{number:07d}" for name, number in zip(names, own, strict=True)]
+        hospital_of, number_in_hospital = self.archive.place(numbers)
+        names = [self.archive.hospitals[k].name for k in hospital_of]
+        ids = [f"{name}-{number:07d}" for name, number in zip(names, number_in_hospital, strict=True)]
         return pd.DataFrame({"record_id": ids, "site": names, "file": "", "number": numbers})
 
     def files(self, table: pd.DataFrame) -> list[Path]:
-        """None: nothing is read."""
+        """An empty list: no file is read."""
         return []
 
     def reader(self) -> Reader:
-        """Draws part by part."""
-        return Drawing(self.archive, self.records)
+        """Simulates part by part."""
+        return SimulatedReader(self.archive, self.records)
 
     def options(self) -> dict[str, Any]:
-        """The hospitals in full and the simulator's code: an archive drawn by another one is another archive."""
+        """The hospitals in full and a hash of the simulator's code: another version of it makes another archive."""
         code = sha256(b"".join(file.read_bytes() for file in sorted(Path(simulator.__file__).parent.glob("*.py"))))
         hospitals = json.dumps([asdict(hospital) for hospital in self.archive.hospitals], sort_keys=True)
         return {
@@ -195,26 +210,26 @@ class SimulatedDataModule(ECGDataModule):
             "seconds": self.seconds,
         }
 
-    def statements(self, codes: str, source: str) -> Statements:
+    def annotation(self, codes: str, source: str) -> Annotation:
         """Simulated recordings are labelled in terms."""
-        return Statements(frozenset(codes.split("|")) - {""}, frozenset(), ())
+        return Annotation(frozenset(codes.split("|")) - {""})
 
     def annotators(self, index: pd.DataFrame) -> NDArray[np.object_]:
-        """Each hospital has its habits."""
+        """(records,) the hospital of each recording, since each hospital annotates other terms."""
         return index["site"].to_numpy(object)
 
     def annotated(self, source: str) -> frozenset[str]:
-        """What the hospital of that name writes down."""
-        return next(annotated(hospital) for hospital in self.archive.hospitals if hospital.name == source)
+        """The terms that the hospital of that name annotates."""
+        return next(annotated_in(hospital) for hospital in self.archive.hospitals if hospital.name == source)
 
     def train_dataloader(self) -> DataLoader[RawBatch]:
-        """The archive's training folds; where it is endless, as many new recordings in every epoch."""
+        """The training folds; where `endless` is set, as many new recordings in every epoch."""
         if not self.endless:
             return super().train_dataloader()
         lengths = np.full(len(self.rows("train")), self.window)
-        stream = Archive(
+        new_recordings = SimulatedArchive(
             self.archive.hospitals, f"{self.archive_seed} endless {self.seed}", self.sampling_rate, self.seconds
         )
         return self._loader(
-            Endless(stream, self.space), EndlessBatches(lengths, self.window, self.batch_size, self.seed)
+            Endless(new_recordings, self.space), EndlessBatches(lengths, self.window, self.batch_size, self.seed)
         )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
@@ -17,7 +16,7 @@ RATE = 500.0  # Hz, stated by the paper; the files do not say it
 
 
 def read_row(row: Row, folder: Path) -> Record:
-    """Reads the dataset ``ecg`` (12, samples), millivolts, of the file that a row of the table names."""
+    """Reads the dataset `ecg` (12, samples), millivolts, of the file that a row of the table names."""
     return checked_codes(
         read_record(folder / row["file"], sampling_rate=RATE, unit="mV", leads=LEADS, dataset="ecg"), row["codes"]
     )
@@ -25,19 +24,19 @@ def read_row(row: Row, folder: Path) -> Record:
 
 @dataclass(eq=False, repr=False)
 class SPHDataModule(ECGDataModule):
-    """SPH as figshare distributes it: ``metadata.csv``, and ``records`` with one HDF5 file a recording; folds by patient.
+    """SPH as figshare distributes it: `metadata.csv`, and `records` with one HDF5 file a recording; folds by patient.
 
-    A recording has one or more statements of the AHA list (Mason 2007), each with modifiers behind it: ``60+310``.
+    A recording has one or more statements of the AHA list (Mason 2007), each with modifiers behind it: `60+310`.
     """
 
-    source: ClassVar[str] = "sph"
-    system: ClassVar[str] = "aha"
+    source = "sph"
+    system = "aha"
 
     def table(self) -> pd.DataFrame:
-        """The official table. Recording A00001 is the file ``A00001.h5``, or ``SPH00001.h5`` in re-issued copies."""
+        """The official table. Recording A00001 is the file `A00001.h5`, or `SPH00001.h5` in re-issued copies."""
         columns = ["ECG_ID", "Patient_ID", "Age", "Sex", "Date", "AHA_Code"]
         table = read_table(self.folder / "metadata.csv", columns)
-        present = {file.stem: file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.h5")}
+        file_of = {file.stem: file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.h5")}
         return pd.DataFrame(
             {
                 "record_id": table["ECG_ID"],
@@ -47,7 +46,7 @@ class SPHDataModule(ECGDataModule):
                 "date": table["Date"],
                 "codes": table["AHA_Code"].str.replace(";", "|"),
                 "file": [
-                    present.get(name) or present.get(f"SPH{name[1:]}") or f"records/{name}.h5"
+                    file_of.get(name) or file_of.get(f"SPH{name[1:]}") or f"records/{name}.h5"
                     for name in table["ECG_ID"]
                 ],
                 REFUSED: table[REFUSED],

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-FOLDS = 10
-"""Folds are numbered 1 … 10, as in PTB-XL; by default 9 validates and 10 tests."""
+from ecg_lightning.ranges import FOLDS
 
 
 def hashed_fold(patient: str) -> int:
@@ -22,20 +21,20 @@ def hashed_fold(patient: str) -> int:
 
 
 def patients(index: pd.DataFrame) -> "pd.Series[str]":
-    """The patient of every recording; where that is unknown the recording stands for one."""
+    """(records,) the patient of every recording; a recording whose patient is unknown counts as a patient."""
     return index["patient_id"].where(index["patient_id"] != "", "record " + index["record_id"].astype(str))
 
 
 def folds(index: pd.DataFrame, twins: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """The fold of every recording: the index's own where it is not 0, else by a hash of the patient.
+    """(records,) the fold of every recording: the index's where it is not 0, else by a hash of the patient.
 
-    Where the patient is unknown, the recording's id stands for one. A patient whose recordings have several folds of their
-    own keeps the first, so that no patient is ever on two sides.
+    A recording whose patient is unknown counts as a patient. A patient whose recordings have several folds in the index
+    gets the first of them, so that no patient is ever on two sides.
 
     Args:
-        index: with ``patient_id``, ``record_id`` and ``fold``.
-        twins: (pairs, 2) rows that hold the same recording. Patients who share one are taken for one person where they
-            have no fold of their own; official folds stay as they are.
+        index: with `patient_id`, `record_id` and `fold`.
+        twins: (pairs, 2) rows that hold the same recording. Patients who share a recording are taken for one person where
+            they have no fold in the index; official folds stay as they are.
     """
     patient = patients(index)
     official = index["fold"].where(index["fold"] > 0)
@@ -44,12 +43,12 @@ def folds(index: pd.DataFrame, twins: NDArray[np.int64] | None = None) -> NDArra
         patient = _persons(patient, twins)
         first = first.fillna(official.groupby(patient).transform("first"))
     hashes = {name: hashed_fold(name) for name in patient.unique()}
-    found: NDArray[np.int64] = first.fillna(patient.map(hashes)).to_numpy(np.int64)
-    return found
+    fold: NDArray[np.int64] = first.fillna(patient.map(hashes)).to_numpy(np.int64)
+    return fold
 
 
 def _persons(patient: "pd.Series[str]", twins: NDArray[np.int64]) -> "pd.Series[str]":
-    """The patient of every recording, where all who are linked by shared recordings have the first one's name."""
+    """(records,) the patient of every recording; patients who share recordings all get the name of the first of them."""
     number, names = pd.factorize(patient, sort=True)
     links = coo_array((np.ones(len(twins)), (number[twins[:, 0]], number[twins[:, 1]])), shape=(len(names), len(names)))
     _, group = connected_components(links, directed=False)
@@ -60,20 +59,20 @@ def _persons(patient: "pd.Series[str]", twins: NDArray[np.int64]) -> "pd.Series[
 def folds_of_sides(
     side: NDArray[np.object_], index: pd.DataFrame, val_folds: list[int], test_folds: list[int]
 ) -> NDArray[np.int64]:
-    """Folds that put recordings on given sides: one of the folds of that side, or 0 for no side at all.
+    """(records,) folds that put recordings on their sides: one of the folds of the side, or 0 for no side at all.
 
     A patient who has recordings on several sides stays on the last of train, val, test; the patient's recordings of the
-    other sides are on none, so that a test of later months stays a test of those months.
+    earlier sides are on no side, so that a test of later months stays a test of those months.
 
     Args:
         side: (records,) train, val, test, or "" for none.
-        index: with ``patient_id`` and ``record_id``.
+        index: with `patient_id` and `record_id`.
         val_folds: folds that validate.
         test_folds: folds that test.
     """
     rank = pd.Series(side, index.index).map({"": 0, "train": 1, "val": 2, "test": 3})
     last = rank.groupby(patients(index)).transform("max")
     train_folds = [fold for fold in range(1, FOLDS + 1) if fold not in (*val_folds, *test_folds)]
-    fold_of = np.array([0, *((some or [0])[0] for some in (train_folds, val_folds, test_folds))])
-    found: NDArray[np.int64] = fold_of[rank.where(rank == last, 0).to_numpy(np.int64)]
-    return found
+    fold_of = np.array([0, *((side_folds or [0])[0] for side_folds in (train_folds, val_folds, test_folds))])
+    fold: NDArray[np.int64] = fold_of[rank.where(rank == last, 0).to_numpy(np.int64)]
+    return fold

@@ -20,7 +20,7 @@ _stated = lru_cache(1 << 16)(stated)  # a million rows share their texts
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of an archive's CSV table as text; "" where a cell is empty or has a word for missing.
+    """Reads some columns of an archive's CSV table as text; "" where a cell is empty or has a word for missing.
 
     Returns:
         The columns, and `REFUSED` with the reason why a row cannot be used.
@@ -30,8 +30,9 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """
     try:
         names = first_row(path, ",")
-        if missing := [name for name in columns if name not in names]:
-            raise _other_table(path, f"it has no column '{missing[0]}', but {', '.join(names[:20]) or 'none'}")
+        for column in columns:
+            if column not in names:
+                raise _other_table(path, f"it has no column '{column}', but {', '.join(names[:20]) or 'none'}")
         table = read_csv(path, columns, ",")
     except FileNotFoundError as error:
         raise UserError(
@@ -51,38 +52,38 @@ def _other_table(path: Path, reason: str) -> UserError:
 
 
 def without_refused(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """A table that describes the recordings of another one, without the rows that cannot be used; how many is told."""
+    """A table that describes the recordings of another one, without the rows that cannot be used; their number is reported."""
     refused = table.loc[table[REFUSED] != "", REFUSED]
     if len(refused):
         tell(f"{path}: {len(refused):,} rows cannot be used and count as absent; the first is a {refused.iloc[0]}.")
     return table[table[REFUSED] == ""].drop(columns=REFUSED)
 
 
-def refuse(table: pd.DataFrame, wrong: "pd.Series[bool]", column: str, path: Path) -> "pd.Series[str]":
-    """Why each row is refused, where some more are for their cell in a column.
+def refuse(table: pd.DataFrame, unreadable: "pd.Series[bool]", column: str, path: Path) -> "pd.Series[str]":
+    """(rows,) why each row is refused: the reasons of the table, and unreadable cells of one column.
 
     Args:
         table: of `read_table`.
-        wrong: which rows have a cell that is not understood.
+        unreadable: (rows,) which rows have a cell that cannot be read.
         column: the column.
         path: the table's.
 
     Raises:
-        UserError: where so many are that the column has another form; it shows the first.
+        UserError: where there are so many such cells that the column has another form; it shows the first.
     """
     refused: pd.Series[str] = table[REFUSED]
-    wrong = wrong & (refused == "")
-    if wrong.any():
-        row = int(wrong.argmax())
-        if is_form(int(wrong.sum()), int((refused == "").sum())):
+    unreadable = unreadable & (refused == "")
+    if unreadable.any():
+        row = int(unreadable.argmax())
+        if is_form(int(unreadable.sum()), int((refused == "").sum())):
             raise UserError(f"{path}: row {row + 1} of the column {column} holds '{table[column].iloc[row]}'.")
         reasons = f"bad row: the column {column} of {path.name} holds '" + table[column] + "'"
-        refused = refused.where(~wrong, reasons)
+        refused = refused.where(~unreadable, reasons)
     return refused
 
 
 def ids(cells: "pd.Series[str]") -> "pd.Series[str]":
-    """Ids as text of one form: without the decimals that a table of numbers gives them, "" where there is none.
+    """(rows,) ids as text of one form: without the decimals that a table of numbers gives them, "" where there is no id.
 
     >>> ids(pd.Series(["7.0", "nan", "007", ""])).tolist()
     ['7', '', '007', '']
@@ -91,9 +92,9 @@ def ids(cells: "pd.Series[str]") -> "pd.Series[str]":
 
 
 def checked_codes(record: Record, codes: str | None = None) -> Record:
-    """The recording, flagged "no_codes" where neither its table (``codes``) nor its header says anything of it."""
-    silent = not (record.codes if codes is None else codes)
-    return replace(record, quality=(*record.quality, NO_CODES)) if silent else record
+    """The recording, flagged "no_codes" where it has no code: in its table (`codes`), or in its header where that is None."""
+    has_codes = bool(record.codes if codes is None else codes)
+    return record if has_codes else replace(record, quality=(*record.quality, NO_CODES))
 
 
 def read_row(row: Row, folder: Path) -> Record:
@@ -102,7 +103,7 @@ def read_row(row: Row, folder: Path) -> Record:
 
 
 class WFDBTableDataModule(ECGDataModule):
-    """Base of the sources whose ``table()`` names WFDB recordings, without a suffix."""
+    """Base of the sources whose `table()` names WFDB recordings, without a suffix."""
 
     def files(self, table: pd.DataFrame) -> Iterable[str | Path]:
         """Header and signal file of every recording."""
@@ -110,5 +111,5 @@ class WFDBTableDataModule(ECGDataModule):
         return [f"{folder}/{file}{end}" for file in table["file"] for end in (".hea", ".dat")]
 
     def reader(self) -> Reader:
-        """Reads WFDB ``.hea`` and ``.dat``."""
+        """Reads WFDB `.hea` and `.dat`."""
         return partial(read_row, folder=self.folder)

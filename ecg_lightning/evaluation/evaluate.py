@@ -13,7 +13,7 @@ from scipy.special import expit
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints.card import Input
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import write_json
@@ -27,16 +27,16 @@ from ecg_lightning.training.trainer import quiet, trainer_of
 
 
 def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
-    """Measures a checkpoint on the ``val`` or ``test`` recordings of a source.
+    """Measures a checkpoint on the `val` or `test` recordings of a source.
 
     Args:
-        config: a composed and checked configuration; ``checkpoint_path`` is a file or a published name, the best
-            checkpoint of ``run_dir`` where it is not given.
-        split: ``val`` or ``test``.
+        config: a composed and checked configuration; `checkpoint_path` is a file or a published name, the best
+            checkpoint of `run_dir` where it is not given.
+        split: `val` or `test`.
 
     Returns:
-        The report: counts, metrics and thresholds, overall, per term and per source. It is written to ``<split>.json``
-        in ``run_dir``, beside ``<split>.npz`` with each recording's logits and targets; nowhere without a ``run_dir``.
+        The report: counts, metrics and thresholds, overall, per term and per source. It is written to `<split>.json`
+        in `run_dir`, beside `<split>.npz` with each recording's logits and targets. Without a `run_dir` nothing is written.
 
     Raises:
         UserError: where the checkpoint does not fit the data, or has seen its recordings in training.
@@ -44,10 +44,12 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
     run_dir = Path(config.run_dir).expanduser() if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(_of_run(run_dir)) if run_dir else None)
     if path is None:
-        raise UserError("Which network? Give checkpoint_path=… (a file or a published name), or run_dir=… of a run.")
+        raise UserError(
+            "No network is given: set checkpoint_path=… (a file or a published name), or run_dir=… of a run."
+        )
     checkpoint = checkpoints.read(path)
     quiet()
-    data: ECGDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
+    data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     check_fits(checkpoint.terms, checkpoint.card.label_space, checkpoint.card.input, data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
@@ -67,42 +69,52 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
 
 
 def _of_run(run_dir: Path) -> Path:
-    """The checkpoint of a run that is measured: its best, or, of a run without validation, its last."""
+    """The checkpoint of a run that is measured: `best.ckpt`, or `last.ckpt` where the run had no validation."""
     best, last = (run_dir / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
     if best.is_file() or not last.is_file():
         return best
-    print(f"{run_dir} has no best.ckpt, since nothing was validated: last.ckpt is measured.", file=sys.stderr)
+    print(
+        f"{run_dir} has no best.ckpt, because the run had no validation. Measuring last.ckpt instead.", file=sys.stderr
+    )
     return last
 
 
-def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: ECGDataModule) -> None:
-    """Refuses to measure a network that predicts these terms from this input on data of other terms or another input.
+def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: PackedDataModule) -> None:
+    """Refuses data whose terms or input differ from what the network predicts and expects.
+
+    Args:
+        terms: that the network predicts.
+        label_space: of the network.
+        expected: input of the network.
+        data: on which the network should be measured.
 
     Raises:
-        UserError: naming the difference.
+        UserError: it names the difference.
     """
     if list(data.terms) != list(terms):
         raise UserError(
             f"The network predicts {', '.join(terms)}; data.label_space={data.label_space} has "
             f"{', '.join(data.terms)}. Set data.label_space={label_space}."
         )
-    given = Input.of(data.input_spec())
+    data_input = Input.of(data.input_spec())
     for key, value in asdict(expected).items():
-        if (here := getattr(given, key)) != value:
-            raise UserError(f"The network expects {key}={value}, the data has {here}. Set data accordingly.")
+        if (data_value := getattr(data_input, key)) != value:
+            raise UserError(
+                f"The network expects {key}={value}, the data has {key}={data_value}. Set the data configuration accordingly."
+            )
 
 
 def _report(
-    module: ECGModule, outputs: RecordOutputs, data: ECGDataModule, checkpoint: checkpoints.Checkpoint
+    module: ECGModule, outputs: RecordOutputs, data: PackedDataModule, checkpoint: checkpoints.Checkpoint
 ) -> dict[str, Any]:
     """What a run's test.json says: counts, metrics and thresholds, overall and per term."""
     probabilities = expit(outputs.logits)
     metrics = summarise(probabilities, outputs.targets, module.terms, module.thresholds)
     rows = table(probabilities, outputs.targets, module.terms, module.thresholds)
     sources = {
-        name: summarise(probabilities[own], outputs.targets[own], module.terms, module.thresholds)
-        | {"records": own.sum()}
-        for name, own in data.by_source(outputs.records).items()
+        name: summarise(probabilities[source_rows], outputs.targets[source_rows], module.terms, module.thresholds)
+        | {"records": source_rows.sum()}
+        for name, source_rows in data.by_source(outputs.records).items()
     }
     return {
         "checkpoint": checkpoint.name,
@@ -118,16 +130,16 @@ def _report(
     }
 
 
-def _save_outputs(path: Path, module: ECGModule, outputs: RecordOutputs, data: ECGDataModule) -> None:
-    """Saves logits and targets of each recording, for intervals and comparisons; patients and recordings are numbers."""
+def _save_outputs(path: Path, module: ECGModule, outputs: RecordOutputs, data: PackedDataModule) -> None:
+    """Saves logits and targets of each recording, for intervals and comparisons; patients are saved as numbers, without names."""
     names = patients(data.store.index).to_numpy()[outputs.records]
-    whose = np.unique(names, return_inverse=True)[1]
+    patient_numbers = np.unique(names, return_inverse=True)[1]
     np.savez_compressed(
         path,
         logits=outputs.logits,
         targets=outputs.targets,
         records=outputs.records,
-        patients=whose,
+        patients=patient_numbers,
         terms=module.terms,
     )
 

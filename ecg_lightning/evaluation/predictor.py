@@ -10,10 +10,11 @@ from scipy.special import expit
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration
+from ecg_lightning.metrics.windows import average_windows
 from ecg_lightning.records import LEADS, Record, repair
 from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.store.steps import to_steps
-from ecg_lightning.store.windows import windows_of
+from ecg_lightning.store.windows import cuts_of
 from ecg_lightning.transforms import Preprocess
 
 
@@ -23,57 +24,68 @@ class Predictor:
     Args:
         checkpoint: a published name, a file, or a URL.
         device: where the network runs; a GPU where there is one.
-        trusted: a class outside of ecg_lightning that the checkpoint may name, see ``Checkpoint.network``.
+        trusted: a class outside of ecg_lightning that the checkpoint may name, see `Checkpoint.network`.
+        batch_size: windows that the network sees at once.
 
     Attributes:
-        terms: the ordered terms that it has learnt; outputs for others say nothing, and are left out.
+        terms: the ordered terms that it has learnt; the outputs for all other terms mean nothing and are left out.
         not_learnt: the terms that its training recordings could not teach.
-        thresholds: (terms,) probabilities at and above which a term is positive; chosen on validation.
+        thresholds: (terms,) probabilities from which a term is positive; chosen on validation.
     """
 
-    def __init__(self, checkpoint: str, device: str | None = None, trusted: str | None = None) -> None:
-        found = checkpoints.read(checkpoint)
+    def __init__(
+        self, checkpoint: str, device: str | None = None, trusted: str | None = None, batch_size: int = 64
+    ) -> None:
+        checkpoint_read = checkpoints.read(checkpoint)
+        card = checkpoint_read.card
+        self.batch_size = batch_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network = found.network(trusted).to(self.device)
-        self.learnt = ~np.isnan(found.card.decision_thresholds)
-        self.terms, self.not_learnt = (
-            [term for term, learnt in zip(found.terms, self.learnt, strict=True) if learnt == wanted]
-            for wanted in (True, False)
-        )
+        self.network = checkpoint_read.network(trusted).to(self.device)
+        self.learnt = ~np.isnan(card.decision_thresholds)
+        terms = np.array(checkpoint_read.terms, object)
+        self.terms, self.not_learnt = terms[self.learnt].tolist(), terms[~self.learnt].tolist()
         if not self.terms:
             raise UserError(
-                f"{checkpoint} has learnt none of its terms ({', '.join(found.terms)}): it predicts nothing."
+                f"{checkpoint} has learnt none of its terms ({', '.join(checkpoint_read.terms)}): it cannot predict anything. "
+                "Train it on recordings that are annotated with these terms."
             )
-        self.thresholds = found.card.decision_thresholds[self.learnt]
-        scaling = found.card.scaling
+        self.thresholds = card.decision_thresholds[self.learnt]
+        scaling = card.scaling
         self.calibration = Calibration(scaling.slope[self.learnt], scaling.intercept[self.learnt])
-        spec = found.card.input
+        spec = card.input
         self.sampling_rate = spec.sampling_rate
         self.window = round(spec.seconds * spec.sampling_rate)
         self.preprocess = Preprocess.from_dict(spec.preprocess)
 
     def logits(self, records: Sequence[Record]) -> NDArray[np.float64]:
         """(records, terms) logits, averaged over the windows of recordings longer than the network's input."""
-        pieces, valid, owner = [], [], []
-        for number, record in enumerate(records):
-            steps, _ = to_steps(record.signal, record.sampling_rate, self.sampling_rate)
-            for start in windows_of(len(steps), self.window):
-                piece = steps[start : start + self.window]
-                pieces.append(np.pad(piece, ((0, self.window - len(piece)), (0, 0))))
-                valid.append(len(piece))
-                owner.append(number)
-        sums = np.zeros((len(records), len(self.learnt)))
-        counts = np.bincount(owner, minlength=len(records))[:, None]
-        for first in range(0, len(pieces), 64):
-            cut = slice(first, first + 64)
-            signals = torch.from_numpy(np.stack(pieces[cut])).to(self.device)
-            x = self.preprocess(signals, torch.tensor(valid[cut], device=self.device), self.sampling_rate)
-            with torch.inference_mode():
-                np.add.at(sums, owner[cut], self.network(x).double().cpu().numpy())
-        return (sums / counts)[:, self.learnt]
+        signals = [to_steps(record.signal, record.sampling_rate, self.sampling_rate)[0] for record in records]
+        cuts = cuts_of(map(len, signals), self.window)
+        logits = np.empty((len(cuts), len(self.learnt)))
+        for first in range(0, len(cuts), self.batch_size):
+            batch = slice(first, first + self.batch_size)
+            logits[batch] = self._logits_of_windows(signals, cuts[batch])
+        return average_windows(logits, cuts[:, 0])[:, self.learnt]
+
+    def _logits_of_windows(self, signals: Sequence[NDArray[np.int16]], cuts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(windows, outputs of the network) its logits for some windows.
+
+        Args:
+            signals: (samples, 12) microvolts of each recording.
+            cuts: (windows, 2) a recording and a first sample, see `cuts_of`.
+        """
+        windows = np.zeros((len(cuts), self.window, len(LEADS)), np.int16)
+        valid = np.empty(len(cuts), np.int64)
+        for number, (record, start) in enumerate(cuts.tolist()):
+            window = signals[record][start : start + self.window]
+            windows[number, : len(window)], valid[number] = window, len(window)
+        microvolts, samples = (torch.from_numpy(values).to(self.device) for values in (windows, valid))
+        with torch.inference_mode():
+            outputs = self.network(self.preprocess(microvolts, samples, self.sampling_rate))
+        return np.asarray(outputs.double().cpu().numpy())
 
     def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
-        """(records, terms) probabilities; ``calibrated`` by the scaling that validation chose."""
+        """(records, terms) probabilities; `calibrated` by the scaling that validation chose."""
         return self.from_logits(self.logits(records), calibrated)
 
     def from_logits(self, logits: NDArray[np.float64], calibrated: bool = False) -> NDArray[np.float64]:
@@ -82,7 +94,7 @@ class Predictor:
 
     def positive(self, probabilities: NDArray[np.float64]) -> list[str]:
         """The terms of one recording whose (uncalibrated) probability reaches the threshold."""
-        return [term for term, hit in zip(self.terms, probabilities >= self.thresholds, strict=True) if hit]
+        return [term for term, positive in zip(self.terms, probabilities >= self.thresholds, strict=True) if positive]
 
     def predict(
         self, signal: ArrayLike, sampling_rate: float, leads: Sequence[str] = LEADS, calibrated: bool = False
@@ -103,6 +115,6 @@ class Predictor:
         return dict(zip(self.terms, map(float, self.probabilities([record], calibrated)[0]), strict=True))
 
 
-def load(checkpoint: str, device: str | None = None, trusted: str | None = None) -> Predictor:
-    """A published network, or a run's: a name, a file, a run's ``.ckpt`` or a URL; arguments as of `Predictor`."""
-    return Predictor(checkpoint, device, trusted)
+def load(checkpoint: str, device: str | None = None, trusted: str | None = None, batch_size: int = 64) -> Predictor:
+    """A published network, or a run's: a name, a file, a run's `.ckpt` or a URL; arguments as of `Predictor`."""
+    return Predictor(checkpoint, device, trusted, batch_size)

@@ -3,59 +3,64 @@
 `overrides.csv` lists the codes that a source uses in another sense than its code system does, with the reason.
 """
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial, reduce
+from operator import or_
 
 from ecg_lightning.errors import unknown
-from ecg_lightning.labels.reports import read_report
-from ecg_lightning.labels.vocabulary import SYSTEMS, TERMS, rows
+from ecg_lightning.labels.annotation import Annotation
+from ecg_lightning.labels.reports import read_statement
+from ecg_lightning.labels.vocabulary import CODE_COLUMNS, TERMS, rows
 
 
-def terms_of(system: str, code: str, source: str = "") -> tuple[str, ...]:
-    """The terms that a code means; `()` where the code is unknown.
-
-    An AHA statement whose modifiers (`60+310`) are not listed means what it means without the last one. A code of the
-    system `mimic` is a statement of a machine report: see `reports.read_report`.
+def translate(system: str, codes: Iterable[str], source: str = "") -> Annotation:
+    """Translates the codes of one recording.
 
     Args:
-        system: one of `SYSTEMS`, or `mimic`.
-        code: the code as the source writes it; case and runs of white space do not count.
-        source: the archive that wrote it, for the few codes that one uses in a sense of its own (overrides.csv).
-
-    >>> terms_of("snomed", "426783006"), terms_of("aha", "60+310"), terms_of("aha", "145+362")
-    (('SR',), ('PVC',), ('STD_',))
-    >>> terms_of("snomed", "426783006", source="cpsc2018")
-    ('NORM',)
-
-    Raises:
-        UserError: for a system that there is not.
-    """
-    if system == "mimic":
-        return tuple(sorted(read_report([code]).positive))
-    if system not in SYSTEMS:
-        raise unknown("code system", system, [*SYSTEMS, "mimic"])
-    if override := _overrides().get((source, system, code)):
-        return (override,)
-    found = _index(system).get(_fold(code), ())
-    if not found and code.endswith(".0"):  # as a table of numbers writes it
-        return terms_of(system, code.removesuffix(".0"), source)
-    if not found and system == "aha" and "+" in code:
-        return terms_of(system, code.rpartition("+")[0], source)
-    return found
-
-
-def translate(system: str, codes: Iterable[str], source: str = "") -> tuple[frozenset[str], tuple[str, ...]]:
-    """The terms that a record's codes mean, and the codes that no term covers.
+        system: one of `SYSTEMS`.
+        codes: the codes as the source writes them; case and runs of white space do not count.
+        source: the archive that wrote them, for the few codes that an archive uses in its own sense (overrides.csv).
 
     >>> translate("snomed", ["164889003", "999"])
-    (frozenset({'AFIB'}), ('999',))
+    Annotation(positive=frozenset({'AFIB'}), uncertain=frozenset(), unknown=('999',))
+    >>> translate("snomed", ["426783006"], source="cpsc2018").positive
+    frozenset({'NORM'})
+    >>> translate("mimic", ["Possible inferior infarct"]).uncertain
+    frozenset({'IMI'})
+
+    Raises:
+        UserError: for an unknown code system; the message lists all.
     """
-    if system == "mimic":
-        report = read_report(codes)
-        return report.positive, report.unknown
-    meanings = {code: terms_of(system, code, source) for code in codes}
-    positive = frozenset(term for terms in meanings.values() for term in terms)
-    return positive, tuple(code for code, terms in meanings.items() if not terms)
+    if system not in SYSTEMS:
+        raise unknown("code system", system, SYSTEMS)
+    read_code = SYSTEMS[system]
+    return reduce(or_, (read_code(code, source) for code in codes), Annotation())
+
+
+def _look_up(system: str, code: str, source: str) -> Annotation:
+    """What a code of one of the code columns of terms.csv means in a source.
+
+    An AHA statement whose modifiers (`60+310`) are not listed means the same as without its last modifier.
+    """
+    if override := _overrides().get((source, system, code)):
+        return Annotation(frozenset({override}))
+    if terms := _index(system).get(_fold(code)):
+        return Annotation(frozenset(terms))
+    if code.endswith(".0"):  # a table of numbers writes 1 as 1.0
+        shorter_code = code.removesuffix(".0")
+    elif system == "aha" and "+" in code:
+        shorter_code = code.rpartition("+")[0]
+    else:
+        return Annotation(unknown=(code,))
+    annotation = _look_up(system, shorter_code, source)
+    return Annotation(annotation.positive, unknown=(code,) if annotation.unknown else ())
+
+
+SYSTEMS: dict[str, Callable[[str, str], Annotation]] = {
+    **{column: partial(_look_up, column) for column in CODE_COLUMNS},
+    "mimic": lambda statement, source: read_statement(statement),
+}
+"""The code systems: each has a function from a code and its source to what the code says."""
 
 
 def _fold(code: str) -> str:
@@ -64,12 +69,12 @@ def _fold(code: str) -> str:
 
 @cache
 def _index(system: str) -> dict[str, tuple[str, ...]]:
-    """Each folded code of a system and the terms that have it, in the vocabulary's order."""
-    found: dict[str, tuple[str, ...]] = {}
+    """Each folded code of a system and the terms that have it."""
+    terms_of_code: dict[str, tuple[str, ...]] = {}
     for term in TERMS.values():
         for code in map(_fold, term.codes[system]):
-            found[code] = (*found.get(code, ()), term.term)
-    return found
+            terms_of_code[code] = (*terms_of_code.get(code, ()), term.term)
+    return terms_of_code
 
 
 @cache

@@ -1,22 +1,20 @@
 """Machine reports in words, as MIMIC-IV-ECG has them (`report_0` … `report_17`), read by a table of phrases.
 
-`mimic.csv` has one row a phrase: the terms that it means (joined by `|`; empty where it means none, as `abnormal ecg`).
-In a statement the first and longest phrase wins, so that `incomplete right bundle branch block` is not also a right
-bundle branch block. A phrase counts as said unless the statement takes it back:
+`mimic.csv` has one row for each phrase: the terms that it means, joined by `|` (no term for phrases such as `abnormal ecg`).
+Where two phrases begin at the same place, the longer one counts, so that `incomplete right bundle branch block` is not also
+a right bundle branch block. A phrase is positive, with these exceptions:
 
-- after a word of doubt (possible, probable, consider, borderline, cannot rule out, may be, suggests …) a phrase is
-  possible, no more: `RBBB with RAD - possible left posterior fascicular block` says RBBB and RAD;
-- a statement of alternatives (`or`, `versus`), or one that ends in `cannot be excluded`, leaves all its phrases possible;
-- after `no`, `not`, `without` or `has replaced`, before `replaced by`, and anywhere beside `no longer`, a phrase is denied.
-
-What is possible is neither 1 nor 0: hand `Report.possible` to `LabelSpace.encode` as `unsaid`.
+- After a word of doubt (possible, probable, consider, borderline, cannot rule out, may be, suggests …) a phrase is
+  uncertain: `RBBB with RAD - possible left posterior fascicular block` states RBBB and RAD, and leaves LPFB open.
+- In a statement of alternatives (`or`, `versus`), or one that ends in `cannot be excluded`, all phrases are uncertain.
+- After `no`, `not`, `without` or `has replaced`, before `replaced by`, and in a statement with `no longer`, a phrase is
+  denied.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
+from ecg_lightning.labels.annotation import Annotation
 from ecg_lightning.labels.vocabulary import rows, split
 
 DOUBT = re.compile(
@@ -43,71 +41,47 @@ SPELLINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a report says: terms that are present, terms that it leaves open, and statements without a known phrase."""
-
-    positive: frozenset[str]
-    possible: frozenset[str]
-    unknown: tuple[str, ...]
-
-
-def read_report(statements: Iterable[str]) -> Report:
-    """Reads the statements of one recording.
-
-    >>> report = read_report(["Sinus rhythm with PAC(s)", "Possible inferior infarct - age undetermined"])
-    >>> sorted(report.positive), sorted(report.possible)
-    (['PAC', 'SR'], ['IMI'])
-    """
-    positive: set[str] = set()
-    possible: set[str] = set()
-    unread = []
-    for statement in statements:
-        read = _read(statement)
-        if read is None:
-            unread.append(statement)
-        else:
-            positive |= read[0]
-            possible |= read[1]
-    return Report(frozenset(positive), frozenset(possible - positive), tuple(unread))
-
-
 @cache  # a few thousand statements make up the reports of 800,000 recordings
-def _read(statement: str) -> tuple[frozenset[str], frozenset[str]] | None:
-    """The terms that a statement says and those that it leaves open; None where it has no known phrase."""
+def read_statement(statement: str) -> Annotation:
+    """Reads one statement of a machine report; a statement without any phrase of the table is unknown.
+
+    >>> read_statement("Sinus rhythm with possible inferior infarct - age undetermined")
+    Annotation(positive=frozenset({'SR'}), uncertain=frozenset({'IMI'}), unknown=())
+    """
     plain = _plain(statement)
-    pattern, terms = _phrases()
-    found = [(match.start(), terms[match["phrase"]]) for match in pattern.finditer(plain)]
-    if not found:
-        return (frozenset(), frozenset()) if not plain else None
-    between = pattern.sub(lambda match: " " * len(match[0]), plain)  # a phrase's own words do not doubt or deny
+    pattern, terms_of_phrase = _phrases()
+    matches = list(pattern.finditer(plain))
+    if not matches:
+        return Annotation(unknown=(statement,) if plain else ())
+    between = pattern.sub(lambda match: " " * len(match[0]), plain)  # words of a phrase itself do not doubt or deny
     if NO_LONGER.search(between):
-        return frozenset(), frozenset()
-    doubted = _first(DOUBT, between)
-    denied = _first(DENIAL, between)
-    replaced = REPLACED.search(between)
-    alternatives = _first(ALTERNATIVES, between) < doubted  # what follows a word of doubt is open anyway
+        return Annotation()
+    doubt = _first(DOUBT, between)
+    denial = _first(DENIAL, between)
+    replacement = REPLACED.search(between)
+    alternatives = _first(ALTERNATIVES, between) < doubt  # a phrase behind a word of doubt is uncertain in any case
     positive: set[str] = set()
-    possible: set[str] = set()
-    for start, meant in found:
-        if alternatives or doubted < start:
-            possible.update(meant)
-        elif start < denied and not (replaced and start < replaced.start()):
-            positive.update(meant)
-    return frozenset(positive), frozenset(possible - positive)
+    uncertain: set[str] = set()
+    for match in matches:
+        terms, start = terms_of_phrase[match["phrase"]], match.start()
+        if alternatives or doubt < start:
+            uncertain.update(terms)
+        elif start < denial and not (replacement and start < replacement.start()):
+            positive.update(terms)
+    return Annotation(frozenset(positive), frozenset(uncertain - positive))
 
 
 def _first(pattern: re.Pattern[str], plain: str) -> float:
-    """Where a pattern begins; infinity where it does not occur."""
+    """The position where a pattern begins; infinity where it does not occur."""
     match = pattern.search(plain)
     return match.start() if match else float("inf")
 
 
 def _plain(words: str) -> str:
-    """A text in one spelling: lower case, no punctuation, abbreviations of the carts spelt alike."""
+    """A text in one spelling: lower case, no punctuation, one form for each abbreviation of the ECG carts."""
     plain = words.casefold()
-    for spelling, one in SPELLINGS:
-        plain = re.sub(spelling, one, plain)
+    for spelling, replacement in SPELLINGS:
+        plain = re.sub(spelling, replacement, plain)
     return plain.strip()
 
 

@@ -63,7 +63,7 @@ class LabelSpace:
         ('SR', 'PAC')
 
         Raises:
-            UserError: for a name or a term that is not there; it suggests the nearest and lists the choices.
+            UserError: for an unknown name or term; the message suggests the nearest and lists the choices.
         """
         if not isinstance(name_or_terms, str):
             return LabelSpace("custom", tuple(name_or_terms))
@@ -83,46 +83,49 @@ class LabelSpace:
         self,
         positive: Sequence[Collection[str]],
         annotated: Collection[str],
-        unsaid: Sequence[Collection[str]] | None = None,
+        uncertain: Sequence[Collection[str]] | None = None,
     ) -> NDArray[np.float32]:
         """Targets of records from one source.
 
         An output is 1 where one of its members, or a narrower term, is positive (CRBBB makes RBBB positive).
         Otherwise it is NaN where the record leaves it open: a broader term is positive and nothing says which kind it
-        is (RBBB leaves CRBBB open), or the term itself, a narrower or a broader one is unsaid. Else it is 0 where the
-        source annotates it: any member of merged near-synonyms, all members of an aggregate. What is left is NaN.
+        is (RBBB leaves CRBBB open), or the term itself, a narrower or a broader one is uncertain. Else it is 0 where the
+        source annotates it: any member of merged near-synonyms, all members of an aggregate. All other outputs are NaN.
 
         Args:
             positive: each record's positive terms; names that are neither in the vocabulary nor the space's own
                 change nothing.
             annotated: the terms that the source annotates, as `annotated_by` gives them.
-            unsaid: each record's terms that are neither present nor absent, such as `Report.possible`.
+            uncertain: each record's terms that are neither present nor absent, as `Annotation.uncertain` has them.
 
         Returns:
             (records, len(self)) of 1, 0 and NaN.
         """
-        known = list(dict.fromkeys([*TERMS, *(term for terms in self.members for term in terms)]))
-        column = {term: i for i, term in enumerate(known)}
-        above = _matrix([ancestors(term) if term in TERMS else () for term in known], column)
+        terms = list(dict.fromkeys([*TERMS, *(term for members in self.members for term in members)]))
+        column = {term: i for i, term in enumerate(terms)}
+        above = _matrix([ancestors(term) if term in TERMS else () for term in terms], column)
         member = _matrix(self.members, column)
         broader = _product(member, above) & ~member
 
-        pairs = zip(positive, unsaid if unsaid is not None else repeat(()), strict=unsaid is not None)
+        pairs = zip(positive, uncertain if uncertain is not None else repeat(()), strict=uncertain is not None)
         distinct: dict[tuple[frozenset[str], frozenset[str]], int] = {}
         row = np.fromiter(
-            (distinct.setdefault((frozenset(said), frozenset(not_said)), len(distinct)) for said, not_said in pairs),
+            (
+                distinct.setdefault((frozenset(present), frozenset(doubted)), len(distinct))
+                for present, doubted in pairs
+            ),
             np.intp,
         )
-        stated = _matrix([said for said, _ in distinct], column)
-        doubtful = _matrix([not_said for _, not_said in distinct], column)
+        stated = _matrix([positive_terms for positive_terms, _ in distinct], column)
+        doubtful = _matrix([uncertain_terms for _, uncertain_terms in distinct], column)
         implied = _product(stated, above)
         present = _product(stated | implied, member.T)
-        left_open = _product(stated & ~implied, broader.T)  # a term whose narrower one is positive leaves nothing open
-        left_open |= _product(doubtful | _product(doubtful, above) | _product(doubtful, above.T), member.T)
+        undecided = _product(stated & ~implied, broader.T)  # a term whose narrower one is positive leaves nothing open
+        undecided |= _product(doubtful | _product(doubtful, above) | _product(doubtful, above.T), member.T)
 
-        covered = member[:, [column[term] for term in annotated if term in column]].sum(axis=1)
-        absent = covered >= np.where(self.aggregate, member.sum(axis=1), 1)
-        targets = np.where(present, 1, np.where(absent & ~left_open, 0, np.nan))
+        annotated_members = member[:, [column[term] for term in annotated if term in column]].sum(axis=1)
+        absent = annotated_members >= np.where(self.aggregate, member.sum(axis=1), 1)
+        targets = np.where(present, 1, np.where(absent & ~undecided, 0, np.nan))
         return targets.astype(np.float32)[row]
 
 
@@ -142,8 +145,8 @@ def _product(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> NDArray[np.bo
 
 def _parse(item: str) -> tuple[str, tuple[str, ...], bool]:
     """An item's output name, its members, and whether they are an aggregate."""
-    name, equals, rest = item.rpartition("=")
-    members = tuple(rest.split("+" if equals else "|"))
+    name, equals, members_text = item.rpartition("=")
+    members = tuple(members_text.split("+" if equals else "|"))
     for member in members:
         if not member.startswith(OWN) and member not in TERMS:
             raise unknown("term", member, TERMS)

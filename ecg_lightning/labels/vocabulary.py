@@ -32,8 +32,8 @@ from omegaconf import OmegaConf
 
 from ecg_lightning.errors import unknown
 
-SYSTEMS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
-"""The code systems that terms.csv has a column for."""
+CODE_COLUMNS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
+"""The columns of terms.csv that hold codes, each named after its code system."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def text(table: str) -> str:
 
 def lists(table: str) -> dict[str, tuple[str, ...]]:
     """One of this package's YAML files, in which each name has a list."""
-    read = OmegaConf.to_container(OmegaConf.create(text(table)))
-    assert isinstance(read, dict)
-    return {str(name): tuple(items) for name, items in read.items()}
+    contents = OmegaConf.to_container(OmegaConf.create(text(table)))
+    assert isinstance(contents, dict)
+    return {str(name): tuple(items) for name, items in contents.items()}
 
 
 def split(cell: str) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ TERMS: dict[str, Term] = {
         name=row["name"],
         kind=split(row["kind"]),
         broader=split(row["broader"]),
-        codes={system: split(row[system]) for system in SYSTEMS},
+        codes={system: split(row[system]) for system in CODE_COLUMNS},
         snomed_broader=row["snomed_broader"],
         source=split(row["source"]),
         note=row["note"],
@@ -105,10 +105,10 @@ def _annotated() -> dict[str, frozenset[str]]:
 
 
 def annotated_by(source: str) -> frozenset[str]:
-    """The terms that a source annotates: any other is unsaid there, not absent.
+    """The terms that a source annotates: any other term is not annotated there (NaN), and never absent (0).
 
     Raises:
-        UserError: for a source without a list in annotated.yaml.
+        UserError: for a source that annotated.yaml does not list.
     """
     if source not in _annotated():
         raise unknown("source", source, _annotated())

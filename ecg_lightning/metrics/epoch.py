@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from ecg_lightning.metrics.pairs import Floats
+from ecg_lightning.metrics.windows import average_windows
 
 
 class RecordOutputs(NamedTuple):  # not a frozen dataclass: torchmetrics refuses to return one
@@ -73,9 +74,7 @@ class OutputCollector(Metric):
         """
         logits, targets = (dim_zero_cat(rows).double().cpu().numpy() for rows in (self.logits, self.targets))
         records, windows = (dim_zero_cat(indices).cpu().numpy() for indices in (self.records, self.windows))
-        _, distinct = np.unique(
-            np.stack([records, windows]), axis=1, return_index=True
-        )  # sorted by record, then window
-        records, first, counts = np.unique(records[distinct], return_index=True, return_counts=True)
-        sums = np.add.reduceat(logits[distinct], first, axis=0)
-        return RecordOutputs(sums / counts[:, None], targets[distinct][first], records)
+        _, distinct = np.unique(np.stack([records, windows]), axis=1, return_index=True)  # by record, then window
+        means = average_windows(logits[distinct], records[distinct])
+        records, first = np.unique(records[distinct], return_index=True)
+        return RecordOutputs(means, targets[distinct][first], records)

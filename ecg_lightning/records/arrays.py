@@ -28,7 +28,7 @@ _RATE_TEXT = re.compile(r"([\d.]+)\s*(k?)(?:hz)?", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Contents:
-    """What a file says of a recording; None where it is silent."""
+    """What a file says of a recording; None for everything that it does not say."""
 
     signal: NDArray[np.number[Any]]  # (leads, samples) in the file's unit
     leads: Sequence[str]
@@ -36,13 +36,13 @@ class Contents:
     unit: str | None = None
     age: float = nan
     sex: str = ""
-    named: bool = False  # whether the file says which lead a row is
+    has_lead_names: bool = False  # whether the file says which lead a row is
 
 
 def read_arrays(
     path: Path, dataset: str | None = None, leads: Sequence[str] | None = None, row: int | None = None
 ) -> Contents:
-    """Read the recording of one `.mat`, `.h5`, `.hdf5`, `.npz`, `.npy` or `.csv` file.
+    """Reads the recording of one `.mat`, `.h5`, `.hdf5`, `.npz`, `.npy` or `.csv` file.
 
     Args:
         path: the file.
@@ -63,8 +63,8 @@ def read_arrays(
         raise RecordError(f"no such file: {readable(path)}") from error
     except Exception as error:  # of a damaged file the libraries raise anything from KeyError to ZeroDivisionError
         raise RecordError(f"unreadable file: {readable(str(error)) or type(error).__name__}") from error
-    said = _texts(arrays, _LEAD_KEYS)
-    names = agreed_leads(said, leads) or LEADS
+    file_leads = _texts(arrays, _LEAD_KEYS)
+    names = agreed_leads(file_leads, leads) or LEADS
     signal = _leads_first(_pick(arrays, dataset, len(names)), len(names))
     signal, unit = _one_unit(signal, _texts(arrays, _UNIT_KEYS), names)
     age, sex = _first(arrays, ("age",)), _texts(arrays, ("sex",))
@@ -75,18 +75,20 @@ def read_arrays(
         unit,
         nan if age is None else parse_age(str(age)),
         parse_sex(sex[0]) if sex else "",
-        any(map(lead_name, said)),
+        any(map(lead_name, file_leads)),
     )
 
 
 def _rate(arrays: Arrays, samples: int) -> float | None:
     """The rate that the file says, by a number or by the time of each sample."""
-    said = _first(arrays, _RATE_KEYS)
+    stated_rate = _first(arrays, _RATE_KEYS)
     rate = None
-    if said is not None:
-        match = _RATE_TEXT.fullmatch(str(said.decode() if isinstance(said, bytes) else said).strip())
+    if stated_rate is not None:
+        match = _RATE_TEXT.fullmatch(
+            str(stated_rate.decode() if isinstance(stated_rate, bytes) else stated_rate).strip()
+        )
         if match is None or match[1].count(".") > 1:
-            raise RecordError(f"bad sampling rate: the file says {said!r}")
+            raise RecordError(f"bad sampling rate: the file says {stated_rate!r}")
         rate = float(match[1]) * (1000 if match[2] else 1)
     for key in _TIME_KEYS:
         if key in arrays and arrays[key].size == samples > 1 and arrays[key].dtype.kind in "iuf":
@@ -115,7 +117,7 @@ def _one_unit(
 
 
 def _pick(arrays: Arrays, dataset: str | None, count: int) -> NDArray[np.number[Any]]:
-    """Find the array that is the signal."""
+    """Finds the array that is the signal."""
     if dataset is not None:
         if dataset not in arrays:
             raise RecordError(f"no signal: no array {dataset!r}, the file has {listed([*arrays]) or 'none'}")
@@ -137,7 +139,7 @@ def _pick(arrays: Arrays, dataset: str | None, count: int) -> NDArray[np.number[
 
 
 def _leads_first(values: NDArray[np.number[Any]], count: int) -> NDArray[np.number[Any]]:
-    """Bring an array to (leads, samples); the dimension that equals the number of leads tells the orientation."""
+    """Brings an array to (leads, samples); the dimension that equals the number of leads tells the orientation."""
     while values.ndim > 2 and values.shape[0] == 1:
         values = values[0]
     if values.dtype.kind not in "biuf":

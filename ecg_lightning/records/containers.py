@@ -1,4 +1,4 @@
-"""MATLAB, HDF5, NPZ and NPY files as named arrays; what a file claims to hold is compared with what can be before it is read."""
+"""MATLAB, HDF5, NPZ and NPY files as named arrays; the claimed size of an array is checked before it is read."""
 
 import zipfile
 from collections.abc import Callable, Mapping
@@ -41,12 +41,12 @@ def open_arrays(path: Path, dataset: str | None = None, row: int | None = None) 
 
 def _of_row(name: str, array: Any, row: int | None) -> NDArray[Any]:
     """One recording of an array of several, or all of any other array (NumPy's or an HDF5 file's)."""
-    one = row is not None and array.ndim >= 3
-    _check_claim(name, array.shape[1:] if one else array.shape, array.dtype)
-    if row is None or not one:
+    takes_row = row is not None and array.ndim >= 3
+    _check_claim(name, array.shape[1:] if takes_row else array.shape, array.dtype)
+    if row is None or not takes_row:
         return np.asarray(array[()])
     if not 0 <= row < len(array):
-        raise RecordError(f"no signal: there is no row {row}, the first of {len(array)} is 0")
+        raise RecordError(f"no signal: there is no row {row}; the array has the rows 0 to {len(array) - 1}")
     return np.asarray(array[row])
 
 
@@ -91,16 +91,16 @@ def _open_hdf5(path: Path, dataset: str | None = None, row: int | None = None) -
         if dataset is None:
             file.visititems(collect)  # links are not followed
             return arrays
-        chosen = _linked(file, dataset)
-        if not isinstance(chosen, h5py.Dataset):
+        linked_item = _linked(file, dataset)
+        if not isinstance(linked_item, h5py.Dataset):
             raise RecordError(f"no signal: no array {dataset!r}, the file has {listed([*file]) or 'none'}")
-        group = chosen.parent
+        group = linked_item.parent
         attributes(group)
         for name in group if len(group) <= _FEW else ():
             item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
             if isinstance(item, h5py.Dataset) and item.size is not None and item.size <= _FEW:
                 collect(name, item)
-        collect(dataset, chosen)
+        collect(dataset, linked_item)
     return arrays
 
 
@@ -115,7 +115,7 @@ def _linked(file: Any, name: str) -> Any:
         link = item.get(parts[0], getlink=True)
         if isinstance(link, h5py.ExternalLink):
             raise RecordError(
-                f"path outside the folder: '{name}' is a link into the file '{link.filename}'; copy the signal"
+                f"path outside the folder: '{name}' is a link into the file '{link.filename}'; copy the signal into this file"
             )
         if isinstance(link, h5py.SoftLink):
             target = [part for part in link.path.split("/") if part]
@@ -128,7 +128,9 @@ def _linked(file: Any, name: str) -> Any:
 def _check_storage(name: str, item: Any) -> None:
     """Refuses an HDF5 dataset whose numbers lie in other files, or in one block that is larger than a recording."""
     if item.external or (item.is_virtual and any(source.file_name != "." for source in item.virtual_sources())):
-        raise RecordError(f"path outside the folder: the numbers of '{name}' lie in another file; copy the signal")
+        raise RecordError(
+            f"path outside the folder: the numbers of '{name}' lie in another file; copy the signal into this file"
+        )
     block: tuple[int, ...] = item.chunks or (1,)
     check_numbers(prod(block), f"a block of the array '{name}'")
 
@@ -159,8 +161,10 @@ def _npy_claim(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"a NumPy file of version {version}")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    read_array_header = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read_array_header(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, not numbers")
     return shape, dtype

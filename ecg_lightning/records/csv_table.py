@@ -46,13 +46,13 @@ class Table:
         mark = self._separator
         return [(line.partition(mark)[0] if mark else line.split(None, 1)[0]).strip(" \t\"'") for line in self.lines]
 
-    def numbers(self, start: int, skipped: int = 0, needed: Collection[int] | None = None) -> NDArray[np.float64]:
+    def numbers(self, start: int, skip_cells: int = 0, required: Collection[int] | None = None) -> NDArray[np.float64]:
         """The numbers of the lines from `start` on; NaN for an empty cell or a word for nothing.
 
         Args:
             start: the first line.
-            skipped: cells at the beginning of each line that are no numbers.
-            needed: columns that must be numbers; all where not given.
+            skip_cells: cells at the beginning of each line that are no numbers.
+            required: columns that must be numbers; all by default.
 
         Raises:
             RecordError: "unreadable file", with line and cell.
@@ -60,17 +60,17 @@ class Table:
         lines = self.lines[start:]
         if self._separator != ",":
             lines = [line.replace(",", ".") for line in lines]
-        if not skipped:
+        if not skip_cells:
             try:
                 return np.loadtxt(lines, delimiter=self._separator, quotechar='"', comments=None, ndmin=2)
             except ValueError:  # slower, cell by cell
                 pass
         rows: list[list[float]] = []
         for number, line in enumerate(lines, start + 1):
-            cells = self._split(line)[skipped:]
+            cells = self._split(line)[skip_cells:]
             if rows and len(cells) != len(rows[0]):
                 raise RecordError(f"unreadable file: line {number} has {len(cells)} cells, those before {len(rows[0])}")
-            optional = (needed is not None and place not in needed for place in range(len(cells)))
+            optional = (required is not None and place not in required for place in range(len(cells)))
             rows.append([_number(cell, number, skip) for cell, skip in zip(cells, optional, strict=True)])
         return np.array(rows, np.float64)
 
@@ -110,4 +110,4 @@ def _number(cell: str, line: int, optional: bool) -> float:
     except ValueError:
         if optional or not stated(text):
             return nan
-        raise RecordError(f"unreadable file: line {line}: '{cell.strip()[:40]}' is no number") from None
+        raise RecordError(f"unreadable file: line {line}: '{cell.strip()[:40]}' is not a number") from None

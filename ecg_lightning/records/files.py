@@ -1,4 +1,4 @@
-"""Opening the files of a recording: regular files alone, of a size that can be meant, and their text in any encoding."""
+"""Opening the files of a recording: only regular files of a plausible size; their text in any encoding."""
 
 import codecs
 import os
@@ -25,8 +25,8 @@ def read_bytes(path: str | Path, stop: int | None = None, *, most: int = _MOST_B
 
     Args:
         path: the file.
-        stop: bytes to read; all where not given.
-        most: bytes, beyond which nothing is read.
+        stop: bytes to read; all by default.
+        most: bytes; a larger file is refused.
 
     Returns:
         The bytes, and the size of the whole file.
@@ -35,17 +35,17 @@ def read_bytes(path: str | Path, stop: int | None = None, *, most: int = _MOST_B
         RecordError: "no such file", "no regular file", "too large".
     """
     size = size_of(path)
-    wanted = size if stop is None else min(size, stop)
-    _check_size(wanted, most, path)
+    count = size if stop is None else min(size, stop)
+    _check_size(count, most, path)
     try:
         with open(path, "rb", buffering=0) as file:
-            return file.read(wanted), size
+            return file.read(count), size
     except OSError as error:
         raise RecordError(f"no such file: {readable(path)} ({error.strerror or error})") from error
 
 
 def size_of(path: str | Path) -> int:
-    """The bytes of a regular file, which is not opened: opening waits for ever for a pipe that nobody writes.
+    """The size in bytes of a regular file, which is not opened: to open a pipe that nobody writes to would wait for ever.
 
     Raises:
         RecordError: "no such file", "no regular file".
@@ -68,25 +68,30 @@ def check_file(path: str | Path, most: int = _MOST_BYTES) -> None:
     _check_size(size_of(path), most, path)
 
 
-def check_numbers(count: int, what: str) -> None:
-    """Raises `RecordError` where a file says of itself that it holds more samples than a recording can have."""
+def check_numbers(count: int, container: str) -> None:
+    """Raises `RecordError` where a file claims to hold more numbers than a recording can have.
+
+    Args:
+        count: of numbers that it claims to hold.
+        container: what claims it, such as "the array 'ecg'".
+    """
     if count > MOST_NUMBERS:
         raise RecordError(
-            f"too large: {what} is said to hold {count:.3g} numbers; up to {MOST_NUMBERS:.3g} are read at once, a day of "
+            f"too large: {container} claims to hold {count:.3g} numbers; up to {MOST_NUMBERS:.3g} are read at once, a day of "
             "twelve leads at 250 Hz"
         )
 
 
 def inside(name: str) -> str:
-    """The name of a file in a recording's own folder or below it, as its header says it.
+    """Checks the name of a file that a header gives: it must be in the folder of the recording or below it.
 
     Raises:
-        RecordError: "path outside the folder", for an absolute one or one with ``..``, in Windows' way of writing too.
+        RecordError: "path outside the folder", for an absolute path or one with `..`, also as Windows writes paths.
     """
     parts = re.split(r"[/\\]", name)
     if ".." in parts or parts[0] == "" or re.match(r"[A-Za-z]:|\w+://", name):
         raise RecordError(
-            f"path outside the folder: '{readable(name)}'; a file may name others in its own folder or below"
+            f"path outside the folder: '{readable(name)}'; a file may only name files in its own folder or below"
         )
     return name
 
@@ -106,12 +111,12 @@ def decoded(data: bytes) -> str:
 
 
 def any_case(path: str | Path) -> str:
-    """A file, or the one whose name differs by its case alone: copies from old systems come as ``A.DAT`` for ``A.dat``."""
+    """The path of a file, in the case that exists: copies from old systems have `A.DAT` for `A.dat`."""
     text = os.fspath(path)
     if os.path.exists(text):
         return text
     folder, name = os.path.split(text)
     stem, suffix = os.path.splitext(name)
     names = (stem + suffix.upper(), stem + suffix.lower(), name.upper(), name.lower())
-    others = (os.path.join(folder, other) for other in names)
-    return next((other for other in others if os.path.exists(other)), text)
+    candidates = (os.path.join(folder, candidate) for candidate in names)
+    return next((candidate for candidate in candidates if os.path.exists(candidate)), text)

@@ -1,4 +1,4 @@
-"""The format of a file that cannot be read, by its content and its name, and what to do with it."""
+"""Recognises the format of a file that cannot be read, by its content and its name, and says what to do with it."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def _starts(*marks: bytes, at: int = 0) -> Callable[[bytes], bool]:
 
 
 def _xml(root: bytes = b"") -> Callable[[bytes], bool]:
-    """Whether it is XML, and names `root` among its first tags; in UTF-8 or UTF-16."""
+    """A test of whether content is XML and names `root` among its first tags; in UTF-8 or UTF-16."""
 
     def begins(head: bytes) -> bool:
         text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
@@ -46,7 +46,7 @@ _XML = f"export the leads as numbers: {_CONVERT}"
 _PICTURE = "a picture holds no samples; export the signals"
 _UNPACK = "unpack it first"
 
-# The first that fits by content is taken, then the first by suffix; the order puts the special before the general.
+# The first format whose content fits counts, then the first whose suffix fits; special formats stand before general ones.
 FORMATS = (
     Format("a DICOM file", _starts(b"DICM", at=128), (".dcm", ".dicom"), f"{_CONVERT}, for example with the package pydicom"),
     Format("a BDF file", _starts(b"\xffBIOSEMI"), (".bdf",), f"{_CONVERT}, for example with the package pyedflib"),
@@ -87,7 +87,7 @@ FORMATS = (
     Format("a text file", _never, (".txt", ".tsv", ".asc", ".tab"), "if it is a table with one column a lead, rename it to .csv"),
     Format("a WFDB annotation file", _never, (".atr", ".qrs", ".ari", ".xws"), "name the recording's .hea file"),
 )  # fmt: skip
-# What the content of a readable file is called above: no reason to refuse a file with that suffix.
+# The formats above that are right for a readable suffix: a file of such a format is not refused.
 _ITS_OWN = {
     ".h5": ("an HDF5 file",),
     ".hdf5": ("an HDF5 file",),
@@ -99,9 +99,9 @@ _WFDB = (".hea", ".dat")  # samples may begin with anything
 
 
 def format_of(path: str | Path) -> Format | None:
-    """The format of a file, by its content before its suffix; None for one that is not among `FORMATS`.
+    """The format of a file, by its content, else by its suffix; None for a format that is not among `FORMATS`.
 
-    A file that is not there, or cannot be opened, is known by its suffix alone.
+    Of a file that cannot be opened, only the suffix counts.
     """
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix in _WFDB:
@@ -110,8 +110,8 @@ def format_of(path: str | Path) -> Format | None:
         head, _ = read_bytes(path, _HEAD)
     except RecordError:
         head = b""
-    by_content = next((each for each in FORMATS if each.begins(head)), None)
-    by_suffix = next((each for each in FORMATS if suffix in each.suffixes), None)
+    by_content = next((file_format for file_format in FORMATS if file_format.begins(head)), None)
+    by_suffix = next((file_format for file_format in FORMATS if suffix in file_format.suffixes), None)
     if by_content is None or (by_suffix is not None and by_content.name in ("a ZIP file", "an old Excel file")):
         return by_suffix or by_content  # an .xlsx is a ZIP file, a .pt too
     return by_content
@@ -123,7 +123,7 @@ def check_format(path: str | Path) -> None:
     Raises:
         RecordError: "unsupported format", with the format's name and what to do.
     """
-    found = format_of(path)
+    file_format = format_of(path)
     suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if found is not None and found.name not in _ITS_OWN.get(suffix, ()):
-        raise RecordError(f"unsupported format: {readable(path)} is {found.name}; {found.advice}")
+    if file_format is not None and file_format.name not in _ITS_OWN.get(suffix, ()):
+        raise RecordError(f"unsupported format: {readable(path)} is {file_format.name}; {file_format.advice}")

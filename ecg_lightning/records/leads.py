@@ -24,7 +24,7 @@ _LEAD = re.compile(
     rf"(?:{_APART}/?ref|{_APART}\((?:einthoven|goldberger|wilson|ref)\)|, augmented voltage, (?:right|left|foot))?",
     re.IGNORECASE,
 )
-# What is no standard lead, and known not to be one: Frank's and other electrodes, Holter leads, other signals.
+# Names that certainly are no standard leads: Frank's and other electrodes, Holter leads, other signals.
 _OTHER = re.compile(
     r"-.*|(?:(?:lead|ecg|mdc_ecg_lead)[\s_.-]*)?(?:v?[xyz]|v[3-9]r|v[7-9]|mli{1,3}|ml\d|mv\d|m?cl\d|es|as|ai)"
     r"|.*\b(?:resp|pleth|ppg|pulse|spo2|sao2|co2|etco2|flow|press|abp|art\b|cvp|pap\b|icp|emg|eeg|eog|temp|acc|imp"
@@ -38,10 +38,33 @@ _EINTHOVEN = {"I": (("II", 1.0), ("III", -1.0)), "II": (("I", 1.0), ("III", 1.0)
 # Goldberger's augmented leads in terms of I and II.
 GOLDBERGER = {"aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
+INDEPENDENT = ("I", "II", *LEADS[6:])
+"""The eight leads that a recording needs; the other four follow from I and II."""
+FROM_INDEPENDENT: NDArray[np.float32] = np.zeros((12, 8), np.float32)
+"""(12, 8) all twelve leads from the independent ones."""
+FROM_INDEPENDENT[:6, :2] = [(1, 0), (0, 1), (-1, 1), *GOLDBERGER.values()]
+FROM_INDEPENDENT[6:, 2:] = np.eye(6)
+
+FROM_ELECTRODES: NDArray[np.float32] = np.zeros((12, 9), np.float32)
+"""(12, 9) all twelve leads from the potentials at RA, LA, LL and V1 … V6."""
+FROM_ELECTRODES[:6, :3] = FROM_INDEPENDENT[:6, :2] @ np.array([[-1, 1, 0], [-1, 0, 1]], np.float32)
+FROM_ELECTRODES[6:, :3] = -1 / 3  # Wilson's terminal, against which the chest leads are measured
+FROM_ELECTRODES[6:, 3:] = np.eye(6)
+
+DOWER: NDArray[np.float32] = np.array(
+    [
+        [0.632, -0.235, 0.059], [0.235, 1.066, -0.132],
+        [-0.515, 0.157, -0.917], [0.044, 0.164, -1.387], [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601], [1.125, 0.127, -0.086], [0.831, 0.076, 0.230],
+    ],
+    np.float32,
+)  # fmt: skip
+"""(8, 3) the independent leads from the dipole of the heart: X to the left, Y to the feet, Z to the back (Dower 1980)."""
+
 
 @dataclass(frozen=True)
 class _Plan:
-    """Rows to take, per target lead, and what is left to compute."""
+    """How to bring rows to the standard order: the row of each target lead, and the leads to derive or to fill with 0."""
 
     targets: tuple[int, ...]
     rows: tuple[int, ...]
@@ -51,7 +74,7 @@ class _Plan:
 
 @lru_cache(maxsize=1024)
 def lead_name(name: str) -> str:
-    """The standard name of a lead however it is spelled; "" where it is none of the twelve.
+    """The standard name of a lead in any spelling; "" for any other name.
 
     >>> [lead_name(name) for name in ("AVR", "lead II", "v3", "MDC_ECG_LEAD_aVF", "vx")]
     ['aVR', 'II', 'V3', 'aVF', '']
@@ -69,88 +92,91 @@ def lead_name(name: str) -> str:
 
 
 def _is_other(name: str) -> bool:
-    """Whether a name is known to be that of no standard lead."""
+    """Whether a name certainly belongs to something other than a standard lead."""
     return _OTHER.fullmatch(name.strip()) is not None
 
 
 @lru_cache(maxsize=256)
 def _plan(names: tuple[str, ...]) -> _Plan:
-    found = [lead_name(name) for name in names]
-    known = [lead for lead in found if lead]
-    if len(set(known)) < len(known):
-        twice = sorted({lead for lead in known if known.count(lead) > 1})
-        raise RecordError(f"ambiguous leads: {', '.join(twice)} more than once in {', '.join(names)}")
-    if len({"I", "II", "III"} & set(known)) < 2:
+    standard_names = [lead_name(name) for name in names]
+    standard = [lead for lead in standard_names if lead]
+    if len(set(standard)) < len(standard):
+        repeated = sorted({lead for lead in standard if standard.count(lead) > 1})
+        raise RecordError(f"ambiguous leads: {', '.join(repeated)} more than once in {', '.join(names)}")
+    if len({"I", "II", "III"} & set(standard)) < 2:
         raise RecordError(f"missing limb leads: two of I, II and III are needed, found {', '.join(names) or 'none'}")
-    missing = tuple(lead for lead in LEADS if lead not in known)
-    absent = [lead for lead in missing if lead in LEADS[6:]]
+    missing = tuple(lead for lead in LEADS if lead not in standard)
+    missing_chest = [lead for lead in missing if lead in LEADS[6:]]
     unknown = [name for name in names if not lead_name(name) and not _is_other(name)]
-    if absent and len(unknown) >= len(absent):
+    if missing_chest and len(unknown) >= len(missing_chest):
         raise RecordError(
-            f"unknown lead names: {listed(unknown)}; and {listed(absent)} are missing. If the first are the others, say so "
-            "by the names of all leads: data.file_leads, --leads"
+            f"unknown lead names: {listed(unknown)}; and {listed(missing_chest)} are missing. If the unknown names are the "
+            "missing leads, give the names of all leads: data.file_leads or --leads"
         )
     flags = ("limb_leads_derived",) * any(lead in LEADS[:6] for lead in missing)
     flags += tuple(f"missing:{lead}" for lead in missing if lead in LEADS[6:])
-    flags += ("extra_leads_dropped",) * (len(known) < len(found))
-    targets = tuple(i for i, lead in enumerate(LEADS) if lead in known)
-    return _Plan(targets, tuple(found.index(LEADS[i]) for i in targets), missing, flags)
+    flags += ("extra_leads_dropped",) * (len(standard) < len(standard_names))
+    targets = tuple(i for i, lead in enumerate(LEADS) if lead in standard)
+    return _Plan(targets, tuple(standard_names.index(LEADS[i]) for i in targets), missing, flags)
 
 
-def _agree(name: str, told: str) -> bool:
-    """Whether a file's name of a lead leaves room for the standard lead that its reader was told, or "" for none."""
-    return lead_name(name) == told or (not lead_name(name) and not _is_other(name))
+def _agree(name: str, expected: str) -> bool:
+    """Whether the name in a file may stand for the standard lead that the caller expects ("" for no lead)."""
+    return lead_name(name) == expected or (not lead_name(name) and not _is_other(name))
 
 
-def agreed_leads(found: Sequence[str], given: Sequence[str] | None, found_wins: bool = False) -> Sequence[str]:
-    """The names of leads, where a file says some (or nothing that is a lead's name) and its reader may be told others.
+def agreed_leads(
+    file_names: Sequence[str], reader_names: Sequence[str] | None, file_wins: bool = False
+) -> Sequence[str]:
+    """The names of the rows of a file, by the file itself and by the caller, which must agree.
 
     Args:
-        found: the file's, none of them known where it is silent.
-        given: what its reader was told; it also names leads whose names in the file are unknown.
-        found_wins: the file's count where both are known and differ.
+        file_names: the names in the file; none of them is a lead's where the file does not say its leads.
+        reader_names: the names that the caller gave, if any; they also name rows whose names in the file are unknown.
+        file_wins: whether the names in the file count where both are leads and differ.
 
     Raises:
-        RecordError: "contradictory leads"; or "unknown lead names", where nothing is known.
+        RecordError: "contradictory leads"; or "unknown lead names", where neither names a lead.
     """
-    known = [lead_name(name) for name in found]
-    if given is None:
-        if found and not any(known):
+    file_leads = [lead_name(name) for name in file_names]
+    if reader_names is None:
+        if file_names and not any(file_leads):
             raise RecordError(
-                f"unknown lead names: {listed([name for name in found if name]) or 'none'}; say what they are: "
-                "data.file_leads, --leads"
+                f"unknown lead names: {listed([name for name in file_names if name]) or 'none'}; give the names of the leads: "
+                "data.file_leads or --leads"
             )
-        return found
-    if not any(known):
-        return given
-    told = [lead_name(name) for name in given]
-    if len(known) == len(told) and all(map(_agree, found, told)):
-        return given
-    if not found_wins:
-        raise RecordError(f"contradictory leads: the file says {listed(found)}, expected {listed(given)}")
-    return found
+        return file_names
+    if not any(file_leads):
+        return reader_names
+    reader_leads = [lead_name(name) for name in reader_names]
+    if len(file_leads) == len(reader_leads) and all(map(_agree, file_names, reader_leads)):
+        return reader_names
+    if not file_wins:
+        raise RecordError(f"contradictory leads: the file says {listed(file_names)}, expected {listed(reader_names)}")
+    return file_names
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first of some names, for a message."""
+    """The first of some names as one text, for a message."""
     return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
 
 
 def standard_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[Signal, tuple[str, ...]]:
-    """Bring leads of any order and spelling to the standard twelve.
+    """Brings leads of any order and spelling to the standard twelve.
 
     Limb leads that are absent are derived: two of I, II and III give the third (Einthoven), I and II give aVR, aVL and
     aVF (Goldberger). Precordial leads that are absent are zero. Other leads (Frank's VX VY VZ, a pulse …) are dropped.
 
     Args:
         signal: (leads, samples), any unit.
-        names: one a row.
+        names: one for each row.
 
     Returns:
         (12, samples) in the order of `LEADS`, and flags: "limb_leads_derived", "missing:V3", "extra_leads_dropped".
 
     Raises:
-        RecordError: fewer than two of I, II and III, one lead twice, or not one name a row.
+        RecordError: where fewer than two of I, II and III are there, a lead occurs twice, or the number of names differs
+            from the number of rows.
     """
     if len(names) != len(signal):
         raise RecordError(f"wrong number of leads: {len(names)} names ({listed(names)}) for {len(signal)} leads")
@@ -164,7 +190,7 @@ def standard_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[
 
 
 def derive_limb_leads(signal: Signal, missing: Sequence[str]) -> None:
-    """Compute the limb leads among `missing` in place; at most one of I, II and III may be missing."""
+    """Computes the limb leads among `missing` in place; at most one of I, II and III may be missing."""
     row = {lead: signal[i] for i, lead in enumerate(LEADS)}
     for lead in missing:
         if lead in _EINTHOVEN:

@@ -1,7 +1,7 @@
 """MATLAB files of version 5 (what `save` writes but for -v7.3 and -v4): numbers, texts, cells of texts, and one struct.
 
 scipy reads them too, but a damaged byte in one ends its whole process (1.17: an array that says that it is complex, with
-no second part), and with it hours of packing. Here every length is compared with what is there before it is used.
+no second part), and with it hours of packing. Here every length is checked against the size of the data before it is used.
 Written from "MAT-File Format" (The MathWorks).
 """
 
@@ -33,7 +33,7 @@ class _Element(NamedTuple):
 
 
 def is_matlab5(path: Path) -> bool:
-    """Whether it is a file of version 5."""
+    """Whether a file is a MATLAB file of version 5."""
     head, _ = read_bytes(path, HEAD)
     return len(head) == HEAD and head[126:] in (b"IM", b"MI") and 1 in head[124:126] and b"MATLAB 7.3" not in head
 
@@ -115,8 +115,8 @@ def _matrix(content: memoryview, order: str, depth: int) -> tuple[str, Any]:
         if width < 1:
             raise ValueError("a struct with names of no length")
         fields = [names[i : i + width].partition(b"\0")[0].decode("latin-1") for i in range(0, len(names), width)]
-        found = [_matrix(part.data, order, depth + 1)[1] for part in parts if part.kind == _MATRIX]
-        return name, {field: value for field, value in zip(fields, found, strict=True) if value is not None}
+        contents = [_matrix(part.data, order, depth + 1)[1] for part in parts if part.kind == _MATRIX]
+        return name, {field: value for field, value in zip(fields, contents, strict=True) if value is not None}
     return name, None
 
 

@@ -1,4 +1,4 @@
-"""Words by which tables and headers say that they say nothing; every reader asks here."""
+"""Words that mean "no value" in tables and headers; every reader uses this list."""
 
 import re
 
@@ -65,7 +65,7 @@ _DECIMALS = re.compile(r"(-?\d+)\.0+")
 
 
 def stated(cell: str) -> str:
-    """What a cell or a header's value states, without white space around it; "" where it is a word for nothing.
+    """What a cell or a header's value states, without white space around it; "" for a word that means "no value".
 
     >>> [stated(cell) for cell in (" 1.18.2 ", "N/A", "<NA>", "unknown", "--", "?", "NORM", "0")]
     ['1.18.2', '', '', '', '', '', 'NORM', '0']
@@ -77,7 +77,7 @@ def stated(cell: str) -> str:
 
 
 def stated_id(cell: str) -> str:
-    """As `stated`, an id in one form: without the decimals that a table of numbers gives it, "" for a coded -1 or -9.
+    """As `stated`, for an id: without the decimals that a table of numbers adds, and "" for a coded -1 or -9.
 
     >>> [stated_id(cell) for cell in ("7.0", "nan", "007", "-9.0", "A1.0")]
     ['7', '', '007', '', 'A1.0']

@@ -34,7 +34,7 @@ class Patient:
         age: years, NaN where it is unknown.
         sex: F, M or "".
         codes: of all lines, each once.
-        flags: "contradictory:age" … where lines say different things; then it is unknown.
+        flags: "contradictory:age" … where lines contradict each other; then the value counts as unknown.
     """
 
     patient_id: str = ""
@@ -56,13 +56,17 @@ def parse_patient(comments: str) -> Patient:
         values["sex" if name == "gender" else "patient" if name.startswith("patient") else name].append(value)
     flags: list[str] = []
 
-    def one(name: str, parse: Callable[[str], T], nothing: T) -> T:
-        meant = {value for value in map(parse, values[name]) if value not in ("", nan)}
-        if len(meant) > 1:
+    def unique_value(name: str, parse: Callable[[str], T], default: T) -> T:
+        distinct = {value for value in map(parse, values[name]) if value not in ("", nan)}
+        if len(distinct) > 1:
             flags.append(f"{CONTRADICTORY}:{name}")
-        return meant.pop() if len(meant) == 1 else nothing
+        return distinct.pop() if len(distinct) == 1 else default
 
-    patient_id, age, sex = one("patient", stated_id, ""), one("age", parse_age, nan), one("sex", parse_sex, "")
+    patient_id, age, sex = (
+        unique_value("patient", stated_id, ""),
+        unique_value("age", parse_age, nan),
+        unique_value("sex", parse_sex, ""),
+    )
     codes = dict.fromkeys(code for value in values["dx"] for code in _codes(value))
     return Patient(patient_id, age, sex, tuple(codes), tuple(flags))
 
@@ -75,7 +79,7 @@ def _codes(value: str) -> Iterable[str]:
 
 
 def parse_age(text: str) -> float:
-    """Years, NaN where it is no number or more than 150 (archives write NaN, Unknown, -1, 300).
+    """Years; NaN for a text that is no number, and for more than 150 (archives write NaN, Unknown, -1, 300).
 
     >>> [parse_age(text) for text in ("63", "45,5", "62 years", "300")]
     [63.0, 45.5, 62.0, nan]

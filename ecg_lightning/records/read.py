@@ -33,7 +33,7 @@ def read_record(
     row: int | None = None,
     header_wins: bool = False,
 ) -> Record:
-    """Read one recording of any supported format.
+    """Reads one recording of any supported format.
 
     A `.hea` or `.dat` file, a path without a suffix, and a `.mat` file with a header beside it are WFDB; the others
     are arrays, (leads, samples) or (samples, leads). What a file says of itself must agree with the arguments, which
@@ -43,7 +43,7 @@ def read_record(
     Args:
         path: `.hea`, `.dat`, none, `.mat`, `.h5`, `.hdf5`, `.npz`, `.npy` or `.csv`.
         sampling_rate: Hz.
-        unit: V, mV, uV, nV, or a gain in steps a millivolt. Ignored for WFDB, whose headers always have one.
+        unit: V, mV, uV, nV, or a gain in ADC units per millivolt. Ignored for WFDB, whose headers always have one.
         leads: one name a row.
         dataset: name of the array within the file.
         row: which recording, where an array holds several.
@@ -61,8 +61,8 @@ def read_record(
         with naming(os.path.splitext(header_path(text))[0]):
             record = read_wfdb(text, leads=leads, header_wins=header_wins)
             if sampling_rate is not None and RATE_ASSUMED in record.quality:
-                said = tuple(flag for flag in record.quality if flag != RATE_ASSUMED)
-                record = replace(record, sampling_rate=sampling_rate, quality=said)
+                flags = tuple(flag for flag in record.quality if flag != RATE_ASSUMED)
+                record = replace(record, sampling_rate=sampling_rate, quality=flags)
             if not header_wins:
                 check_rate(record.sampling_rate, sampling_rate)
             return repair(record)
@@ -78,7 +78,7 @@ def _read_array_record(
 ) -> Record:
     rate = sampling_rate if contents.sampling_rate is None else contents.sampling_rate
     if rate is None:
-        raise RecordError("no sampling rate: the file does not say it; data.file_rate and --rate do")
+        raise RecordError("no sampling rate: the file does not say it. Give it by data.file_rate or --rate")
     check_rate(rate, sampling_rate)
     if unit and contents.unit and not isclose(millivolts(unit), millivolts(contents.unit)):
         raise RecordError(f"contradictory unit: the file says {contents.unit}, expected {unit}")
@@ -92,7 +92,7 @@ def _read_array_record(
     signal = contents.signal.astype(np.float32, order="C")
     if (factor := millivolts(unit or "mV")) != 1:
         signal = signal * np.float32(factor)
-    if not contents.named:
+    if not contents.has_lead_names:
         flags += check_order(signal, rate, contents.leads, told=leads is not None)
     standard, lead_flags = standard_leads(signal, contents.leads)
     return Record(standard, rate, readable(path.stem), age=contents.age, sex=contents.sex, quality=flags + lead_flags)

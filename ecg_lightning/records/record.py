@@ -29,14 +29,14 @@ class RecordError(ValueError):
 
 
 def readable(path: str | Path) -> str:
-    r"""A path as text that can be written anywhere: bytes of its name that are not UTF-8 as ``\xe9``."""
+    r"""A path as text that can be written anywhere: bytes of its name that are not UTF-8 as `\xe9`."""
     text = os.fspath(path)
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Add a path to every `RecordError` within that does not name it yet."""
+    """Adds a path to every `RecordError` within that does not name it yet."""
     try:
         yield
     except RecordError as error:

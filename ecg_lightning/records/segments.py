@@ -12,10 +12,10 @@ _NULL = "~"  # a pause between segments, header(5)
 
 
 def segments_of(header: str) -> list[str]:
-    """The headers (``.hea``) of the segments that a master header lists, the layout among them; none for any other header."""
+    """The headers (`.hea`) of the segments that a master header lists, the layout among them; none for any other header."""
     try:
         text = decoded(read_bytes(any_case(header), _LARGEST_HEADER)[0])
-    except RecordError:  # it is read again, and set aside then
+    except RecordError:  # it is read again later, and refused then
         return []
     lines = (line.split() for line in text.splitlines() if line.strip() and not line.startswith("#"))
     if "/" not in next(lines, [""])[0]:
@@ -24,21 +24,21 @@ def segments_of(header: str) -> list[str]:
     return [os.path.join(folder, f"{line[0]}.hea") for line in lines if line[0] != _NULL]
 
 
-def parts_of_others(headers: Iterable[str]) -> dict[str, str]:
-    """Which of some headers are a segment or the layout of another one of them, each with that master.
+def masters_of_segments(headers: Iterable[str]) -> dict[str, str]:
+    """The master of each header that is a segment, or the layout, of another one of these headers.
 
-    Only those are opened that can be masters by their names: a segment is named ``MASTER_…``, or its folder has a layout.
+    Only headers are opened whose names allow them to be masters: a segment is named `MASTER_…`, or its folder has a layout.
     """
     stems = defaultdict(set)
     for header in headers:
         folder, name = os.path.split(header)
         stems[folder].add(name)
-    parts = {}
+    master_of = {}
     for folder, names in stems.items():
         for name in sorted(_may_be_masters(names)):
             master = os.path.join(folder, name)
-            parts.update({part: master for part in segments_of(master) if os.path.basename(part) in names})
-    return parts
+            master_of.update({segment: master for segment in segments_of(master) if os.path.basename(segment) in names})
+    return master_of
 
 
 def _may_be_masters(names: set[str]) -> set[str]:

@@ -2,7 +2,7 @@
 
 What is taken from a file: names of leads; units behind the names (`V1 (uV)`, `V1_uV`) or in a line of their own; the
 rate from a column of times, or from comments at the beginning (`# sampling rate: 500 Hz`). Running numbers over the
-columns or before the lines are no samples. Whatever else stands there is refused.
+columns or before the lines are no samples. Anything else is refused.
 """
 
 import re
@@ -45,7 +45,7 @@ class _Column:
 
 
 def open_csv(path: Path) -> dict[str, NDArray[Any]]:
-    """Reads ``signal``, and ``leads``, ``units`` and ``fs`` where the file says them.
+    """Reads `signal`, and `leads`, `units` and `fs` where the file says them.
 
     Raises:
         RecordError: "empty signal", "unreadable file", "ambiguous unit", "uneven times", "contradictory sampling rate".
@@ -78,8 +78,8 @@ def _of_columns(table: Table) -> tuple[list[_Column], NDArray[np.float64]]:
         raise RecordError(f"unreadable file: line 2 holds neither numbers nor units: {', '.join(units)[:80]}")
     width = len(names or units)
     columns = [_column(name) for name in names] or [_Column()] * width
-    known = {i for i, column in enumerate(columns) if lead_name(column.name) or _TIME.fullmatch(column.name)}
-    values = table.numbers(len(heads), needed=known or None)
+    required = {i for i, column in enumerate(columns) if lead_name(column.name) or _TIME.fullmatch(column.name)}
+    values = table.numbers(len(heads), required=required or None)
     if heads and values.shape[1] != width:
         raise RecordError(f"unreadable file: {width} names over {values.shape[1]} columns")
     columns = columns or [_Column()] * values.shape[1]
@@ -92,11 +92,11 @@ def _of_columns(table: Table) -> tuple[list[_Column], NDArray[np.float64]]:
 
 def _is_head(cells: Sequence[str], first: bool) -> bool:
     """Whether a line says something of the columns: words, or in the first line running numbers."""
-    filled = [cell for cell in cells if stated(cell)]
-    numbers = [cell for cell in filled if is_number(cell)]
-    if first and (is_running(filled) or (is_running(filled[1:]) and not is_number(filled[0]))):
+    non_empty = [cell for cell in cells if stated(cell)]
+    numbers = [cell for cell in non_empty if is_number(cell)]
+    if first and (is_running(non_empty) or (is_running(non_empty[1:]) and not is_number(non_empty[0]))):
         return True
-    return bool(filled) and len(numbers) <= len(filled) / 2
+    return bool(non_empty) and len(numbers) <= len(non_empty) / 2
 
 
 def _of_rows(table: Table) -> tuple[list[_Column], NDArray[np.float64]]:
@@ -104,18 +104,18 @@ def _of_rows(table: Table) -> tuple[list[_Column], NDArray[np.float64]]:
     firsts = table.first_cells()
     start = 0 if lead_name(_column(firsts[0]).name) or _TIME.fullmatch(_column(firsts[0]).name) else 1
     units = [table.cells(number)[1] for number in range(start, len(firsts))]
-    skipped = 2 if all(map(_VOLTAGE.fullmatch, map(_bare, units))) else 1
+    skip_cells = 2 if all(map(_VOLTAGE.fullmatch, map(_bare, units))) else 1
     columns = [_column(name) for name in firsts[start:]]
-    if skipped == 2:
+    if skip_cells == 2:
         columns = [_with_unit(column, unit) for column, unit in zip(columns, units, strict=True)]
-    values = table.numbers(start, skipped).T
+    values = table.numbers(start, skip_cells).T
     if start:  # a line above the first lead: running numbers, or times
-        above = [cell for cell in table.cells(0)[skipped:] if cell]
-        if all(map(is_number, above)) and len(above) == len(values):
+        row_above = [cell for cell in table.cells(0)[skip_cells:] if cell]
+        if all(map(is_number, row_above)) and len(row_above) == len(values):
             return [_Column(), *columns], np.column_stack(
-                [np.array([float(cell.replace(",", ".")) for cell in above]), values]
+                [np.array([float(cell.replace(",", ".")) for cell in row_above]), values]
             )
-        if any(map(is_number, above)):
+        if any(map(is_number, row_above)):
             raise RecordError(
                 f"unreadable file: line 1 is neither of leads nor of times: {', '.join(table.cells(0))[:80]}"
             )
@@ -124,12 +124,12 @@ def _of_rows(table: Table) -> tuple[list[_Column], NDArray[np.float64]]:
 
 def _recording(columns: Sequence[_Column], values: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     """Tells leads from times and running numbers."""
-    named = any(column.name for column in columns)
-    if not named and len(values) < values.shape[1]:  # one line a lead without its name, perhaps numbered
+    has_names = any(column.name for column in columns)
+    if not has_names and len(values) < values.shape[1]:  # one line a lead without its name, perhaps numbered
         values = (values[:, 1:] if is_count(values[:, 0]) else values).T
         columns = [_Column()] * values.shape[1]
     rates: list[float] = []
-    kept: list[int] = []
+    signal_columns: list[int] = []
     for place, column in enumerate(columns):
         numbers = values[:, place]
         if not column.name and np.isnan(numbers).all():
@@ -141,11 +141,11 @@ def _recording(columns: Sequence[_Column], values: NDArray[np.float64]) -> dict[
             if not is_count(numbers):
                 raise RecordError(f"uneven times: the column '{column.name}' does not rise by one; remove it")
         else:
-            kept.append(place)
-    arrays: dict[str, NDArray[Any]] = {"signal": values[:, kept]}
-    if any(columns[place].name for place in kept):
-        arrays["leads"] = np.array([columns[place].name for place in kept])
-    units = [columns[place].unit for place in kept]
+            signal_columns.append(place)
+    arrays: dict[str, NDArray[Any]] = {"signal": values[:, signal_columns]}
+    if any(columns[place].name for place in signal_columns):
+        arrays["leads"] = np.array([columns[place].name for place in signal_columns])
+    units = [columns[place].unit for place in signal_columns]
     if any(units):
         arrays["units"] = np.array(units)
     for rate in rates:
@@ -161,8 +161,8 @@ def _rises(values: NDArray[np.float64]) -> bool:
 
 def _add_comment(arrays: dict[str, NDArray[Any]], comment: str) -> None:
     """Takes a rate and a unit from a comment, which must agree with what the table says."""
-    found = _RATE_COMMENT.search(comment)
-    if found and (match := _HERTZ.search(comment, found.end())):
+    rate_comment = _RATE_COMMENT.search(comment)
+    if rate_comment and (match := _HERTZ.search(comment, rate_comment.end())):
         rate = float(match[1]) * (1000 if match[2] else 1)
         check_rate(float(arrays["fs"]) if "fs" in arrays else rate, rate, "by its column of times")
         arrays.setdefault("fs", np.array(rate))
@@ -195,5 +195,5 @@ def _are_units(cells: Sequence[str]) -> bool:
 def _with_unit(column: _Column, cell: str) -> _Column:
     unit = _bare(cell)
     if unit and column.unit and unit.casefold() != column.unit.casefold():
-        raise RecordError(f"ambiguous unit: the column '{column.name}' is said to be in {column.unit} and in {unit}")
+        raise RecordError(f"ambiguous unit: the column '{column.name}' has two units, {column.unit} and {unit}")
     return _Column(column.name, unit or column.unit)

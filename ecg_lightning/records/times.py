@@ -1,4 +1,4 @@
-"""What a column of times says: the sampling rate, in whichever unit the times are."""
+"""The sampling rate that a column of times says, in any unit of time."""
 
 from math import isclose
 
@@ -25,14 +25,14 @@ def check_plausible_rate(rate: float) -> None:
         raise RecordError(f"bad sampling rate: {rate:g} Hz; an ECG has {RATES[0]:g} to {RATES[1]:,.0f} Hz")
 
 
-def check_rate(found: float, expected: float | None, origin: str = "in the file") -> None:
+def check_rate(rate: float, expected: float | None, origin: str = "in the file") -> None:
     """Raises `RecordError` where a file's rate is not the expected one to a thousandth."""
-    if expected is not None and not isclose(found, expected, rel_tol=1e-3):
-        raise RecordError(f"contradictory sampling rate: {found:g} Hz {origin}, expected {expected:g} Hz")
+    if expected is not None and not isclose(rate, expected, rel_tol=1e-3):
+        raise RecordError(f"contradictory sampling rate: {rate:g} Hz {origin}, expected {expected:g} Hz")
 
 
 def time_unit(text: str) -> str:
-    """Seconds, milliseconds … as ``s``, ``ms``, ``us``, ``ns``; "" where it is no unit of time."""
+    """Seconds, milliseconds … as `s`, `ms`, `us`, `ns`; "" for any other text."""
     return _UNIT_NAMES.get(text.strip().casefold().rstrip("."), "")
 
 
@@ -52,7 +52,7 @@ def rate_of_times(values: NDArray[np.float64], unit: str = "") -> float:
         RecordError: "uneven times", or "bad sampling rate".
     """
     if len(values) < 2 or not np.isfinite(values).all():
-        raise RecordError("uneven times: a cell of the column of times is empty or no number; remove the column")
+        raise RecordError("uneven times: a cell of the column of times is empty or not a number; remove the column")
     smallest = 4 * float(np.spacing(np.abs(values).max()))  # a time of day since 1970 has steps of 0.2 µs
     values = values - values[0]
     numbers = np.arange(len(values)) - (len(values) - 1) / 2

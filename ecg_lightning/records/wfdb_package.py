@@ -47,12 +47,12 @@ def read_with_wfdb(stem: str, headers: Sequence[Header]) -> Physical:
         for file in {line.file_name for line in header.signals} - {_NO_FILE}:
             check_file(os.path.join(os.path.dirname(stem), file))
     check_numbers(headers[0].samples * max(len(header.signals) for header in headers), "the signal")
-    several = any(line.layout.samples_per_frame > 1 for header in headers for line in header.signals)
+    mixed_rates = any(line.layout.samples_per_frame > 1 for header in headers for line in header.signals)
     try:
-        record = wfdb.rdrecord(stem, smooth_frames=not several)
+        record = wfdb.rdrecord(stem, smooth_frames=not mixed_rates)
     except Exception as error:  # wfdb raises anything from IndexError to its own; each means one unreadable record
         raise RecordError(f"unreadable by wfdb: {type(error).__name__}: {error}") from error
-    signals = record.e_p_signal if several else [*record.p_signal.T]
+    signals = record.e_p_signal if mixed_rates else [*record.p_signal.T]
     return Physical(signals, list(record.sig_name), list(record.units), float(record.fs), int(record.sig_len))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.records.files import any_case, check_numbers, decoded, read_bytes
-from ecg_lightning.records.gains import MICROVOLT_GAIN, contradicted
+from ecg_lightning.records.gains import MICROVOLT_GAIN, are_contradicted
 from ecg_lightning.records.lead_order import check_order
 from ecg_lightning.records.leads import agreed_leads, lead_name, standard_leads
 from ecg_lightning.records.patient import parse_patient
@@ -37,7 +37,7 @@ def header_path(path: str | Path) -> str:
 
 
 def read_header(path: str | Path) -> Header:
-    """Read and parse a recording's header alone, for an index of codes, ages and lengths.
+    """Reads and parses a recording's header alone, for an index of codes, ages and lengths.
 
     Raises:
         RecordError: "no such file" or "bad header" …
@@ -48,12 +48,12 @@ def read_header(path: str | Path) -> Header:
 
 
 def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wins: bool = False) -> Record:
-    """Read one WFDB recording; its id is its file name.
+    """Reads one WFDB recording; its id is its file name.
 
     Args:
         path: with or without `.hea`, `.dat` or `.mat`.
         leads: lead names where the header has none; otherwise they must agree.
-        header_wins: where they do not, the header's count.
+        header_wins: whether the names in the header count where they do not agree.
 
     Returns:
         The recording in millivolts with its twelve standard leads; age, sex, patient and codes from the comments.
@@ -74,11 +74,11 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
         rate = header.sampling_rate
         if _is_plain(header):
             names = agreed_leads([line.name for line in header.signals], leads, header_wins)
-            signal, found = _read_plain(header, os.path.dirname(stem), names)
+            signal, signal_flags = _read_plain(header, os.path.dirname(stem), names)
         else:
             physical = read_with_wfdb(stem, [header, *_segments(header, os.path.dirname(stem))])
             names = agreed_leads(physical.names, leads, header_wins)
-            signal, rate, found = in_millivolts(physical, names)
+            signal, rate, signal_flags = in_millivolts(physical, names)
         if signal.shape[1] == 0:
             raise RecordError("empty signal")
         standard, flags = standard_leads(signal, names)
@@ -87,7 +87,7 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
     if header.record_name.endswith(".mat"):
         flags += ("header_repaired",)
     patient = parse_patient(header.comments)
-    flags += found + header.assumed + patient.flags
+    flags += signal_flags + header.assumed + patient.flags
     return Record(
         standard,
         rate,
@@ -120,73 +120,73 @@ def _is_plain(header: Header) -> bool:
 
 
 def _read_plain(header: Header, folder: str, names: Sequence[str]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Read format 16 with an optional byte offset (CinC's `.mat` files are it: 24 bytes of MATLAB header).
+    """Reads format 16 with an optional byte offset (CinC's `.mat` files are it: 24 bytes of MATLAB header).
 
     Returns:
         (signals, samples) in millivolts for those whose names are of leads, and flags.
     """
     lines = header.signals
-    steps, beyond = _read_steps(
+    adc_units, extra_bytes = _read_adc_units(
         os.path.join(folder, lines[0].file_name), lines[0].layout.offset, len(lines), header.samples
     )
-    flags = _verified(steps, lines, beyond)
+    flags = _checksum_flags(adc_units, lines, extra_bytes)
     is_lead = [bool(lead_name(name)) for name in names]
     if len(is_lead) != len(lines):
         raise RecordError(f"wrong number of leads: {len(names)} names for {len(lines)} signals")
-    # A pulse or a flow beside the leads is dropped later, in whatever unit it is.
+    # A pulse or a flow beside the leads is dropped later, so its unit does not matter.
     units = [millivolts(line.unit) if lead else 1.0 for line, lead in zip(lines, is_lead, strict=True)]
     gains = np.array([line.gain for line in lines]) / units
     baselines = np.array([line.baseline for line in lines], np.float64)
     all_leads = all(is_lead)
-    if contradicted(
-        steps if all_leads else steps[:, is_lead], gains[is_lead], [name for name in names if lead_name(name)]
+    if are_contradicted(
+        adc_units if all_leads else adc_units[:, is_lead], gains[is_lead], [name for name in names if lead_name(name)]
     ):
         flags += ("gain_repaired",)
         gains[:], baselines[:] = MICROVOLT_GAIN, 0
-    signal = steps.T.astype(np.float32, order="C")
+    signal = adc_units.T.astype(np.float32, order="C")
     if baselines.any():
         signal -= baselines.astype(np.float32)[:, None]
     signal /= gains.astype(np.float32)[:, None]
-    if steps.min() == _INVALID:
-        signal[steps.T == _INVALID] = np.nan
+    if adc_units.min() == _INVALID:
+        signal[adc_units.T == _INVALID] = np.nan
     return signal, flags
 
 
-def _read_steps(path: str, offset: int, signals: int, samples: int) -> tuple[NDArray[np.int16], int]:
-    """Read (samples, signals) ADC steps, and count the bytes behind; `samples` 0 means as many as the file has."""
+def _read_adc_units(path: str, offset: int, signals: int, samples: int) -> tuple[NDArray[np.int16], int]:
+    """Reads (samples, signals) ADC units, and counts the bytes behind them; `samples` 0 means as many as the file has."""
     data, size = read_bytes(any_case(path), offset + 2 * signals * samples if samples else None)
-    present = max(len(data) - offset, 0) // (2 * signals)
-    if present < samples:
-        raise RecordError(f"truncated signal: {present} of {samples} samples")
-    samples = samples or present
+    samples_in_file = max(len(data) - offset, 0) // (2 * signals)
+    if samples_in_file < samples:
+        raise RecordError(f"truncated signal: {samples_in_file} of {samples} samples")
+    samples = samples or samples_in_file
     if samples == 0:
         raise RecordError("empty signal")
-    steps = np.frombuffer(data, "<i2", samples * signals, offset).reshape(samples, signals)
-    return steps, size - offset - 2 * samples * signals
+    adc_units = np.frombuffer(data, "<i2", samples * signals, offset).reshape(samples, signals)
+    return adc_units, size - offset - 2 * samples * signals
 
 
-def _verified(steps: NDArray[np.int16], lines: Sequence[SignalLine], beyond: int) -> tuple[str, ...]:
-    """Compare the 16-bit sums of the samples with the header's checksums, and its size with the file's.
+def _checksum_flags(adc_units: NDArray[np.int16], lines: Sequence[SignalLine], extra_bytes: int) -> tuple[str, ...]:
+    """Compares the 16-bit sums of the samples with the header's checksums, and its size with the file's.
 
     A sum alone may be wrong in the header, or for one damaged sample: it is flagged. Where the file holds more than the
-    header says and no sums prove the header right, the samples may be anybody's (11 signals announced of 12): refused.
+    header says and no sums prove the header right, the samples may belong to other signals (11 signals announced of 12): such a file is refused.
     """
-    sums = _sums(steps)
-    checked = [(total - line.checksum) % 65536 == 0 for line, total in zip(lines, sums, strict=True) if line.checksum]
-    right = all(checked)
-    if beyond and not (checked and right):
+    sums = _sums(adc_units)
+    matches = [(total - line.checksum) % 65536 == 0 for line, total in zip(lines, sums, strict=True) if line.checksum]
+    sums_agree = all(matches)
+    if extra_bytes and not (matches and sums_agree):
         raise RecordError(
-            f"contradictory header: {len(lines)} signals of {len(steps)} samples announced, and the file holds "
-            f"{beyond} bytes more"
+            f"contradictory header: {len(lines)} signals of {len(adc_units)} samples announced, and the file holds "
+            f"{extra_bytes} bytes more"
         )
-    return ("samples_beyond_header",) * bool(beyond) + ("wrong_checksum",) * (not right)
+    return ("samples_beyond_header",) * bool(extra_bytes) + ("wrong_checksum",) * (not sums_agree)
 
 
-def _sums(steps: NDArray[np.int16]) -> list[int]:
+def _sums(adc_units: NDArray[np.int16]) -> list[int]:
     """The 16-bit sum of each signal; of twenty samples at a time, since numpy is slow on rows of twelve numbers."""
-    signals = steps.shape[1]
-    whole = len(steps) // _AT_ONCE * _AT_ONCE
-    rows = np.add.reduce(steps[:whole].reshape(-1, _AT_ONCE * signals), axis=0, dtype=np.int16)
-    parts = np.concatenate([rows.reshape(_AT_ONCE, signals), steps[whole:]])
+    signals = adc_units.shape[1]
+    grouped = len(adc_units) // _AT_ONCE * _AT_ONCE
+    rows = np.add.reduce(adc_units[:grouped].reshape(-1, _AT_ONCE * signals), axis=0, dtype=np.int16)
+    parts = np.concatenate([rows.reshape(_AT_ONCE, signals), adc_units[grouped:]])
     sums: list[int] = np.add.reduce(parts, axis=0, dtype=np.int16).tolist()
     return sums

@@ -1,4 +1,4 @@
-"""What makes one hospital's archive differ from another's: its patients, devices, technicians, noise and readers."""
+"""What makes the archives of two hospitals differ: patients, devices, placement of electrodes, noise and readers."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ecg_lightning.errors import UserError, suggest
 
-# the share of recordings in which a condition is drawn, where a hospital does not say otherwise
+# the share of recordings in which a condition is drawn, unless the hospital sets another one
 PREVALENCE = {
     "AFIB": 0.10, "AFLT": 0.01, "SVTAC": 0.01, "PACE": 0.015, "STACH": 0.09, "SBRAD": 0.10, "SARRH": 0.06,
     "1AVB": 0.09, "WPW": 0.005, "IRBBB": 0.12, "CRBBB": 0.06, "CLBBB": 0.05, "IVCD": 0.05, "LAFB": 0.08, "LPFB": 0.01,
     "PVC": 0.10, "PAC": 0.06, "LVH": 0.12, "RVH": 0.01, "IMI": 0.09, "AMI": 0.09, "LMI": 0.03,
     "STE_": 0.04, "STD_": 0.10, "INVT": 0.10, "LOWT": 0.12, "LVOLT": 0.03, "LNGQT": 0.02,
 }  # fmt: skip
-# conditions of which a recording has one at most: rhythms beside fibrillation, conduction, and rates of the sinus node
+# groups of conditions; a recording has at most one of each group: rhythms, conduction, and rates of the sinus node
 EXCLUSIVE = (("AFLT", "SVTAC", "PACE"), ("IRBBB", "CRBBB", "CLBBB", "IVCD", "WPW"), ("STACH", "SBRAD"))
-# from where to where a number may lie that is no share
+# smallest and largest value of each number that is not a share from 0 to 1
 _LIMITS: dict[str, dict[str, tuple[float, float]]] = {
     "Hospital": {"age": (0, 120), "age_spread": (0.1, 60), "recordings_per_patient": (1, 1000)},
     "Device": {
@@ -27,9 +27,9 @@ _LIMITS: dict[str, dict[str, tuple[float, float]]] = {
     },
     "Placement": {"spread": (0, 3)},
     "Noise": {"baseline": (0, 10), "muscle": (0, 10), "mains": (0, 10)},
-    "Annotation": {"bradycardia": (20, 100), "long_pr": (100, 400), "delayed_qrs": (60, 119)},
+    "Readers": {"bradycardia": (20, 100), "long_pr": (100, 400), "delayed_qrs": (60, 119)},
 }  # fmt: skip
-# what readers may write: in the order of a simulated record's labels
+# the terms that readers may write, in the order of the labels of a simulated record
 TERMS = (
     "NORM", "SR", "AFIB", "AFLT", "SVTAC", "PACE", "STACH", "SBRAD", "SARRH", "1AVB", "WPW", "IRBBB", "CRBBB", "CLBBB",
     "ILBBB", "IVCD", "LAFB", "LPFB", "PVC", "PAC", "LVH", "VCLVH", "RVH", "IMI", "AMI", "LMI", "STE_", "STD_", "INVT",
@@ -39,7 +39,7 @@ TERMS = (
 
 @dataclass(frozen=True)
 class Device:
-    """An electrocardiograph: its share of the recordings, µV a step, spread of its gain, pass band and mains in Hz."""
+    """An electrocardiograph: its share of the recordings, resolution in µV, spread of its gain, pass band and mains in Hz."""
 
     share: float = 1.0
     resolution: float = 5.0
@@ -76,8 +76,8 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Annotation:
-    """Habits of the readers: the share of positives that is missed, by default and by term, and terms never read.
+class Readers:
+    """Habits of the readers: the share of positives that they miss, by default and by term, and terms that they never write.
 
     `bradycardia` is the rate under which they write SBRAD: 60 by the older definition, 50 by Kusumoto et al. 2019;
     `long_pr` the PR above which they write 1AVB, ms; `delayed_qrs` the QRS, ms, from which they write IRBBB where V1 has
@@ -103,7 +103,7 @@ class Hospital:
     show or is not read, or more, where a healthy recording reaches a limit.
 
     Raises:
-        UserError: an unknown condition or term, or a value that is not possible.
+        UserError: for an unknown condition or term, or an impossible value.
     """
 
     name: str = "hospital"
@@ -115,30 +115,31 @@ class Hospital:
     devices: list[Device] = field(default_factory=lambda: [Device()])
     placement: Placement = field(default_factory=Placement)
     noise: Noise = field(default_factory=Noise)
-    annotation: Annotation = field(default_factory=Annotation)
+    annotation: Readers = field(default_factory=Readers)
 
     def __post_init__(self) -> None:
         self._refuse_unknown("prevalence", self.prevalence, PREVALENCE)
         self._refuse_unknown("annotation.not_annotated", self.annotation.not_annotated, TERMS)
         self._refuse_unknown("annotation.missed_terms", self.annotation.missed_terms, TERMS)
         if not self.devices:
-            self._refuse("devices", "there are none; give at least one, for example [{lowpass: 100}]")
+            self._refuse("devices", "the list is empty; give at least one device, for example [{lowpass: 100}]")
         for key, value, (low, high) in self._numbers():
-            if not low <= value <= high:  # not a number is refused, too
+            if not low <= value <= high:  # NaN is refused, too
                 self._refuse(key, f"{value:g} is not from {low:g} to {high:g}")
         if sum(device.share for device in self.devices) == 0:
-            self._refuse("devices", "the shares are all 0; give one at least a share above 0")
+            self._refuse("devices", "all shares are 0; give at least one device a share above 0")
         for k, device in enumerate(self.devices):
             if device.highpass >= device.lowpass:
                 self._refuse(f"devices[{k}].highpass", f"{device.highpass:g} is not below lowpass, {device.lowpass:g}")
         for group in EXCLUSIVE:
-            if (total := sum(self.share(name) for name in group)) > 1 + 1e-6:
+            if (total := sum(self.prevalence_of(name) for name in group)) > 1 + 1e-6:
                 self._refuse(
-                    "prevalence", f"{' + '.join(group)} is {total:g}; a recording has one of them, so at most 1"
+                    "prevalence",
+                    f"{' + '.join(group)} is {total:g}; a recording has at most one of these conditions, so the sum must be at most 1",
                 )
 
     def _numbers(self) -> Iterator[tuple[str, float, tuple[float, float]]]:
-        """Every number of the hospital: its key, its value, and from where to where it may lie."""
+        """Every number of the hospital: its key, its value, and its smallest and largest possible value."""
         parts = {"": self, "placement.": self.placement, "noise.": self.noise, "annotation.": self.annotation}
         parts |= {f"devices[{k}].": device for k, device in enumerate(self.devices)}
         for prefix, part in parts.items():
@@ -146,27 +147,27 @@ class Hospital:
                 if isinstance(value, float | int):
                     yield prefix + name, value, _LIMITS[type(part).__name__].get(name, (0, 1))
         shares = {"prevalence": self.prevalence, "annotation.missed_terms": self.annotation.missed_terms}
-        for key, given in shares.items():
-            yield from ((f"{key}.{name}", value, (0, 1)) for name, value in given.items())
+        for key, shares_of_terms in shares.items():
+            yield from ((f"{key}.{name}", value, (0, 1)) for name, value in shares_of_terms.items())
 
     def _refuse(self, key: str, reason: str) -> NoReturn:
         raise UserError(f"hospital {self.name}, {key}: {reason}")
 
-    def _refuse_unknown(self, key: str, given: Iterable[str], known: Collection[str]) -> None:
-        for term in given:
-            if term not in known:
-                self._refuse(key, f"{term} is not simulated. {suggest(term, known)}".strip())
+    def _refuse_unknown(self, key: str, names: Iterable[str], choices: Collection[str]) -> None:
+        for name in names:
+            if name not in choices:
+                self._refuse(key, f"{name} is not simulated. {suggest(name, choices)}".strip())
 
-    def share(self, condition: str) -> float:
+    def prevalence_of(self, condition: str) -> float:
         """The share of recordings in which a condition is drawn."""
         return self.prevalence.get(condition, PREVALENCE[condition])
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> "Hospital":
-        """Read a hospital from a YAML file, or by the name of a shipped one (`large_a`, `small`, …).
+        """Reads a hospital from a YAML file, or by the name of a shipped one (`large_a`, `small`, …).
 
         Raises:
-            UserError: no such file or name, an unknown key, or a value of the wrong type.
+            UserError: for an unknown file or name, an unknown key, or a value of the wrong type.
         """
         path = Path(name_or_path)
         if not path.is_file():

@@ -1,11 +1,11 @@
-"""What a reader measures: amplitudes, axis, Q waves, ST level and T waves of the conducted beat without noise."""
+"""The measurements of a reader: amplitudes, axis, Q waves, ST level and T waves of the conducted beat without noise."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.simulator.conditions import Conditions
 from ecg_lightning.simulator.depolarisation import right_lateness
-from ecg_lightning.simulator.torso import standard_leads
+from ecg_lightning.simulator.torso import twelve_leads
 from ecg_lightning.simulator.waves import Waves
 
 Floats = NDArray[np.floating]
@@ -22,7 +22,7 @@ class Beat:
     Args:
         qrs: waves of the QRS on 8 leads.
         recovery: waves of ST, T and U on 8 leads.
-        made: what was drawn.
+        conditions: what was drawn.
 
     Attributes:
         r, s: (records, 12) tallest and deepest point of the QRS, mV, both positive.
@@ -35,31 +35,31 @@ class Beat:
         r_time: (records,) when V1 is highest, s from the beginning of the QRS.
     """
 
-    def __init__(self, qrs: Waves, recovery: Waves, made: Conditions) -> None:
-        leads = standard_leads(qrs.at(_TIMES))
+    def __init__(self, qrs: Waves, recovery: Waves, conditions: Conditions) -> None:
+        leads = twelve_leads(qrs.at(_TIMES))
         self.r, self.s = np.maximum(leads.max(1), 0), np.maximum(-leads.min(1), 0)
-        early = _TIMES[None] <= (made.qrs - right_lateness(made))[:, None]
-        net = (leads[..., [0, 5]] * early[..., None]).sum(1)
+        left_ventricular = _TIMES[None] <= (conditions.qrs - right_lateness(conditions))[:, None]
+        net = (leads[..., [0, 5]] * left_ventricular[..., None]).sum(1)
         self.axis: Floats = np.degrees(np.arctan2(2 / np.sqrt(3) * net[:, 1], net[:, 0])).astype(np.float32)
-        begun = np.maximum.accumulate(leads > 0.05, axis=1)
-        before = ~begun & (leads < -0.02)
-        self.q_width, self.q_depth = 0.004 * before.sum(1), np.maximum(-(leads * before).min(1), 0)
-        self.qs: Bools = np.asarray(~begun.any(1))
+        r_started = np.maximum.accumulate(leads > 0.05, axis=1)
+        before_r = ~r_started & (leads < -0.02)
+        self.q_width, self.q_depth = 0.004 * before_r.sum(1), np.maximum(-(leads * before_r).min(1), 0)
+        self.qs: Bools = np.asarray(~r_started.any(1))
         self.r_prime = _r_prime(leads[..., 6])
         self.r_time: Floats = _TIMES[leads[..., 6].argmax(1)]
-        j = made.qrs[:, None] + np.array([[0.0, 0.06]], np.float32)
-        self.st_j, self.st_60 = np.moveaxis(standard_leads(recovery.at(j)), 1, 0)
+        j = conditions.qrs[:, None] + np.array([[0.0, 0.06]], np.float32)
+        self.st_j, self.st_60 = np.moveaxis(twelve_leads(recovery.at(j)), 1, 0)
         peak = recovery.centre[:, 1:2] + np.linspace(-1, 1, 5, dtype=np.float32) * recovery.left[:, 1:2]
-        wave = standard_leads(recovery.at(peak))
+        wave = twelve_leads(recovery.at(peak))
         self.t = np.take_along_axis(wave, np.abs(wave).argmax(1)[:, None], 1)[:, 0]
 
 
 def _r_prime(v1: Floats) -> Floats:
-    """How high V1 rises again once it has fallen, both by 0.03 mV; from the R wave, or from nothing where there is no R."""
+    """(records,) the height of V1 after it has fallen and risen again, both by at least 0.03 mV; 0 without a second rise."""
     crest = np.maximum.accumulate(np.maximum(v1, 0), 1)
     valley = np.minimum.accumulate(np.where(v1 < crest - 0.03, v1, np.inf), 1)
-    again: Floats = np.where(v1 > valley + 0.03, np.maximum(v1, 0), 0).max(1)
-    return again
+    second_rise: Floats = np.where(v1 > valley + 0.03, np.maximum(v1, 0), 0).max(1)
+    return second_rise
 
 
 def neighbours(frontal: Bools, chest: Bools) -> Bools:

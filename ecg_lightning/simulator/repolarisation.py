@@ -14,72 +14,94 @@ _WALLS = np.array([[0.10, 0.99, 0.05], [0.20, 0.05, -0.98], [0.94, 0.05, 0.34]],
 """Unit vectors to the wall of each territory; the lateral one spares V2 to V4."""
 
 
-def t_waves(made: Conditions, qrs: Waves, whose: Draws, own: Draws) -> Waves:
+def t_waves(conditions: Conditions, qrs: Waves, patient_draws: Draws, record_draws: Draws) -> Waves:
     """ST segment, T (two waves of different directions, so that it may be biphasic or notched) and U."""
-    jt = made.qt - made.qrs
-    fall = np.clip(0.032 + 0.006 * whose.normal("t fall"), 0.018, 0.05) * np.clip(jt / 0.30, 0.6, 1.3)
-    rise = fall * whose.uniform("t skew", 1.1, 1.8)
-    peak = made.qt - 2.1 * fall
-    size = np.exp(0.28 * whose.normal("t size")) * np.where(made.female, 0.85, 1.1) * (1.15 - 0.004 * (made.age - 40))
-    size = np.where(made.present["LOWT"], own.uniform("low t", 0.02, 0.35), size)
-    main = vector(0.37, 0.145, -0.21) * size[:, None] * (1 + 0.15 * whose.normal("t", (3,))) + 0.02 * own.normal(
-        "t", (3,)
+    jt = conditions.qt - conditions.qrs
+    fall = np.clip(0.032 + 0.006 * patient_draws.normal("t fall"), 0.018, 0.05) * np.clip(jt / 0.30, 0.6, 1.3)
+    rise = fall * patient_draws.uniform("t skew", 1.1, 1.8)
+    peak = conditions.qt - 2.1 * fall
+    size = (
+        np.exp(0.28 * patient_draws.normal("t size"))
+        * np.where(conditions.female, 0.85, 1.1)
+        * (1.15 - 0.004 * (conditions.age - 40))
     )
-    turn = np.stack([np.radians(-0.2 * (made.age - 50)), *(0.18 * whose.normal("t turn", (2,))).T], 1)
-    main = rotate(main[:, None], turn)[:, 0]
+    size = np.where(conditions.present["LOWT"], record_draws.uniform("low t", 0.02, 0.35), size)
+    t_vector = vector(0.37, 0.145, -0.21) * size[:, None] * (
+        1 + 0.15 * patient_draws.normal("t", (3,))
+    ) + 0.02 * record_draws.normal("t", (3,))
+    t_rotation = np.stack(
+        [np.radians(-0.2 * (conditions.age - 50)), *(0.18 * patient_draws.normal("t turn", (2,))).T], 1
+    )
+    t_vector = rotate(t_vector[:, None], t_rotation)[:, 0]
     # repolarisation that follows abnormal depolarisation runs against it
-    area = ((qrs.left + qrs.right)[..., None] * qrs.vector).sum(1)
-    secondary = made.is_conduction("CLBBB", "CRBBB", "WPW") | made.is_rhythm("PACE")
-    strain = np.where(made.present["LVH"] & whose.chance("strain", 0.6), whose.uniform("strain size", 0.4, 1.2), 0)
-    against = np.where(secondary, 5.5, 6 * strain)[:, None] * area
-    main = np.where(secondary, np.where(made.is_conduction("CRBBB"), 0.85, 0.5), 1)[:, None] * main - against
+    qrs_area = ((qrs.left + qrs.right)[..., None] * qrs.vector).sum(1)
+    secondary = conditions.is_conduction("CLBBB", "CRBBB", "WPW") | conditions.is_rhythm("PACE")
+    strain = np.where(
+        conditions.present["LVH"] & patient_draws.chance("strain", 0.6),
+        patient_draws.uniform("strain size", 0.4, 1.2),
+        0,
+    )
+    opposing = np.where(secondary, 5.5, 6 * strain)[:, None] * qrs_area
+    t_vector = (
+        np.where(secondary, np.where(conditions.is_conduction("CRBBB"), 0.85, 0.5), 1)[:, None] * t_vector - opposing
+    )
     st = (
-        0.10 * main * own.uniform("st", 0, 2.0)[:, None]
-        + 0.012 * own.normal("st level", (3,))
+        0.10 * t_vector * record_draws.uniform("st", 0, 2.0)[:, None]
+        + 0.012 * record_draws.normal("st level", (3,))
         + vector(-0.01, 0, -0.025)
-        - 0.08 * against
+        - 0.08 * opposing
     )
-    st, main = _ischaemia(st.astype(np.float32), main.astype(np.float32), made, whose, own)
-    second = (
-        main * whose.uniform("second t", 0.1, 0.45)[:, None]
-        + 0.05 * whose.normal("second t", (3,)) * np.minimum(size, 1)[:, None]
+    st, t_vector = _ischaemia(
+        st.astype(np.float32), t_vector.astype(np.float32), conditions, patient_draws, record_draws
     )
-    u = np.abs(0.03 * whose.normal("u"))[:, None] * vector(0.3, 0.2, -0.6)
+    second_t = (
+        t_vector * patient_draws.uniform("second t", 0.1, 0.45)[:, None]
+        + 0.05 * patient_draws.normal("second t", (3,)) * np.minimum(size, 1)[:, None]
+    )
+    u = np.abs(0.03 * patient_draws.normal("u"))[:, None] * vector(0.3, 0.2, -0.6)
     return Waves.stack(
-        own.n,
+        record_draws.n,
         [
             # at J the segment is near its height, and from there it runs into the T wave
-            (made.qrs + 0.18 * jt, 0.13 * jt, 0.30 * jt, st),
-            (peak, rise, fall, main * 0.75),
-            (peak - 1.1 * rise, rise, rise, second),
-            (made.qt + 0.06, 0.03, 0.04, u),
+            (conditions.qrs + 0.18 * jt, 0.13 * jt, 0.30 * jt, st),
+            (peak, rise, fall, t_vector * 0.75),
+            (peak - 1.1 * rise, rise, rise, second_t),
+            (conditions.qt + 0.06, 0.03, 0.04, u),
         ],
     )
 
 
-def territory(own: Draws, name: str) -> NDArray[np.intp]:
+def territory(record_draws: Draws, name: str) -> NDArray[np.intp]:
     """Which of TERRITORIES an acute change (STE_, STD_, INVT) of a recording concerns, (records,)."""
     shares = {"STE_": [0.4, 0.35, 0.25], "STD_": [0.2, 0.15, 0.65], "INVT": [0.2, 0.25, 0.55]}
-    return own.choice(f"territory of {name}", shares[name])
+    return record_draws.choice(f"territory of {name}", shares[name])
 
 
-def _ischaemia(st: Floats, t: Floats, made: Conditions, whose: Draws, own: Draws) -> tuple[Floats, Floats]:
+def _ischaemia(
+    st: Floats, t: Floats, conditions: Conditions, patient_draws: Draws, record_draws: Draws
+) -> tuple[Floats, Floats]:
     """Injury lifts, ischaemia lowers the ST segment of a territory or turns its T wave; infarcts leave inverted T."""
 
     def wall(name: str) -> Floats:
-        return _WALLS[territory(own, name)] + 0.15 * own.normal(f"wall of {name}", (3,))
+        return _WALLS[territory(record_draws, name)] + 0.15 * record_draws.normal(f"wall of {name}", (3,))
 
-    lifted = wall("STE_") * np.where(made.present["STE_"], own.uniform("elevation", 0.10, 0.45), 0)[:, None]
-    lowered = wall("STD_") * np.where(made.present["STD_"], own.uniform("st depression", 0.05, 0.24), 0)[:, None]
-    st = st + lifted - lowered
-    t = t + 0.8 * lifted - lowered * own.uniform("with t", -0.3, 1.6)[:, None]
-    turned = [("INVT", wall("INVT"), own.uniform("inverted t", 0.05, 0.45))]
-    turned += [
-        (name, _WALLS[k], whose.uniform(f"t after {name}", -0.25, 0.15)) for k, name in enumerate(("IMI", "AMI", "LMI"))
+    st_elevation = (
+        wall("STE_") * np.where(conditions.present["STE_"], record_draws.uniform("elevation", 0.10, 0.45), 0)[:, None]
+    )
+    st_depression = (
+        wall("STD_")
+        * np.where(conditions.present["STD_"], record_draws.uniform("st depression", 0.05, 0.24), 0)[:, None]
+    )
+    st = st + st_elevation - st_depression
+    t = t + 0.8 * st_elevation - st_depression * record_draws.uniform("with t", -0.3, 1.6)[:, None]
+    t_inversions = [("INVT", wall("INVT"), record_draws.uniform("inverted t", 0.05, 0.45))]
+    t_inversions += [
+        (name, _WALLS[k], patient_draws.uniform(f"t after {name}", -0.25, 0.15))
+        for k, name in enumerate(("IMI", "AMI", "LMI"))
     ]
-    for name, direction, depth in turned:
+    for name, direction, depth in t_inversions:
         unit = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
         along = (t * unit).sum(1)
-        away = np.where(made.present[name] & (along > -depth), along + depth, 0)
-        t = t - unit * away[:, None]
+        excess = np.where(conditions.present[name] & (along > -depth), along + depth, 0)
+        t = t - unit * excess[:, None]
     return st.astype(np.float32), t.astype(np.float32)

@@ -14,7 +14,7 @@ from ecg_lightning.simulator.measure import Beat
 from ecg_lightning.simulator.noise import add_noise, draw_devices, lose_contact, padded
 from ecg_lightning.simulator.rhythm import draw_beats, mean_rate
 from ecg_lightning.simulator.synthesis import Canvas, synthesise
-from ecg_lightning.simulator.torso import lead_vectors, misplace, standard_leads
+from ecg_lightning.simulator.torso import lead_vectors, misplace, twelve_leads
 
 _BATCH = 256  # records at a time: larger batches leave the processor's cache
 
@@ -24,7 +24,7 @@ class Simulated:
     """A batch of simulated recordings.
 
     `signals` are int16 (records, samples, 12) in µV, leads in standard order: what a store keeps.
-    `labels` are bool (records, len(TERMS)); `annotated` is what the hospital's readers write down at all.
+    `labels` are bool (records, len(TERMS)); `annotated` are the terms that the hospital's readers write.
     `parameters` are arrays (records,): what was drawn, intervals in ms.
     """
 
@@ -47,10 +47,10 @@ def simulate(
     seconds: float = 10,
     clean: bool = False,
 ) -> Simulated:
-    """Simulate the given records of a hospital's archive.
+    """Simulates the given records of a hospital's archive.
 
     Args:
-        hospital: whose patients, devices and habits.
+        hospital: its patients, devices and readers.
         records: record numbers; a record is the same whatever else is drawn with it.
         seed: the archive's seed.
         sampling_rate: Hz.
@@ -63,59 +63,61 @@ def simulate(
         for k in range(0, max(len(numbers), 1), _BATCH)
     ]
     return Simulated(
-        np.concatenate([p.signals for p in parts]),
-        np.concatenate([p.labels for p in parts]),
+        np.concatenate([part.signals for part in parts]),
+        np.concatenate([part.labels for part in parts]),
         parts[0].annotated,
-        {name: np.concatenate([p.parameters[name] for p in parts]) for name in parts[0].parameters},
+        {name: np.concatenate([part.parameters[name] for part in parts]) for name in parts[0].parameters},
     )
 
 
 def _batch(
     hospital: Hospital, records: NDArray[np.int64], seed: int, rate: float, seconds: float, clean: bool
 ) -> Simulated:
-    made, whose, own = draw_conditions(hospital, records, seed)
-    device = draw_devices(hospital, own)
+    conditions, patient_draws, record_draws = draw_conditions(hospital, records, seed)
+    device = draw_devices(hospital, record_draws)
     samples = round(seconds * rate)
     length = padded(samples, rate)
-    before = (length - samples) // 2
-    beats = draw_beats(made, own, seconds)
-    leads = lead_vectors(whose, own, hospital.placement)
+    padding = (length - samples) // 2
+    beats = draw_beats(conditions, record_draws, seconds)
+    leads = lead_vectors(patient_draws, record_draws, hospital.placement)
     lowpass = np.full_like(device.lowpass, 1e6) if clean else device.lowpass
-    canvas = Canvas(len(records), length, rate, -before / rate, lowpass)
-    signal, qrs, recovery = synthesise(made, beats, leads, whose, own, canvas)
-    beat = Beat(qrs, recovery, made)
-    terms = define_terms(made, beats, beat, seconds, hospital.annotation, own)
+    canvas = Canvas(len(records), length, rate, -padding / rate, lowpass)
+    signal, qrs, recovery = synthesise(conditions, beats, leads, patient_draws, record_draws, canvas)
+    beat = Beat(qrs, recovery, conditions)
+    terms = define_terms(conditions, beats, beat, seconds, hospital.annotation, record_draws)
     if not clean:
-        signal = add_noise(signal, rate, canvas.start, seconds, hospital, own)
-        signal = misplace(signal, own, hospital.placement)
-    signal = signal[:, before : before + samples]
+        signal = add_noise(signal, rate, canvas.start, seconds, hospital, record_draws)
+        signal = misplace(signal, record_draws, hospital.placement)
+    signal = signal[:, padding : padding + samples]
     if not clean:
-        lose_contact(signal, rate, hospital, own)
+        lose_contact(signal, rate, hospital, record_draws)
     step = np.float32(1) if clean else device.resolution[:, None, None]
     scale = 1000 if clean else 1000 * device.gain[:, None, None]
     signal = np.rint(signal * (scale / step))
     signal *= step
-    microvolts = standard_leads(signal)
+    microvolts = twelve_leads(signal)
     np.clip(np.rint(microvolts, out=microvolts), -32767, 32767, out=microvolts)
-    habits = hospital.annotation
-    labels = np.stack([terms[name] for name in TERMS], 1) if clean else annotate(terms, habits, own)
+    readers = hospital.annotation
+    labels = np.stack([terms[name] for name in TERMS], 1) if clean else annotate(terms, readers, record_draws)
     inside = (beats.onset >= 0) & (beats.onset < seconds)
     parameters: dict[str, NDArray[np.generic]] = {
         "record": records,
-        "patient": made.patient,
-        "age": made.age,
-        "sex": np.where(made.female, "F", "M"),
-        "rhythm": np.array(RHYTHMS)[made.rhythm],
-        "heart_rate": np.where(made.is_rhythm("AFLT"), mean_rate(beats, seconds), made.rate).astype(np.float32),
-        "pr_ms": np.where(made.is_rhythm("sinus"), 1000 * made.pr, np.nan),
-        "qrs_ms": 1000 * made.qrs,
-        "qt_ms": 1000 * made.qt,
+        "patient": conditions.patient,
+        "age": conditions.age,
+        "sex": np.where(conditions.female, "F", "M"),
+        "rhythm": np.array(RHYTHMS)[conditions.rhythm],
+        "heart_rate": np.where(conditions.is_rhythm("AFLT"), mean_rate(beats, seconds), conditions.rate).astype(
+            np.float32
+        ),
+        "pr_ms": np.where(conditions.is_rhythm("sinus"), 1000 * conditions.pr, np.nan),
+        "qrs_ms": 1000 * conditions.qrs,
+        "qt_ms": 1000 * conditions.qt,
         "beats": inside.sum(1),
         **measured(beat),
     }
     return Simulated(
         microvolts.astype(np.int16),
         labels,
-        frozenset(TERMS) - frozenset(habits.not_annotated),
+        frozenset(TERMS) - frozenset(readers.not_annotated),
         parameters,
     )

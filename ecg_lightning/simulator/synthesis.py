@@ -1,4 +1,4 @@
-"""The noise-free recording: each beat's waves written where the beat falls, and the waves of fibrillating atria."""
+"""The noise-free recording: the waves of every beat at its time, and the waves of atrial fibrillation and flutter."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from ecg_lightning.simulator.waves import Waves, p_waves
 Floats = NDArray[np.floating]
 # how long the waves of one event last, s from its beginning
 _SPANS = {"p": (-0.02, 0.40), "qrs": (-0.03, 0.27), "t": (0.05, 0.72)}
-# what no dipole explains, as a share of each wave: electrodes lie near some parts of the heart
+# the part of each wave that no dipole explains, as a share: electrodes lie near some parts of the heart
 _LOCAL = {"p": 0.20, "qrs": 0.12, "t": 0.11}
 _GAUSSIAN = 0.1325  # standard deviation (s) × cut-off (Hz) of a Gaussian low-pass, √ln 2 / 2π
 
@@ -36,8 +36,8 @@ class Canvas:
     def __init__(self, n: int, samples: int, rate: float, start: float, lowpass: Floats) -> None:
         self.rate, self.start, self.samples = rate, start, samples
         self._margin = int(np.ceil(0.8 * rate)) + 2
-        self._wide = samples + 2 * self._margin
-        self._rows = np.zeros((n * self._wide, 8), np.float32)
+        self._padded_samples = samples + 2 * self._margin
+        self._rows = np.zeros((n * self._padded_samples, 8), np.float32)
         self._blur = (_GAUSSIAN / np.minimum(lowpass, 0.6 * rate)).astype(np.float32)
 
     def draw(
@@ -49,121 +49,134 @@ class Canvas:
         stretch: Floats | None,
         span: tuple[float, float],
     ) -> None:
-        """Add one event at each of `times` (records, events), NaN for none, in the form that `form` chooses for it."""
+        """Adds one event at each of `times` (records, events), NaN for none, in the form that `form` chooses for it."""
         first, last = span
         width = int(np.ceil((last - first) * self.rate)) + 1
-        begin = np.ceil((times + first - self.start) * self.rate)
-        record, event = np.nonzero((begin > -width) & (begin < self.samples))
+        first_sample = np.ceil((times + first - self.start) * self.rate)
+        record, event = np.nonzero((first_sample > -width) & (first_sample < self.samples))
         order = np.argsort(event % 3, kind="stable")
         record, event = record[order], event[order]
-        turns = np.searchsorted(event % 3, [0, 1, 2, 3])
-        begin, which = begin[record, event], form[record, event]
-        offset = begin[:, None] + np.arange(width, dtype=np.float32)
+        third_starts = np.searchsorted(event % 3, [0, 1, 2, 3])
+        first_sample, form_of_event = first_sample[record, event], form[record, event]
+        offset = first_sample[:, None] + np.arange(width, dtype=np.float32)
         offset = offset / np.float32(self.rate) + (np.float32(self.start) - times[record, event])[:, None]
         if stretch is not None:
             offset /= stretch[record, event][:, None]
         centre, left, right, vector = (
-            np.stack([getattr(w, name) for w in forms])[which, record] for name in ("centre", "left", "right", "vector")
+            np.stack([getattr(waves, name) for waves in forms])[form_of_event, record]
+            for name in ("centre", "left", "right", "vector")
         )
         blur = self._blur[record, None] ** 2
         wider_left, wider_right = np.sqrt(left**2 + blur), np.sqrt(right**2 + blur)
         vector = vector * ((left + right) / (wider_left + wider_right) * size[record, event][:, None])[..., None]
         # (t - centre) over the width of its own side, without a branch: mean slope × z + half the difference × |z|
         z = offset[:, None] - centre[:, :, None]
-        bent = np.abs(z)
-        bent *= (0.5 / wider_right - 0.5 / wider_left)[..., None]
+        asymmetry = np.abs(z)
+        asymmetry *= (0.5 / wider_right - 0.5 / wider_left)[..., None]
         z *= (0.5 / wider_right + 0.5 / wider_left)[..., None]
-        z += bent
+        z += asymmetry
         z *= z
         np.minimum(z, 100, out=z)  # far below, exp is denormal and slow
         z *= np.float32(-0.5)
-        drawn = np.exp(z, out=z).transpose(0, 2, 1) @ vector
-        start = record * self._wide + self._margin + begin.astype(np.int64)
+        wave_samples = np.exp(z, out=z).transpose(0, 2, 1) @ vector
+        start = record * self._padded_samples + self._margin + first_sample.astype(np.int64)
         rows = start[:, None] + np.arange(width)
-        whole = self._rows.view("V32")[:, 0]  # the leads of one sample as one item: moved at once
-        for one, next_one in pairwise(turns):  # every third beat: these never overlap, so that each is added
-            where = rows[one:next_one].ravel()
-            added = np.take(self._rows, where, axis=0)
-            added += drawn[one:next_one].reshape(-1, 8)
-            whole[where] = added.view("V32")[:, 0]
+        sample_items = self._rows.view("V32")[:, 0]  # the leads of one sample as one item: moved at once
+        for third_start, third_stop in pairwise(third_starts):  # beats k, k + 3, k + 6, … never overlap: each is added
+            sample_rows = rows[third_start:third_stop].ravel()
+            samples_sum = np.take(self._rows, sample_rows, axis=0)
+            samples_sum += wave_samples[third_start:third_stop].reshape(-1, 8)
+            sample_items[sample_rows] = samples_sum.view("V32")[:, 0]
 
     @property
     def signal(self) -> Floats:
         """The samples, (records, samples, 8)."""
-        return self._rows.reshape(-1, self._wide, 8)[:, self._margin : self._margin + self.samples]
+        return self._rows.reshape(-1, self._padded_samples, 8)[:, self._margin : self._margin + self.samples]
 
 
 def synthesise(
-    made: Conditions, beats: Beats, leads: Floats, whose: Draws, own: Draws, canvas: Canvas
+    conditions: Conditions, beats: Beats, leads: Floats, patient_draws: Draws, record_draws: Draws, canvas: Canvas
 ) -> tuple[Floats, Waves, Waves]:
-    """Draw the recording of every patient on the canvas.
+    """Draws the recording of every patient on the canvas.
 
     Args:
-        made: what was drawn for the batch.
+        conditions: what was drawn for the batch.
         beats: its beats.
         leads: lead vectors (records, 8, 3).
-        whose: draws by patient.
-        own: draws by record.
+        patient_draws: draws by patient.
+        record_draws: draws by record.
         canvas: where to draw.
 
     Returns:
         The signals (records, samples, 8) in mV, and QRS and ST-T of the conducted beats on the leads, for the
         definitions to measure.
     """
-    sinus_p, ectopic_p = p_waves(made, whose, own)
-    qrs = qrs_waves(made, whose)
-    t = t_waves(made, qrs, whose, own)
-    first, second = ectopic_waves(made, own, "pvc"), ectopic_waves(made, own, "second pvc")
+    sinus_p, ectopic_p = p_waves(conditions, patient_draws, record_draws)
+    qrs = qrs_waves(conditions, patient_draws)
+    t = t_waves(conditions, qrs, patient_draws, record_draws)
+    first_pvc = ectopic_waves(conditions, record_draws, "pvc")
+    second_pvc = ectopic_waves(conditions, record_draws, "second pvc")
 
     def local(kind: str, form: str, waves: Waves) -> Floats:
-        return _LOCAL[kind] * whose.normal(f"local {kind}{form}", (waves.vector.shape[1], 8))
+        return _LOCAL[kind] * patient_draws.normal(f"local {kind}{form}", (waves.vector.shape[1], 8))
 
-    ps = [w.on_leads(leads * ATRIAL_LEADS, local("p", "", w)) for w in (sinus_p, ectopic_p)]
-    forms = [qrs, first[0], second[0], aberrant_waves(made, qrs)]
-    complexes = [w.on_leads(leads, local("qrs", f" {k}", w)) for k, w in enumerate(forms)]
-    recoveries = [w.on_leads(leads, local("t", f" {k}", w)) for k, w in enumerate([t, first[1], second[1]])]
+    ps = [waves.on_leads(leads * ATRIAL_LEADS, local("p", "", waves)) for waves in (sinus_p, ectopic_p)]
+    forms = [qrs, first_pvc[0], second_pvc[0], aberrant_waves(conditions, qrs)]
+    complexes = [
+        waves.on_leads(leads, local("qrs", f" {form_number}", waves)) for form_number, waves in enumerate(forms)
+    ]
+    recoveries = [
+        waves.on_leads(leads, local("t", f" {form_number}", waves))
+        for form_number, waves in enumerate([t, first_pvc[1], second_pvc[1]])
+    ]
 
-    depth = own.uniform("respiratory depth", 0.004, 0.03)[:, None]
-    size = (1 + depth * beats.respiration + 0.006 * own.normal("beat size", beats.onset.shape[1:])).astype(np.float32)
+    depth = record_draws.uniform("respiratory depth", 0.004, 0.03)[:, None]
+    size = (1 + depth * beats.respiration + 0.006 * record_draws.normal("beat size", beats.onset.shape[1:])).astype(
+        np.float32
+    )
     ventricular = beats.kind == VENTRICULAR
     form = np.where(ventricular, 1 + beats.second_form, 0)
     canvas.draw(ps, (beats.kind == ATRIAL).astype(np.intp), beats.p_onset, np.ones_like(size), None, _SPANS["p"])
     canvas.draw(complexes, np.where(beats.aberrant, 3, form), beats.onset, size, None, _SPANS["qrs"])
     canvas.draw(recoveries, form, beats.onset, size, beats.stretch, _SPANS["t"])
     signal = canvas.signal
-    _fibrillate(signal, made, leads, own, canvas)
+    _fibrillate(signal, conditions, leads, record_draws, canvas)
     return signal, complexes[0], recoveries[0]
 
 
-def _fibrillate(signal: Floats, made: Conditions, leads: Floats, own: Draws, canvas: Canvas) -> None:
-    """Add the waves of atrial fibrillation (4 to 9 Hz, wandering) and of flutter (a saw tooth) in place."""
+def _fibrillate(signal: Floats, conditions: Conditions, leads: Floats, record_draws: Draws, canvas: Canvas) -> None:
+    """Adds the waves of atrial fibrillation (4 to 9 Hz, wandering) and of flutter (a saw tooth) in place."""
     atrial = np.array([[0.25, 0.45, -0.80], [0.10, 0.95, -0.25]], np.float32)
     time = (canvas.start + np.arange(canvas.samples, dtype=np.float32) / canvas.rate)[None]
-    fibrillation, flutter = made.is_rhythm("AFIB"), made.is_rhythm("AFLT")
-    who = np.flatnonzero(fibrillation | flutter)
-    if not len(who):
+    fibrillation, flutter = conditions.is_rhythm("AFIB"), conditions.is_rhythm("AFLT")
+    fibrillating = np.flatnonzero(fibrillation | flutter)
+    if not len(fibrillating):
         return
-    wander = own.normal("f phase", (6,))[who]
-    pace = own.uniform("f pace", 0.15, 0.9, (6,))[who]
-    turn = own.uniform("f start", 0, 2 * np.pi, (6,))[who]
-    frequency = np.where(flutter, 1 / flutter_cycle(own), own.uniform("f rate", 4.5, 8.5))[who]
-    restless = np.where(flutter[who], 0.0, 1.0)[:, None]
-    phase = 2 * np.pi * frequency[:, None] * time + turn[:, :1]
+    wander = record_draws.normal("f phase", (6,))[fibrillating]
+    modulation_rate = record_draws.uniform("f pace", 0.15, 0.9, (6,))[fibrillating]
+    start_phase = record_draws.uniform("f start", 0, 2 * np.pi, (6,))[fibrillating]
+    frequency = np.where(flutter, 1 / flutter_cycle(record_draws), record_draws.uniform("f rate", 4.5, 8.5))[
+        fibrillating
+    ]
+    is_fibrillation = np.where(flutter[fibrillating], 0.0, 1.0)[:, None]
+    phase = 2 * np.pi * frequency[:, None] * time + start_phase[:, :1]
     envelope = np.ones_like(phase)
     for k in range(6):
-        slow = np.sin(2 * np.pi * pace[:, k, None] * time + turn[:, k, None])
+        slow = np.sin(2 * np.pi * modulation_rate[:, k, None] * time + start_phase[:, k, None])
         if k < 4:
-            phase += restless * 1.2 * wander[:, k, None] * slow
+            phase += is_fibrillation * 1.2 * wander[:, k, None] * slow
         else:
-            envelope += restless * 0.35 * slow
+            envelope += is_fibrillation * 0.35 * slow
     wave = (
         np.sin(phase)
-        + np.where(flutter[who], 0.5, 0.3)[:, None] * np.sin(2 * phase + 0.9)
+        + np.where(flutter[fibrillating], 0.5, 0.3)[:, None] * np.sin(2 * phase + 0.9)
         + 0.15 * np.sin(3 * phase + 1.8)
     )
-    amplitude = np.where(flutter, own.uniform("flutter size", 0.06, 0.22), 0.035 * np.exp(0.6 * own.normal("f size")))[
-        who
+    amplitude = np.where(
+        flutter, record_draws.uniform("flutter size", 0.06, 0.22), 0.035 * np.exp(0.6 * record_draws.normal("f size"))
+    )[fibrillating]
+    direction = atrial[flutter[fibrillating].astype(int)] + 0.2 * record_draws.normal("f direction", (3,))[fibrillating]
+    on_leads = (leads[fibrillating] @ direction[..., None])[..., 0] + 0.1 * record_draws.normal("f local", (8,))[
+        fibrillating
     ]
-    direction = atrial[flutter[who].astype(int)] + 0.2 * own.normal("f direction", (3,))[who]
-    on_leads = (leads[who] @ direction[..., None])[..., 0] + 0.1 * own.normal("f local", (8,))[who]
-    signal[who] += (amplitude[:, None] * wave * envelope)[..., None] * on_leads[:, None]
+    signal[fibrillating] += (amplitude[:, None] * wave * envelope)[..., None] * on_leads[:, None]

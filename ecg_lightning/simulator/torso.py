@@ -3,24 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.records.leads import DOWER, FROM_INDEPENDENT
 from ecg_lightning.simulator.hospital import Placement
 from ecg_lightning.simulator.rng import Draws
 
 Floats = NDArray[np.floating]
-# rows I, II, V1-V6; columns X (to the left), Y (to the feet), Z (to the back): Dower, Machado and Osborne 1980
-DOWER = np.array(
-    [
-        [0.632, -0.235, 0.059], [0.235, 1.066, -0.132],
-        [-0.515, 0.157, -0.917], [0.044, 0.164, -1.387], [0.882, 0.098, -1.277],
-        [1.213, 0.127, -0.601], [1.125, 0.127, -0.086], [0.831, 0.076, 0.230],
-    ],
-    np.float32,
-)  # fmt: skip
 # how much larger chest leads are than Dower's, by the median healthy 12-lead recording (V1-V6)
 _CHEST = np.array([0.76, 1.42, 1.02, 0.90, 0.93, 0.93], np.float32)
 # the atria lie far from the left chest, where a dipole in the ventricles would overstate them
 ATRIAL = np.array([1, 1, 0.9, 0.6, 0.4, 0.35, 0.35, 0.4], np.float32)[:, None]
-# what swapping two cables does to (I, II): rows the new I and II
+# effect of swapping two cables on (I, II): the rows are the new I and II
 _LIMB_SWAPS = np.array(
     [
         [[1, 0], [0, 1]],
@@ -33,53 +25,59 @@ _LIMB_SWAPS = np.array(
 
 
 def rotate(vectors: Floats, angles: Floats) -> Floats:
-    """Turn vectors (records, waves, 3) by angles (records, 3), rad: in the frontal, horizontal and sagittal plane."""
-    turned = vectors
+    """Turns vectors (records, waves, 3) by angles (records, 3), rad: in the frontal, horizontal and sagittal plane."""
+    rotated = vectors
     for axis, (a, b) in enumerate(((0, 1), (0, 2), (1, 2))):
         cos, sin = np.cos(angles[:, axis, None]), np.sin(angles[:, axis, None])
-        turned = turned.copy()
-        turned[..., a], turned[..., b] = (
-            turned[..., a] * cos - turned[..., b] * sin,
-            turned[..., a] * sin + turned[..., b] * cos,
+        rotated = rotated.copy()
+        rotated[..., a], rotated[..., b] = (
+            rotated[..., a] * cos - rotated[..., b] * sin,
+            rotated[..., a] * sin + rotated[..., b] * cos,
         )
-    return turned
+    return rotated
 
 
-def lead_vectors(whose: Draws, own: Draws, placement: Placement) -> Floats:
+def lead_vectors(patient_draws: Draws, record_draws: Draws, placement: Placement) -> Floats:
     """The lead vectors (records, 8, 3) of I, II, V1-V6 for each patient's torso and each recording's electrodes."""
-    rows = DOWER * np.exp(0.10 * whose.normal("torso", (8, 3))) + 0.03 * whose.normal("torso offset", (8, 3))
+    rows = DOWER * np.exp(0.10 * patient_draws.normal("torso", (8, 3))) + 0.03 * patient_draws.normal(
+        "torso offset", (8, 3)
+    )
     rows[:, 2:] *= _CHEST[:, None]
-    rows *= np.exp(0.12 * whose.normal("chest"))[:, None, None]
+    rows *= np.exp(0.12 * patient_draws.normal("chest"))[:, None, None]
     chest = rows[:, 2:]
-    shift = placement.spread * (own.normal("row shift")[:, None] + 0.7 * own.normal("electrode shift", (6,)))
+    shift = placement.spread * (
+        record_draws.normal("row shift")[:, None] + 0.7 * record_draws.normal("electrode shift", (6,))
+    )
     neighbour = np.concatenate(
         [1.5 * chest[:, :1] - 0.5 * chest[:, 1:2], chest, 2 * chest[:, -1:] - chest[:, -2:-1]], 1
     )
     step = np.where(shift[..., None] > 0, neighbour[:, 2:] - chest, chest - neighbour[:, :-2])
     chest = chest + shift[..., None] * step
     # an electrode too high looks at the heart from above, as V1 and V2 often do
-    chest[..., 1] += placement.spread * (own.normal("height")[:, None] + 0.5 * own.normal("electrode height", (6,)))
+    chest[..., 1] += placement.spread * (
+        record_draws.normal("height")[:, None] + 0.5 * record_draws.normal("electrode height", (6,))
+    )
     return np.concatenate([rows[:, :2], chest], 1).astype(np.float32)
 
 
-def misplace(signal: Floats, own: Draws, placement: Placement) -> Floats:
-    """Swap cables in a share of the recordings; signal (records, samples, 8)."""
+def misplace(signal: Floats, record_draws: Draws, placement: Placement) -> Floats:
+    """Swaps cables in a share of the recordings; signal (records, samples, 8)."""
     limb = np.where(
-        own.chance("limb swap", placement.limb_reversal), 1 + (own.uniform("which limb") * 3).astype(int), 0
+        record_draws.chance("limb swap", placement.limb_reversal),
+        1 + (record_draws.uniform("which limb") * 3).astype(int),
+        0,
     )
     for k in np.flatnonzero(limb):
         signal[k, :, :2] = signal[k, :, :2] @ _LIMB_SWAPS[limb[k]].T
-    first = 2 + (own.uniform("which chest") * 5).astype(int)
-    for k in np.flatnonzero(own.chance("chest swap", placement.precordial_reversal)):
+    first = 2 + (record_draws.uniform("which chest") * 5).astype(int)
+    for k in np.flatnonzero(record_draws.chance("chest swap", placement.precordial_reversal)):
         signal[k][:, [first[k], first[k] + 1]] = signal[k][:, [first[k] + 1, first[k]]]
     return signal
 
 
-def standard_leads(signal: Floats) -> Floats:
-    """All 12 leads in standard order (..., 12) of I, II, V1-V6 (..., 8); III and the augmented leads are derived."""
-    return signal @ _DERIVED
+def twelve_leads(signal: Floats) -> Floats:
+    """All leads in standard order (..., 12) of I, II, V1-V6 (..., 8); III and the augmented leads are derived."""
+    return signal @ _DERIVATION
 
 
-_DERIVED = np.zeros((8, 12), np.float32)
-_DERIVED[:2, :6] = [[1, 0, -1, -0.5, 1, -0.5], [0, 1, 1, -0.5, -0.5, 1]]
-_DERIVED[2:, 6:] = np.eye(6)
+_DERIVATION = np.ascontiguousarray(FROM_INDEPENDENT.T)

@@ -1,4 +1,4 @@
-"""Waves: Gaussian movements of the cardiac dipole; those of the atria here, those of the ventricles beside.
+"""Waves: Gaussian movements of the cardiac dipole; those of the atria are here, those of the ventricles in depolarisation.py and repolarisation.py.
 
 After McSharry et al. 2003 (Gaussian waves) and Sameni et al. 2007 (their three-dimensional dipole). A wave is a centre
 and two widths in s (T waves rise slower than they fall), and a vector in mV: X to the left, Y to the feet, Z to the
@@ -32,9 +32,9 @@ class Waves:
     def stack(cls, n: int, waves: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]]) -> Self:
         """Of a list of (centre, left, right, vector), each a number or (records,), vector (3,) or (records, 3)."""
         centre, left, right = (
-            np.stack([np.broadcast_to(np.asarray(w[i], np.float32), n) for w in waves], 1) for i in range(3)
+            np.stack([np.broadcast_to(np.asarray(wave[i], np.float32), n) for wave in waves], 1) for i in range(3)
         )
-        vector = np.stack([np.broadcast_to(np.asarray(w[3], np.float32), (n, 3)) for w in waves], 1)
+        vector = np.stack([np.broadcast_to(np.asarray(wave[3], np.float32), (n, 3)) for wave in waves], 1)
         return cls(centre, left, right, vector)
 
     def where(self, condition: NDArray[np.bool_], other: Self) -> Self:
@@ -49,11 +49,13 @@ class Waves:
 
     def joined(self, other: Self) -> Self:
         """These waves and the other's."""
-        mine, others = ((w.centre, w.left, w.right, w.vector) for w in (self, other))
-        return type(self)(*(np.concatenate(pair, 1, dtype=np.float32) for pair in zip(mine, others, strict=True)))
+        first_arrays, second_arrays = ((waves.centre, waves.left, waves.right, waves.vector) for waves in (self, other))
+        return type(self)(
+            *(np.concatenate(pair, 1, dtype=np.float32) for pair in zip(first_arrays, second_arrays, strict=True))
+        )
 
     def on_leads(self, leads: Floats, local: Floats) -> Self:
-        """Projected on lead vectors (records, leads, 3); `local` adds what no dipole explains, as a share of a wave."""
+        """Projected on lead vectors (records, leads, 3); `local` adds, as a share of a wave, the part that no dipole explains."""
         projected = self.vector @ leads.transpose(0, 2, 1)
         size = np.linalg.norm(self.vector, axis=2, keepdims=True)
         return type(self)(self.centre, self.left, self.right, projected + size * local)
@@ -71,30 +73,35 @@ def vector(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> Floats:
 
 
 def vary(waves: Waves, draws: Draws, name: str, share: float, floor: float) -> None:
-    """Vary every vector by a share of its components, and by a floor (mV) in any direction, in place."""
+    """Varies every vector by a share of its components, and by a floor (mV) in any direction, in place."""
     shape = waves.vector.shape[1:]
     waves.vector = waves.vector * (1 + share * draws.normal(f"{name} share", shape)) + floor * draws.normal(name, shape)
 
 
-def p_waves(made: Conditions, whose: Draws, own: Draws) -> tuple[Waves, Waves]:
+def p_waves(conditions: Conditions, patient_draws: Draws, record_draws: Draws) -> tuple[Waves, Waves]:
     """P waves of the sinus node and of an ectopic focus: right and left atrium, then their repolarisation.
 
     PR counts from the beginning of the P wave. Atrial repolarisation runs against the P wave and lasts into the ST
     segment, so that the PR segment lies a little off the line between T and P.
     """
-    duration = np.clip(0.100 + 0.012 * whose.normal("p duration") + 0.05 * (made.pr - 0.16), 0.07, 0.15)
-    size = 0.080 * np.exp(0.32 * whose.normal("p size"))
-    left = np.exp(0.4 * whose.normal("left atrium"))
-    recovery = 0.16 * size * np.exp(0.4 * whose.normal("atrial recovery"))
+    duration = np.clip(0.100 + 0.012 * patient_draws.normal("p duration") + 0.05 * (conditions.pr - 0.16), 0.07, 0.15)
+    size = 0.080 * np.exp(0.32 * patient_draws.normal("p size"))
+    left_atrium = np.exp(0.4 * patient_draws.normal("left atrium"))
+    atrial_recovery = 0.16 * size * np.exp(0.4 * patient_draws.normal("atrial recovery"))
     waves = Waves.stack(
-        own.n,
+        record_draws.n,
         [
             (0.36 * duration, 0.17 * duration, 0.17 * duration, vector(0.90, 0.75, -0.80) * size[:, None]),
-            (0.66 * duration, 0.17 * duration, 0.17 * duration, vector(1.25, 0.60, 0.35) * (size * left)[:, None]),
-            (duration + 0.06, 0.05, 0.07, vector(-2.15, -1.35, 0.45) * recovery[:, None]),
+            (
+                0.66 * duration,
+                0.17 * duration,
+                0.17 * duration,
+                vector(1.25, 0.60, 0.35) * (size * left_atrium)[:, None],
+            ),
+            (duration + 0.06, 0.05, 0.07, vector(-2.15, -1.35, 0.45) * atrial_recovery[:, None]),
         ],
     )
-    vary(waves, whose, "p", 0.25, 0.008)
+    vary(waves, patient_draws, "p", 0.25, 0.008)
     ectopic = Waves(waves.centre, waves.left, waves.right, waves.vector.copy())
-    ectopic.vector = rotate(ectopic.vector, own.normal("ectopic p", (3,)))
+    ectopic.vector = rotate(ectopic.vector, record_draws.normal("ectopic p", (3,)))
     return waves, ectopic

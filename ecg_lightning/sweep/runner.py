@@ -91,11 +91,11 @@ class Runner:
 
     def _tick(self) -> bool:
         """Does one round; returns False when all is done."""
-        if self._signals:
-            raise Interrupted
         try:
             for slot in list(self._slots):
                 self._follow(slot)
+            if self._signals:  # after a look at the trials, so that one which has just finished is kept
+                raise Interrupted
             if time.monotonic() - self._last_look > LOOK:
                 self._last_look = time.monotonic()
                 self._recover()
@@ -104,6 +104,8 @@ class Runner:
                     return False
             self._outage_start = None
         except StorageError as error:
+            if self._signals:
+                raise Interrupted from error
             self._wait_for_storage(error)
         return True
 

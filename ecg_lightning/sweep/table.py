@@ -138,8 +138,8 @@ def render(trials: Trials, height: int) -> Group:
     for heading in ("trial", "state", "epochs", trials.sweep.metric, "time", *names):
         table.add_column(heading, justify="left" if heading == "state" else "right", overflow="fold")
     best = trials.best()
-    started = (row for row in table_rows if row.state != "waiting")
-    for row in best_first(started, trials.sweep, ("running", "done", "stopped"))[: max(height, 5)]:
+    started_rows = (row for row in table_rows if row.state != "waiting")
+    for row in best_first(started_rows, trials.sweep, ("running", "done", "stopped"))[: max(height, 5)]:
         is_best = best is not None and row.state == "done" and row.value == best.value
         style = "bold green" if is_best else {"running": "cyan", "failed": "red", "died": "red"}.get(row.state, "")
         values = [_short(row.values.get(name)) for name in names]

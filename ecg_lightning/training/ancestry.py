@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.records.fingerprints import OPENING, SIZE, unreadable, widened
 
 WIDTHS = (OPENING, SIZE)
@@ -53,7 +53,7 @@ def fingerprints_of(checkpoint: Checkpoint) -> NDArray[np.int8]:
     return _distinct(widened(checkpoint.seen.numpy()))
 
 
-def seen_after_training(data: ECGDataModule, parent: Checkpoint | None = None) -> Tensor:
+def seen_after_training(data: PackedDataModule, parent: Checkpoint | None = None) -> Tensor:
     """Returns the fingerprints of the training recordings and those in the parent's list, each once.
 
     Args:
@@ -69,18 +69,18 @@ def seen_after_training(data: ECGDataModule, parent: Checkpoint | None = None) -
     return torch.from_numpy(_distinct(np.concatenate(fingerprints)))
 
 
-def count_without_fingerprint(data: ECGDataModule) -> int:
+def count_without_fingerprint(data: PackedDataModule) -> int:
     """Returns how many recordings that take part have no fingerprint that can be compared."""
     return int(unreadable(data.store.content[data.usable]).sum())
 
 
-def is_unknown_after_training(data: ECGDataModule, parent: Checkpoint | None) -> bool:
+def is_unknown_after_training(data: PackedDataModule, parent: Checkpoint | None) -> bool:
     """Returns whether a checkpoint that these data train from this parent has an unknown ancestry."""
     any_unreadable = unreadable(data.store.content[data.rows("train")]).any()
     return bool(any_unreadable) or (parent is not None and is_unknown(parent))
 
 
-def without_training_recordings(checkpoint: Checkpoint, data: ECGDataModule) -> Checkpoint:
+def without_training_recordings(checkpoint: Checkpoint, data: PackedDataModule) -> Checkpoint:
     """Returns the checkpoint with a list that lacks the training recordings of the data: its ancestors' list."""
     if checkpoint.seen is None or flaw(checkpoint) is not None:
         return checkpoint

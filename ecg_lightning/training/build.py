@@ -14,7 +14,7 @@ from ecg_lightning.checkpoints.card import Card, Data, Input, Parent, Provenance
 from ecg_lightning.checkpoints.weights import take_weights
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.schema import build, module_class
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.base import ECGModule
@@ -43,15 +43,15 @@ def build_finetune(config: DictConfig) -> FineTune:
     return finetune
 
 
-def build_data(config: DictConfig) -> ECGDataModule:
+def build_data(config: DictConfig) -> PackedDataModule:
     """Builds the data of a run, packs them where their store is missing, and checks that they can train."""
-    data: ECGDataModule = build("data", config.data, seed=seed_of(config))
+    data: PackedDataModule = build("data", config.data, seed=seed_of(config))
     data.prepare_data()
     data.setup("fit")
     return data
 
 
-def build_run(config: DictConfig) -> tuple[ECGDataModule, ECGModule]:
+def build_run(config: DictConfig) -> tuple[PackedDataModule, ECGModule]:
     """Builds data and module of a configuration, for a Trainer of your own; arguments and errors as of `build_module`.
 
     A schedule that freezes layer groups needs the callback `training.callbacks.Freeze`, which `fit` adds.
@@ -60,7 +60,7 @@ def build_run(config: DictConfig) -> tuple[ECGDataModule, ECGModule]:
     return data, build_module(config, data)
 
 
-def build_module(config: DictConfig, data: ECGDataModule, resumed: Checkpoint | None = None) -> ECGModule:
+def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint | None = None) -> ECGModule:
     """Builds the module that is trained, with the weights that it starts from and its card.
 
     Args:
@@ -128,7 +128,7 @@ def _monitor(validation: NDArray[np.float32] | None) -> str:
     return "val/auroc"
 
 
-def _new_card(card: Card, network: Network, data: ECGDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
+def _new_card(card: Card, network: Network, data: PackedDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
     """Checks for leaks and takes the parent's weights, if any; returns the card, and the fingerprints of what trains."""
     parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
     leak.check_training(data, parent)
@@ -143,7 +143,7 @@ def _new_card(card: Card, network: Network, data: ECGDataModule, finetune: FineT
     return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
 
 
-def _resumed_card(card: Card, data: ECGDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
+def _resumed_card(card: Card, data: PackedDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
     """Checks that it is the same run; returns its card and fingerprints. Lightning takes the weights."""
     resume.check_card(resumed, card)
     origin = resumed.card.parent

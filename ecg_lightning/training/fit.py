@@ -12,7 +12,7 @@ from ecg_lightning import checkpoints
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.schema import build
 from ecg_lightning.config.written import as_written
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
@@ -115,7 +115,7 @@ def _print_result(run_dir: Path, monitor: str) -> None:
         print(f"A trial (trainer.fast_dev_run): no checkpoint is kept. config.yaml is in {run_dir}")
 
 
-def _print_rejected(data: ECGDataModule) -> None:
+def _print_rejected(data: PackedDataModule) -> None:
     stores = [part.store for part in data.sources.values()]
     rejected = sum(store.meta["rejected"] for store in stores)
     if rejected:
@@ -128,7 +128,7 @@ def _callbacks(
     config: DictConfig,
     model: ECGModule,
     finetune: FineTune,
-    data: ECGDataModule,
+    data: PackedDataModule,
     recipe: dict[str, Any],
 ) -> list[Callback]:
     mode = "min" if model.monitor == "val/loss" else "max"

@@ -3,7 +3,7 @@
 Recordings are compared by their fingerprints (`records.fingerprints`), so that archive, number, rate and format do not
 matter. Inside one source nothing can leak: all recordings of a patient are on one side, copies of a recording are on one
 side where folds are not official, and a training copy of a recording that an official fold holds out is left out of
-training (`ECGDataModule.rows`). Two ways remain, and are searched here: between the sources of a mix, and from the
+training (`PackedDataModule.rows`). Two ways remain, and are searched here: between the sources of a mix, and from the
 recordings that trained the checkpoint.
 """
 
@@ -15,9 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.datamodules.base import SPLITS, ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import SPLITS
 from ecg_lightning.records import matches
 from ecg_lightning.records.fingerprints import unreadable
 from ecg_lightning.training import ancestry
@@ -28,7 +29,7 @@ SIDES = {"val": "validation", "test": "test"}
 """What sentences call a split that is held out."""
 
 
-def leaks_between_sides(data: ECGDataModule) -> list[str]:
+def leaks_between_sides(data: PackedDataModule) -> list[str]:
     """Returns what one side of the data shares with another, as sentences; none where nothing is shared.
 
     Validation and test are compared only between the sources of a mix: official folds may hold a recording twice.
@@ -42,7 +43,7 @@ def leaks_between_sides(data: ECGDataModule) -> list[str]:
 
 
 def _shared(
-    data: ECGDataModule,
+    data: PackedDataModule,
     first: NDArray[np.int64],
     second: NDArray[np.int64],
     second_side: str,
@@ -101,7 +102,7 @@ def _patients_on_both(
     return pairs
 
 
-def leaks_from_checkpoint(data: ECGDataModule, splits: Sequence[str], checkpoint: Checkpoint) -> list[str]:
+def leaks_from_checkpoint(data: PackedDataModule, splits: Sequence[str], checkpoint: Checkpoint) -> list[str]:
     """Returns, as sentences, which recordings of these sides trained a checkpoint or an ancestor, themselves or by patient.
 
     A checkpoint names no patients. A patient trained it where any recording that the sources have of the patient did.
@@ -133,7 +134,7 @@ def leaks_from_checkpoint(data: ECGDataModule, splits: Sequence[str], checkpoint
     return leaks
 
 
-def check_training(data: ECGDataModule, parent: Checkpoint | None) -> None:
+def check_training(data: PackedDataModule, parent: Checkpoint | None) -> None:
     """Says how many copies are left out of training, and refuses data whose held-out recordings train, now or before.
 
     Raises:
@@ -148,7 +149,7 @@ def check_training(data: ECGDataModule, parent: Checkpoint | None) -> None:
     refuse(leaks, data)
 
 
-def refuse(leaks: Sequence[str], data: ECGDataModule) -> None:
+def refuse(leaks: Sequence[str], data: PackedDataModule) -> None:
     """Ends the run where anything leaks; with `data.allow_leak`, prints the leaks and goes on.
 
     Raises:
@@ -164,7 +165,7 @@ def refuse(leaks: Sequence[str], data: ECGDataModule) -> None:
     print(f"Leak allowed: {text}", file=sys.stderr)
 
 
-def _warn_of_missing_fingerprints(data: ECGDataModule, count: int) -> None:
+def _warn_of_missing_fingerprints(data: PackedDataModule, count: int) -> None:
     if count:
         print(
             f"{count} recordings of {data.source} have no usable fingerprint. Whether they trained the network before cannot "

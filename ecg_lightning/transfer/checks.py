@@ -17,7 +17,7 @@ from ecg_lightning.checkpoints.places import SUFFIX
 from ecg_lightning.checkpoints.weights import take_weights
 from ecg_lightning.config.compose import as_dict, compose, find_config
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.evaluate import check_fits
 from ecg_lightning.models.network import Network
@@ -25,7 +25,7 @@ from ecg_lightning.training import ancestry, leak
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.transfer.study import ALL, Study, Training
 
-Archives = Mapping[str, ECGDataModule]
+Archives = Mapping[str, PackedDataModule]
 """The archives on which networks are measured: `small`, and `large` where the study trains on it."""
 
 
@@ -111,8 +111,8 @@ def check_finished(study: Study, trainings: Sequence[Training], archives: Archiv
             )
 
 
-def _data(config: DictConfig) -> ECGDataModule:
-    data: ECGDataModule = build("data", as_dict(config)["data"], seed=int(config.get("seed") or 0))
+def _data(config: DictConfig) -> PackedDataModule:
+    data: PackedDataModule = build("data", as_dict(config)["data"], seed=int(config.get("seed") or 0))
     return data
 
 
@@ -121,7 +121,7 @@ def _finetune(config: DictConfig) -> FineTune:
     return finetune
 
 
-def _network(config: DictConfig, data: ECGDataModule) -> Network:
+def _network(config: DictConfig, data: PackedDataModule) -> Network:
     values = as_dict(config)
     network: Network = build("model", values["model"], leads=len(data.preprocess.leads), outputs=len(data.terms))
     _finetune(config).check(list(network.layer_groups()))
@@ -133,7 +133,9 @@ def _has_large(study: Study) -> bool:
     return not study.trains_large or (study.folder("large") / "done").is_file()
 
 
-def _large(study: Study, config: DictConfig | None, data: ECGDataModule | None, network: Network | None) -> Checkpoint:
+def _large(
+    study: Study, config: DictConfig | None, data: PackedDataModule | None, network: Network | None
+) -> Checkpoint:
     """Returns the large archive's network; where it is still to be trained, a network of its shape with the card that it will get."""
     if _has_large(study) or config is None or data is None or network is None:
         return _read_large(study)
@@ -142,7 +144,7 @@ def _large(study: Study, config: DictConfig | None, data: ECGDataModule | None, 
     return Checkpoint(str(study.folder("large")), network.state_dict(), _expected_card(config, data), None, "")
 
 
-def _expected_card(config: DictConfig, data: ECGDataModule) -> Card:
+def _expected_card(config: DictConfig, data: PackedDataModule) -> Card:
     """Returns the card of a network that is still to be trained, without its recordings, which are not packed yet."""
     description = Data(data.source, "", [], list(data.val_folds), list(data.test_folds), {})
     return Card(as_dict(config)["model"], data.label_space, list(data.terms), Input.of(data.input_spec()), description)
@@ -200,7 +202,7 @@ def _number(size: str) -> float:
     return float("inf") if size == ALL else int(size or 0)
 
 
-def warn_of_one_class(data: ECGDataModule) -> None:
+def warn_of_one_class(data: PackedDataModule) -> None:
     """Prints a note where no network of the study can have an AUROC on the small archive's test folds."""
     targets = data.targets[data.rows("test")]
     if not ((targets == 1).any(0) & (targets == 0).any(0)).any():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints
 from ecg_lightning.config.compose import compose
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.transfer.study import Study
 
 
@@ -38,7 +38,7 @@ def read_logits(folder: Path) -> MeasuredLogits:
         return MeasuredLogits(*(arrays[name] for name in MeasuredLogits._fields))
 
 
-def describe(data: ECGDataModule) -> dict[str, Any]:
+def describe(data: PackedDataModule) -> dict[str, Any]:
     """Returns the description of an archive as it is read back from a test.json."""
     plain: dict[str, Any] = json.loads(json.dumps(data.describe()))
     return plain

@@ -146,10 +146,10 @@ class Study:
 
     def words_of_mix(self, subset: Sequence[str]) -> list[str]:
         """Returns the words that configure a training on both archives: the recipe of `large` on a mix of the two."""
-        from ecg_lightning.datamodules.base import ECGDataModule
-        from ecg_lightning.datamodules.mixed import OWN
+        from ecg_lightning.datamodules.mixed import KEYS_OF_PARTS
+        from ecg_lightning.datamodules.packed import PackedDataModule
 
-        shared = {entry.name for entry in fields(ECGDataModule)} - OWN
+        shared = {entry.name for entry in fields(PackedDataModule)} - KEYS_OF_PARTS
         large, small = (
             as_written(compose(words))["data"]
             for words in (self.configured("large"), [*self.configured("small"), *subset])

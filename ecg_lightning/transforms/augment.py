@@ -10,15 +10,12 @@ from torch import Tensor
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.ranges import Between, Fraction, Misfit, check_fields
-from ecg_lightning.simulator.torso import DOWER
+from ecg_lightning.records.leads import DOWER, FROM_ELECTRODES, FROM_INDEPENDENT
 
-# Limb leads from the potentials of RA, LA and LL, and from leads I and II
-LIMBS = torch.tensor([[-1, 1, 0], [-1, 0, 1], [0, -1, 1], [1, -0.5, -0.5], [-0.5, 1, -0.5], [-0.5, -0.5, 1]])
-FROM_I_II = torch.tensor([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
-# All leads from RA, LA, LL, V1 … V6, so that what electrodes add obeys Einthoven's law
-ELECTRODES = torch.cat([torch.cat([LIMBS, torch.full((6, 3), -1 / 3)]), torch.eye(12, 6).roll(6, 0)], dim=1)
+# What electrodes add goes through this matrix, so that it obeys Einthoven's law
+ELECTRODES = torch.from_numpy(FROM_ELECTRODES)
 # All leads from the heart's dipole (left, feet, back)
-DIPOLE = torch.cat([FROM_I_II @ torch.from_numpy(DOWER[:2]), torch.from_numpy(DOWER[2:])])
+DIPOLE = torch.from_numpy(FROM_INDEPENDENT @ DOWER)
 
 
 Millivolts = Annotated[float, Between(0, 1000)]

@@ -73,6 +73,21 @@ def test_a_prediction_is_what_evaluation_computes(network: str, tmp_path: Path) 
     np.testing.assert_allclose(predictor.logits(records), expected[:, predictor.learnt], atol=1e-5)
 
 
+def test_logits_of_a_long_recording_are_the_mean_of_its_windows_at_any_batch_size(network: str) -> None:
+    short, exact, long = (Record(fake.ecg(samples, 100, seed), 100.0) for seed, samples in enumerate((200, 300, 750)))
+    expected = Predictor(network, device="cpu").logits([short, exact, long])
+    batches: list[int] = []
+    for batch_size in (1, 2, 5):
+        batches.clear()
+        predictor = Predictor(network, device="cpu", batch_size=batch_size)
+        predictor.network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+        np.testing.assert_allclose(predictor.logits([short, exact, long]), expected, atol=1e-5)
+        assert sum(batches) == 5 and max(batches) == batch_size  # 300 samples a window: 1 + 1 + 3
+    windows = [Record(long.signal[:, start : start + 300], 100.0) for start in (0, 225, 450)]
+    np.testing.assert_allclose(predictor.logits(windows).mean(axis=0), expected[2], atol=1e-5)
+    assert predictor.logits([]).shape == (0, len(predictor.terms))
+
+
 def test_rate_lead_order_spelling_unit_and_format_do_not_matter(network: str, tmp_path: Path) -> None:
     signal = fake.ecg(1500, 500, seed=5)
     order = np.random.default_rng(0).permutation(12)

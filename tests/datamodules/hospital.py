@@ -12,21 +12,21 @@ CODES = {"1.18.2": "AFIB", "1.2.1": "STACH", "1.2.2": ["SBRAD"], "1.1.1": []}
 
 
 def hospital(root: Path, **options: Any) -> FolderDataModule:
-    """The archive of ``fake.folder`` or a table of one's own, through the configuration as YAML gives it."""
-    given = {
+    """The archive of `fake.folder` or a table of one's own, through the configuration as YAML gives it."""
+    arguments = {
         "root": str(root),
         "store_dir": str(root / "store"),
         "pack_workers": 1,
         "sampling_rate": 500,
         "codes": CODES,
     }
-    made = build("data", {"name": "FolderDataModule"} | given | options)
-    assert isinstance(made, FolderDataModule)
-    return made
+    data = build("data", {"name": "FolderDataModule"} | arguments | options)
+    assert isinstance(data, FolderDataModule)
+    return data
 
 
 def rewrite(root: Path, change: Any, name: str = "records.csv", **to_csv: Any) -> pd.DataFrame:
-    """Changes the table of ``fake.folder``."""
+    """Changes the table of `fake.folder`."""
     table = pd.read_csv(root / "records.csv", dtype=str)
     changed: pd.DataFrame = change(table)
     if name.endswith(".parquet"):

@@ -23,11 +23,11 @@ NO_ARCHIVE = {"MixedDataModule", "SimulatedDataModule"}
 TERMS = ["AFIB", "1AVB", "STACH", "SBRAD", "IRBBB", "CRBBB|RBBB"]
 
 
-def make(name: str, root: Path, store_dir: Path, **more: object) -> ECGDataModule:
-    given = {"name": name, "root": str(root), "store_dir": str(store_dir), "pack_workers": 1, "label_space": TERMS}
-    made = build("data", given | dict(SOURCES[name].arguments) | more)
-    assert isinstance(made, ECGDataModule)
-    return made
+def make(name: str, root: Path, store_dir: Path, **options: object) -> ECGDataModule:
+    arguments = {"name": name, "root": str(root), "store_dir": str(store_dir), "pack_workers": 1, "label_space": TERMS}
+    data = build("data", arguments | dict(SOURCES[name].arguments) | options)
+    assert isinstance(data, ECGDataModule)
+    return data
 
 
 @dataclass
@@ -71,9 +71,9 @@ def test_signals_are_what_was_recorded_to_a_microvolt(case: Case) -> None:
         if item.sampling_rate != 100:
             signal = resample_poly(signal, 100, int(item.sampling_rate), axis=1, padtype="line")
         row = np.array([rows[case.source.record_id(item)]])
-        (found,), (valid,) = store.read(row, np.array([0]), signal.shape[1])
+        (packed,), (valid,) = store.read(row, np.array([0]), signal.shape[1])
         assert valid == signal.shape[1] == store.lengths[row[0]]
-        np.testing.assert_allclose(found.T, 1000 * signal, rtol=0, atol=0.51)
+        np.testing.assert_allclose(packed.T, 1000 * signal, rtol=0, atol=0.51)
 
 
 def test_labels_are_those_of_the_recording_or_not_annotated(case: Case) -> None:

@@ -17,6 +17,7 @@ from ecg_lightning.datamodules import (
     INCARTDataModule,
     PTBDBDataModule,
 )
+from ecg_lightning.datamodules.cinc import CinCDataModule
 from ecg_lightning.errors import UserError
 
 CLASSES = ["NORM", "AFIB", "1AVB", "LBBB", "RBBB", "PAC", "PVC", "STD_", "STE_"]
@@ -36,8 +37,8 @@ def test_structs_of_cpsc2018_are_read_with_their_reference(tmp_path: Path) -> No
     assert (index["age"].tolist(), index["sex"].tolist()) == ([i.age for i in archive], [i.sex for i in archive])
     for row, item in enumerate(archive):
         expected = resample_poly(item.signal, 1, 5, axis=1, padtype="line").T * 1000
-        (found,), _ = data.store.read(np.array([row]), np.array([0]), len(expected))
-        np.testing.assert_allclose(found, expected, atol=0.51)
+        (packed,), _ = data.store.read(np.array([row]), np.array([0]), len(expected))
+        np.testing.assert_allclose(packed, expected, atol=0.51)
     assert np.flatnonzero(data.targets[5] == 1).tolist() == [CLASSES.index("RBBB")]
     assert not np.isnan(data.targets).any()
 
@@ -57,9 +58,9 @@ def test_both_forms_of_cpsc2018_give_the_same_terms(tmp_path: Path) -> None:
     ]
     data = cpsc(tmp_path, tmp_path)
     for number, (code, term) in enumerate(zip(snomed, CLASSES, strict=True), 1):
-        assert data.statements(str(number), "cpsc2018").positive == {term}
-        assert data.statements(code, "cpsc2018").positive == {term}
-    assert data.statements("1|5", "cpsc2018").positive == {"NORM", "RBBB"}
+        assert data.annotation(str(number), "cpsc2018").positive == {term}
+        assert data.annotation(code, "cpsc2018").positive == {term}
+    assert data.annotation("1|5", "cpsc2018").positive == {"NORM", "RBBB"}
 
 
 def test_a_recording_without_a_label_is_not_annotated_and_flagged(tmp_path: Path) -> None:
@@ -121,23 +122,25 @@ def test_ptb_and_incart_have_the_patients_of_their_own_lists(tmp_path: Path) -> 
     assert (len(counts), max(counts.values()), sum(count > 1 for count in counts.values())) == (290, 7, 113)
     incart = INCARTDataModule(root=str(tmp_path)).patients([f"I{number:04d}" for number in range(1, 76)])
     assert Counter(Counter(incart).values()) == {1: 2, 2: 18, 3: 11, 4: 1}
-    known = {16: 8, 17: 8, 36: 16, 49: 22, 50: 22, 59: 26, 60: 26, 71: 30}
-    assert {number: incart[number - 1] for number in known} == {n: f"patient{p:03d}" for n, p in known.items()}
+    patient_of_recording = {16: 8, 17: 8, 36: 16, 49: 22, 50: 22, 59: 26, 60: 26, 71: 30}
+    assert {number: incart[number - 1] for number in patient_of_recording} == {
+        n: f"patient{p:03d}" for n, p in patient_of_recording.items()
+    }
 
 
 def test_chapman_and_ningbo_are_told_apart_by_the_number(tmp_path: Path) -> None:
     data = ChapmanNingboDataModule(root=str(tmp_path), label_space=["AFIB", "AFLT", "IRBBB", "SAAWR"])
     index = pd.DataFrame({"record_id": ["JS00001", "JS10646", "JS10647", "S23074"]})
     assert data.annotators(index).tolist() == ["chapman", "chapman", "ningbo", "ningbo"]
-    flutter = [data.statements("164890007", source).positive for source in ("chapman", "ningbo")]
+    flutter = [data.annotation("164890007", source).positive for source in ("chapman", "ningbo")]
     assert flutter == [{"AFLT"}, {"AFAFL"}]
     assert "IRBBB" not in data.annotated("chapman") and "SAAWR" not in data.annotated("ningbo")
 
 
 def test_a_file_name_that_is_not_utf8_is_set_aside(tmp_path: Path) -> None:
     fake.cinc(tmp_path / "cinc", 2)
-    strange = os.fsencode(tmp_path / "cinc") + b"/E\xe9.hea"
-    Path(os.fsdecode(strange)).write_bytes((tmp_path / "cinc/E00001.hea").read_bytes())
+    undecodable_path = os.fsencode(tmp_path / "cinc") + b"/E\xe9.hea"
+    Path(os.fsdecode(undecodable_path)).write_bytes((tmp_path / "cinc/E00001.hea").read_bytes())
     data = GeorgiaDataModule(root=str(tmp_path / "cinc"), store_dir=str(tmp_path), pack_workers=1)
     assert data.store.index["record_id"].tolist() == ["E00001", "E00002"]
     assert data.store.rejected[["file", "reason"]].to_numpy().tolist() == [
@@ -162,3 +165,21 @@ def test_several_rows_of_a_reference_count_together(tmp_path: Path) -> None:
         "Recording,First_label,Second_label,Third_label\nA0001,1.0,NA,\nA0002,null,,\nA0001,5,,\n"
     )
     assert cpsc(archive.root, tmp_path).table()["codes"].tolist() == ["1|5", ""]
+
+
+class ElsewhereDataModule(CinCDataModule):
+    """A source of one's own, which no file of the package knows."""
+
+    source = "elsewhere"
+
+    def annotated(self, source: str) -> frozenset[str]:
+        """One term alone."""
+        return frozenset({"AFIB"})
+
+
+def test_the_class_of_a_source_says_what_it_annotates(tmp_path: Path) -> None:
+    fake.cinc(tmp_path, 6, seconds=2)
+    data = ElsewhereDataModule(str(tmp_path), ["AFIB", "WPW"], store_dir=f"{tmp_path}/store", pack_workers=1)
+    assert data.store.path.name.startswith("elsewhere-100hz-")
+    assert not np.isnan(data.targets[:, 0]).any()
+    assert np.isnan(data.targets[:, 1]).all()

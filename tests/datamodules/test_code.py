@@ -17,10 +17,10 @@ from ecg_lightning.errors import UserError
 SPACE = ["1AVB", "RBBB", "LBBB", "SBRAD", "STACH", "AFIB", "PVC"]
 
 
-def options(root: Path, **more: Any) -> dict[str, Any]:
+def options(root: Path, **changes: Any) -> dict[str, Any]:
     return {
         "root": str(root), "store_dir": str(root / "store"), "sampling_rate": 400, "pack_workers": 1, "label_space": SPACE,
-    } | more  # fmt: skip
+    } | changes  # fmt: skip
 
 
 def check_signals(data: CODE15DataModule | CODETestDataModule, archive: fake.Archive) -> None:
@@ -29,9 +29,9 @@ def check_signals(data: CODE15DataModule | CODETestDataModule, archive: fake.Arc
     assert sorted(index["record_id"]) == sorted(item.record_id for item in archive)
     for row, name in enumerate(index["record_id"]):
         item = archive[name]
-        (found,), (length,) = data.store.read(np.array([row]), np.array([0]), 4096)
+        (packed,), (length,) = data.store.read(np.array([row]), np.array([0]), 4096)
         assert length == data.store.lengths[row] == item.signal.shape[1]
-        np.testing.assert_array_equal(found[:length].T, np.rint(item.signal * np.float32(1000)))
+        np.testing.assert_array_equal(packed[:length].T, np.rint(item.signal * np.float32(1000)))
 
 
 def test_exams_are_found_in_their_parts_and_read_without_their_padding(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_empty_labels_are_open_and_missing_patients_unknown(tmp_path: Path) -> N
     index = data.store.index
     assert index["patient_id"][[second, third]].tolist() == ["", "1219958"]
     assert np.isnan(index["age"][second]) and index["sex"][second] == ""
-    assert data.statements(index["codes"][first], "code15").unknown == ()
+    assert data.annotation(index["codes"][first], "code15").unknown == ()
     table["RBBB"] = "maybe"
     table.to_csv(tmp_path / "exams.csv", index=False)
     with pytest.raises(UserError, match=r"exams\.csv: the column RBBB holds 'maybe'; 1, 0, True and False are known"):
@@ -124,10 +124,10 @@ def test_exams_of_parts_that_are_not_there_are_set_aside(tmp_path: Path) -> None
 def test_a_file_is_opened_once_by_each_process(tmp_path: Path) -> None:
     fake.code15(tmp_path, 6, parts=2)
     data = CODE15DataModule(**options(tmp_path))
-    before = _tracings.cache_info()
+    first_count = _tracings.cache_info()
     assert len(data.store) == 6
-    after = _tracings.cache_info()
-    assert (after.misses - before.misses, after.hits - before.hits) == (2, 4)
+    second_count = _tracings.cache_info()
+    assert (second_count.misses - first_count.misses, second_count.hits - first_count.hits) == (2, 4)
     path = tmp_path / "exams_part0.hdf5"
     assert _tracings(path, os.getpid()) is not _tracings(path, os.getpid() + 1)
 
@@ -153,8 +153,8 @@ def test_the_test_set_is_on_the_test_side_whatever_its_fold(tmp_path: Path) -> N
     check_signals(data, archive)
     assert data.store.index["age"].tolist() == [item.age for item in archive]
     assert data.store.index["codes"].tolist() == ["|".join(item.codes) for item in archive]
-    other = CODETestDataModule(**options(tmp_path, test_folds=[3], val_folds=[10]))
-    for module in (data, other):
+    in_fold_3 = CODETestDataModule(**options(tmp_path, test_folds=[3], val_folds=[10]))
+    for module in (data, in_fold_3):
         assert [len(module.rows(split)) for split in ("train", "val", "test")] == [0, 0, 12]
         module.setup("test")
     with pytest.raises(UserError, match="CODE-test has test recordings only: it serves `test` and mixes, not `fit`"):

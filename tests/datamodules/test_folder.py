@@ -23,7 +23,7 @@ def test_codes_mean_terms_of_the_map_and_others_are_listed(tmp_path: Path) -> No
         [[1, 0, 0, nan], [1, 1, 0, nan], [0, 0, 1, nan], [nan] * 4, *[[0, 0, 0, nan]] * 3],
     )
     assert without_codes(data) == [False] * 3 + [True] + [False] * 3
-    unknown = [code for codes in data.store.index["codes"] for code in data.statements(codes, data.source).unknown]
+    unknown = [code for codes in data.store.index["codes"] for code in data.annotation(codes, data.source).unknown]
     assert unknown == ["7.7", "1.2"]
 
 
@@ -78,11 +78,11 @@ def test_an_empty_cell_may_mean_that_nothing_was_found(tmp_path: Path) -> None:
     np.testing.assert_array_equal(silent.targets, [[1, 0], [np.nan] * 2, [0, 0]])
     assert silent.usable.tolist() == [True, False, True]
     (tmp_path / "codes.csv").write_text("code,term\n1.18.2,AFIB\n,NORM\n,\n")
-    for given in ({"codes": {"1.18.2": "AFIB", "": "NORM"}}, {"codes": {}, "code_file": "codes.csv"}):
-        said = hospital(tmp_path, **given, **options)
-        np.testing.assert_array_equal(said.targets, [[1, 0], [0, 1], [0, 0]])
-        assert without_codes(said) == [False] * 3
-        assert said.store.path != silent.store.path
+    for codes in ({"codes": {"1.18.2": "AFIB", "": "NORM"}}, {"codes": {}, "code_file": "codes.csv"}):
+        data = hospital(tmp_path, **codes, **options)
+        np.testing.assert_array_equal(data.targets, [[1, 0], [0, 1], [0, 0]])
+        assert without_codes(data) == [False] * 3
+        assert data.store.path != silent.store.path
     (tmp_path / "codes.csv").write_text("code,term\n1.18.2,AFIB\n,\n")  # the empty row of a spreadsheet says nothing
     assert np.isnan(hospital(tmp_path, codes={}, code_file="codes.csv", **options).targets[1]).all()
 
@@ -114,10 +114,10 @@ def test_label_columns_have_three_values(tmp_path: Path) -> None:
 
 def split_of(data: FolderDataModule) -> list[str]:
     """Train, val, test or nothing for each recording of the store."""
-    found = np.full(len(data.store), "", object)
+    splits = np.full(len(data.store), "", object)
     for split in ("train", "val", "test"):
-        found[data.rows(split)] = split
-    return found.tolist()
+        splits[data.rows(split)] = split
+    return splits.tolist()
 
 
 def test_splits_by_month_keep_a_patient_on_the_last_side(tmp_path: Path) -> None:
@@ -134,23 +134,23 @@ def test_splits_by_month_keep_a_patient_on_the_last_side(tmp_path: Path) -> None
 def test_what_falls_out_of_a_split_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake.folder(tmp_path, 6)
 
-    def said(table: dict[str, Any], **options: Any) -> str:
+    def messages(table: dict[str, Any], **options: Any) -> str:
         rewrite(tmp_path, lambda t: t.assign(**table))
         split_of(hospital(tmp_path, file_rate=1000, **options))
         return capsys.readouterr().err
 
     months = ["2020-01-01", "2021-02-01", "2021-05-01", "2021-06-01", "", ""]
     by_date = {"val": "2021-01", "test": "2021-03"}
-    text = said({"date": months, "patient": list("aabbcd")}, split_by_date=by_date)
+    text = messages({"date": months, "patient": list("aabbcd")}, split_by_date=by_date)
     assert "Split: 2 recordings have no date and are on no side" in text
     assert "Split: 1 recordings are on no side: their patients are on another one too" in text
-    text = said({"split": ["train", "test", "", "", "", "val"], "patient": list("aabbcd")})
+    text = messages({"split": ["train", "test", "", "", "", "val"], "patient": list("aabbcd")})
     assert "3 recordings have no side" in text and "1 recordings are on no side" in text
-    text = said({"split": ["1", "10", "10", "", "3", "3"], "patient": list("aabbcc")})
+    text = messages({"split": ["1", "10", "10", "", "3", "3"], "patient": list("aabbcc")})
     assert "1 recordings have no fold" in text and "1 recordings are of patients who have several folds" in text
-    assert not said({"split": ["1", "10", "10", "3", "3", "3"], "patient": list("abbccc")})
+    assert not messages({"split": ["1", "10", "10", "3", "3", "3"], "patient": list("abbccc")})
     with pytest.raises(UserError, match=r"no recording has a date; name their column in data.columns.date"):
-        said({"date": ""}, split_by_date=by_date)
+        messages({"date": ""}, split_by_date=by_date)
 
 
 def test_splits_as_the_table_says(tmp_path: Path) -> None:
@@ -172,10 +172,10 @@ def test_artefacts_duplicates_and_other_hospitals_take_no_part(
     options = {"file_rate": 1000, "columns": {"leave_out": "noise"}, "leave_out": ["artefacts.csv", "duplicates.txt"]}
     data = hospital(tmp_path, **options)
     assert split_of(data) == ["", "train", "", "train", "", "train"]
-    assert "1 of 3 lines of artefacts.csv name no recording, such as 'Größe 77'" in capsys.readouterr().err
-    other = hospital(tmp_path, **options, hospitals=["north"])
-    assert other.store.path == data.store.path  # lists and choices pack nothing again
-    assert split_of(other) == [""] * 6
+    assert "1 of 3 lines of artefacts.csv name no recording, for example 'Größe 77'" in capsys.readouterr().err
+    north = hospital(tmp_path, **options, hospitals=["north"])
+    assert north.store.path == data.store.path  # lists and choices pack nothing again
+    assert split_of(north) == [""] * 6
     assert split_of(hospital(tmp_path, file_rate=1000, hospitals=["south"]))[1::2] == ["train"] * 3
 
 
@@ -184,7 +184,7 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
     data = hospital(tmp_path, file_rate=1000, source_name="north-2021")
     assert data.describe()["source"] == "north-2021"
     assert data.store.path.name.startswith("north-2021-500hz-")
-    assert FolderDataModule.source == "folder"
+    assert FolderDataModule().source == "folder"
 
 
 @pytest.mark.parametrize(
@@ -192,16 +192,16 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
     [
         ({"columns": {"patient": "Patient"}}, r"no column 'Patient' \(the patient's id.*Did you mean: 'patient'.*It has: path,"),
         ({"columns": {"pfad": "path"}}, "there is no 'pfad'. Did you mean: 'path'.*Choices: path, patient, record"),
-        ({"columns": {"path": None}}, "must say where the signal files are"),
+        ({"columns": {"path": None}}, "data.columns.path is null: a table must have a column with the paths"),
         ({"label_columns": {"Chagas": "own:CHAGAS"}}, "has no column 'Chagas'.*Say which it is: label_columns: \\{…: own:CHAGAS\\}"),
         ({"codes": {"1.18.2": "AFBI"}}, "data.codes '1.18.2': there is no term 'AFBI'. Did you mean .*AFIB.*'own:AFBI'"),
         ({"codes": {"1.18.2": "Atrial Fibrilation"}}, "Did you mean AFIB"),
         ({"codes": {"1.18.2": ["own:AFIB"]}}, "'own:AFIB' is in the vocabulary; write 'AFIB'"),
-        ({"codes": {1.1: "AFIB"}}, "YAML read a code as the number 1.1; put codes in quotes"),
+        ({"codes": {1.1: "AFIB"}}, "YAML read a code as the number 1.1. Put codes in quotes"),
         ({"code_file": "no.csv"}, "There is no file 'no.csv'"),
         ({"codes": {}}, "What are the labels"),
         ({"code_system": "icd"}, "There is no code system 'icd'"),
-        ({"label_columns": {"age": "AFIB"}}, r"The column 'age' holds '21', '22'.*first in row 1.*label_columns: 1, 1.0, true"),
+        ({"label_columns": {"age": "AFIB"}}, r"The column 'age' holds '21', '22'.*first in row 1.*label_columns: write one of 1, 1.0, true"),
         ({"file_unit": "mW"}, "data.file_unit: unknown unit: 'mW' is not V, mV, uV"),
         ({"source_name": "a/b"}, "data.source_name"),
         ({"split_by_date": {"val": "2021-13"}}, "data.split_by_date: 'val: 2021-13'; write, for example"),
@@ -218,8 +218,8 @@ def test_the_hospital_has_its_own_name(tmp_path: Path) -> None:
         ({"table_file": "recods.csv"}, "There is no file 'recods.csv', neither in data.root"),
         ({"hospitals": ["west"]}, "there is no west. The table has: north, south"),
         ({"leave_out": ["records.csv"], "columns": {"record": "age"}}, None),
-        ({"leave_out": ["wrong.txt"]}, "nothing in .*wrong.txt is the id or path of a recording, such as 'B'"),
-        ({"codes": {}, "code_system": "scp", "columns": {"codes": None}, "label_columns": {"mark": "AFIB"}}, "from headers"),
+        ({"leave_out": ["wrong.txt"]}, "no line of .*wrong.txt is the id or the path of a recording, for example 'B'"),
+        ({"codes": {}, "code_system": "scp", "columns": {"codes": None}, "label_columns": {"mark": "AFIB"}}, "data.columns.codes is missing"),
     ],
 )  # fmt: skip
 def test_mistakes_are_answered_by_what_to_write(tmp_path: Path, options: dict[str, Any], message: str | None) -> None:

@@ -14,7 +14,7 @@ from ecg_lightning.records import LEADS
 
 
 def one_wave(root: Path, name: str, rate: int, factor: float = 1) -> None:
-    """One recording as floats; ``factor`` is the file's steps a millivolt."""
+    """One recording as floats; `factor` is the file's steps a millivolt."""
     np.save(root / name, fake.ecg(10 * rate, rate, 5) * factor)
 
 
@@ -30,8 +30,8 @@ def test_files_of_any_format_are_read_in_their_unit_and_rate(tmp_path: Path, suf
     assert index["site"].tolist() == ["north", "south"] * 2
     assert index["original_rate"].tolist() == [1000.0] * 4
     for row, item in enumerate(archive):
-        (found,), _ = data.store.read(np.array([row]), np.array([0]), item.signal.shape[1])
-        np.testing.assert_array_equal(found.T, np.rint(item.signal * 1000))
+        (packed,), _ = data.store.read(np.array([row]), np.array([0]), item.signal.shape[1])
+        np.testing.assert_array_equal(packed.T, np.rint(item.signal * 1000))
 
 
 def test_files_without_headers_need_a_column_of_codes(tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ def test_headers_speak_for_themselves_and_others_are_contradicted(tmp_path: Path
     signal = fake.ecg(5000, 500, 5)
     names = [*LEADS[6:], *LEADS[:6]]
     fake.write_wfdb(tmp_path / "named.dat", signal, 500)
-    told = signal[[LEADS.index(name) for name in names]]
-    fake.write_wfdb(tmp_path / "nameless.dat", told, 500, leads=[f"ch{number}" for number in range(12)])
+    reordered = signal[[LEADS.index(name) for name in names]]
+    fake.write_wfdb(tmp_path / "nameless.dat", reordered, 500, leads=[f"ch{number}" for number in range(12)])
     header = (tmp_path / "named.hea").read_text().replace("named", "rateless").replace("12 500 5000", "12")
     (tmp_path / "rateless.hea").write_text(header)
     (tmp_path / "rateless.dat").write_bytes((tmp_path / "named.dat").read_bytes())
     np.savez(tmp_path / "named.npz", x=signal, leads=np.array(LEADS))
-    np.save(tmp_path / "silent.npy", told)
+    np.save(tmp_path / "silent.npy", reordered)
     files = ["named.dat", "nameless.dat", "rateless.dat", "named.npz", "silent.npy"]
     table = pd.DataFrame({"path": files, "patient": "1", "codes": "1.18.2", "record": files})
     table.to_csv(tmp_path / "records.csv", index=False)
@@ -118,7 +118,7 @@ def test_one_hdf5_file_may_hold_all_recordings(tmp_path: Path) -> None:
     signals, _ = data.store.read(np.arange(3), np.zeros(3, np.int64), 2000)
     np.testing.assert_array_equal(signals, np.rint(1000 * waves[[1, 2, 0]]).transpose(0, 2, 1))
     assert [reason.partition(" in ")[0] for reason in data.store.rejected["reason"]] == [
-        "no signal: there is no row 3, the first of 3 is 0",
+        "no signal: there is no row 3; the array has the rows 0 to 2",
         "no signal: no array 'west', the file has north, south",
         "several recordings: shape (3, 12, 2000); say which of them by a column data.columns.row",
     ]
@@ -154,7 +154,7 @@ def test_ages_and_dates_of_many_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     rewrite(tmp_path, lambda t: t.assign(age=ages, date=dates))
     table = hospital(tmp_path).table()
     np.testing.assert_array_equal(table["age"], [45, 45.5, 45, 62, np.nan, np.nan])
-    assert "holds '300': 1 ages are no numbers" in capsys.readouterr().err
+    assert "holds '300': 1 ages are not numbers" in capsys.readouterr().err
     assert table["date"].tolist() == [
         "2021-01-01 08:15:00Z", "2021-01-01 08:15", "2021-01-01", "", "2024-02-29 1:00", "2020-12-31",
     ]  # fmt: skip
@@ -227,5 +227,5 @@ def test_parquet_with_the_path_as_its_index(tmp_path: Path) -> None:
 
 def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "records.csv").write_bytes("path,patient,Größe\n".encode("cp1252"))
-    with pytest.raises(UserError, match="is not in UTF-8; save it as 'CSV UTF-8'"):
+    with pytest.raises(UserError, match=r"is not in UTF-8\. Save it as 'CSV UTF-8'"):
         hospital(tmp_path).table()

@@ -69,9 +69,9 @@ def test_one_mistaken_cell_counts_as_empty_and_is_told(tmp_path: Path, capsys: p
     assert data.targets[:, 0].tolist()[:5] == [1, 0, 1, 0, 1] and np.isnan(data.targets[5, 0])
     last = data.store.index.iloc[5]
     assert not last["date"] and not last["sex"] and not last["split"]
-    said = capsys.readouterr().err
+    messages = capsys.readouterr().err
     for name, cell in bad.items():
-        assert f"The column '{name}' holds '{cell}' (first in row 6), which is" in said
+        assert f"The column '{name}' holds '{cell}' (first in row 6), which is" in messages
     rewrite(tmp_path, lambda t: t.assign(AF=["1", "0", "2", "2", "-1", "0"]))
     with pytest.raises(UserError, match=r"The column 'AF' holds '2', '-1' .*neither yes nor no"):
         hospital(tmp_path, codes={}, label_columns={"AF": "AFIB"}, file_rate=1000).table()
@@ -126,9 +126,9 @@ def test_ids_that_may_join_or_part_people_are_told(tmp_path: Path, capsys: pytes
     fake.folder(tmp_path, 5)
     rewrite(tmp_path, lambda t: t.assign(patient=["7.0", "7", "007", "1,23457E+11", "-9"]))
     assert hospital(tmp_path).table()["patient_id"].tolist() == ["7", "7", "007", "1,23457E+11", ""]
-    said = capsys.readouterr().err
-    assert "2 ids that differ by leading zeros or case alone, such as '7', '007'" in said
-    assert "holds '1,23457E+11': a spreadsheet rounded these ids" in said
+    messages = capsys.readouterr().err
+    assert "2 ids that differ by leading zeros or case alone, such as '7', '007'" in messages
+    assert "holds '1,23457E+11': a spreadsheet rounded these ids" in messages
     rows = pd.DataFrame({"path": [f"{row}.npy" for row in range(120)], "codes": "1.18.2"})
     rows.assign(patient=["anonym"] * 60 + [f"p{row}" for row in range(60)]).to_csv(
         tmp_path / "records.csv", index=False

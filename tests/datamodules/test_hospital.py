@@ -49,8 +49,8 @@ def make_table(root: Path) -> None:
         table.writerow(["path", *COLUMNS])
         for header in sorted(root.glob("*.hea")):
             comments = [line[2:] for line in header.read_text().splitlines() if line.startswith("# ")]
-            said = dict(comment.split(": ", 1) for comment in comments)
-            table.writerow([header.name, *(said[column] for column in COLUMNS)])
+            values = dict(comment.split(": ", 1) for comment in comments)
+            table.writerow([header.name, *(values[column] for column in COLUMNS)])
 
 
 def test_a_newcomer_s_hospital(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,9 +72,9 @@ def test_a_newcomer_s_hospital(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
     capsys.readouterr()
     assert small.run("prepare", ["--config", str(recipe), *words[-5:]]) == 0
-    said = capsys.readouterr().out
-    assert "our_hospital: 60 records" in said and " 0 rejected" in said
-    assert [*said[said.index("CHAGAS") :].split("│")[1:4]] == [
+    output = capsys.readouterr().out
+    assert "our_hospital: 60 records" in output and " 0 rejected" in output
+    assert [*output[output.index("CHAGAS") :].split("│")[1:4]] == [
         f" {sum(labels)}        ",
         f" {60 - sum(labels)}       ",
         " 0             ",
@@ -89,12 +89,12 @@ def test_a_newcomer_s_hospital(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert small.run("fit", words) == 0
     printed = capsys.readouterr()
     assert "head: 1 of 2 terms kept; fresh: CHAGAS" in printed.out + printed.err
-    before, after = (
+    parent, tuned = (
         torch.load(path, weights_only=True)["state_dict"]
         for path in (checkpoint, tmp_path / "small/checkpoints/best.ckpt")
     )
-    stem = next(name for name in before if "stem" in name and name.endswith("weight"))
-    torch.testing.assert_close(after[stem], before[stem])  # frozen for the first two epochs
+    stem = next(name for name in parent if "stem" in name and name.endswith("weight"))
+    torch.testing.assert_close(tuned[stem], parent[stem])  # frozen in the first two epochs
     assert small.run("test", [*words, f"checkpoint_path={tmp_path}/small/checkpoints/best.ckpt"]) == 0
     assert "CHAGAS" in json.dumps(json.loads((tmp_path / "small" / "test.json").read_text()))
 

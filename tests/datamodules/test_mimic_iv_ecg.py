@@ -31,7 +31,7 @@ def test_reports_become_terms_of_three_values(tmp_path: Path) -> None:
     nan = np.nan
     np.testing.assert_array_equal(data.targets, [[1, nan, 0], [0, 0, 1], [nan] * 3, [nan] * 3])
     assert data.store.index["quality"].tolist() == ["", "", "no_codes", "no_codes"]
-    assert data.statements(data.store.index["codes"][0], "mimic_iv_ecg").unknown == ("Qwertz",)
+    assert data.annotation(data.store.index["codes"][0], "mimic_iv_ecg").unknown == ("Qwertz",)
 
 
 def test_identities_are_the_archives_own_and_ages_unknown(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import fake
 import small
 from datamodules.sources import SOURCES
 from ecg_lightning.checkpoints import card_of
+from ecg_lightning.commands.prepare import report
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules import MixedDataModule
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.batches import TrainingBatches
 from ecg_lightning.errors import UserError
 
@@ -37,17 +39,23 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def mix(root: Path, **more: Any) -> MixedDataModule:
-    given = {"name": "MixedDataModule", "root": str(root), "parts": PARTS, "store_dir": str(root / "store")}
-    data = build("data", given | {"pack_workers": 1, "seconds": 3.0} | more, seed=3)
+def mix(root: Path, **options: Any) -> MixedDataModule:
+    arguments = {"name": "MixedDataModule", "root": str(root), "parts": PARTS, "store_dir": str(root / "store")}
+    data = build("data", arguments | {"pack_workers": 1, "seconds": 3.0} | options, seed=3)
     assert isinstance(data, MixedDataModule)
     return data
 
 
-def words(root: Path, run_dir: Path, *more: str) -> list[str]:
+def words(root: Path, run_dir: Path, *overrides: str) -> list[str]:
     parts = ", ".join(f"{{name: {part['name']}, root: {part['root']}}}" for part in PARTS)
-    given = ("name=MixedDataModule", f"root={root}", f"parts=[{parts}]", f"store_dir={root}/store", "pack_workers=1")
-    return [*(f"data.{word}" for word in given), "data.seconds=3", *small.TINY, f"run_dir={run_dir}", *more]
+    data_words = (
+        "name=MixedDataModule",
+        f"root={root}",
+        f"parts=[{parts}]",
+        f"store_dir={root}/store",
+        "pack_workers=1",
+    )
+    return [*(f"data.{word}" for word in data_words), "data.seconds=3", *small.TINY, f"run_dir={run_dir}", *overrides]
 
 
 def test_a_row_of_the_mix_is_the_row_of_its_source(root: Path) -> None:
@@ -67,16 +75,34 @@ def test_a_row_of_the_mix_is_the_row_of_its_source(root: Path) -> None:
     np.testing.assert_array_equal(copy.read(rows, starts, 250)[0], batch)
     first = 0
     for name, part in data.sources.items():
-        mine = (rows >= first) & (rows < first + SIZES[name])
-        expected, lengths = part.store.read(rows[mine] - first, starts[mine], 250)
-        np.testing.assert_array_equal(batch[mine], expected)
-        np.testing.assert_array_equal(valid[mine], lengths)
-        own = slice(first, first + SIZES[name])
-        np.testing.assert_array_equal(data.targets[own], part.targets)
-        np.testing.assert_array_equal(data.folds[own], part.folds)
-        np.testing.assert_array_equal(store.content[own], part.store.content)
-        np.testing.assert_array_equal(store.lengths[own], part.store.lengths)
+        of_part = (rows >= first) & (rows < first + SIZES[name])
+        expected, lengths = part.store.read(rows[of_part] - first, starts[of_part], 250)
+        np.testing.assert_array_equal(batch[of_part], expected)
+        np.testing.assert_array_equal(valid[of_part], lengths)
+        rows_of_part = slice(first, first + SIZES[name])
+        np.testing.assert_array_equal(data.targets[rows_of_part], part.targets)
+        np.testing.assert_array_equal(data.folds[rows_of_part], part.folds)
+        np.testing.assert_array_equal(store.content[rows_of_part], part.store.content)
+        np.testing.assert_array_equal(store.lengths[rows_of_part], part.store.lengths)
         first += SIZES[name]
+
+
+def test_recordings_that_a_source_leaves_out_are_left_out_of_the_mix(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"parts": [PARTS[0] | {"only_validated": True}, PARTS[1]]}
+    data = mix(root, **values)
+    validated = np.arange(1, SIZES["ptbxl"] + 1) % 3 > 0  # as fake.ptbxl writes them
+    np.testing.assert_array_equal(data.is_kept, [*validated, *[True] * SIZES["georgia"]])
+    assert not data.usable[:60][~validated].any()
+    report(data)
+    assert "left out by the configuration: 20" in capsys.readouterr().out
+
+
+def test_a_mix_has_none_of_the_hooks_of_a_single_source() -> None:
+    hooks = ("table", "reader", "options", "files", "annotation", "annotators", "annotated", "keep", "folder", "pack")
+    assert all(hasattr(ECGDataModule, hook) for hook in hooks)
+    assert not any(hasattr(MixedDataModule, hook) for hook in hooks)
 
 
 def test_what_a_source_does_not_annotate_is_open(root: Path) -> None:
@@ -90,12 +116,14 @@ def test_what_a_source_does_not_annotate_is_open(root: Path) -> None:
 def test_sides_are_those_of_each_source(root: Path) -> None:
     data = mix(root)
     for split in ("train", "val", "test"):
-        alone = [part.rows(split) for part in data.sources.values()]
-        np.testing.assert_array_equal(data.rows(split), np.concatenate([alone[0], alone[1] + 60, alone[2] + 90]))
-    more = [PARTS[0] | {"val_folds": [], "test_folds": [], "train_records": 20}, PARTS[1] | {"test_folds": [1, 2, 3]}]
-    data = mix(root, parts=more)
+        rows_of_parts = [part.rows(split) for part in data.sources.values()]
+        np.testing.assert_array_equal(
+            data.rows(split), np.concatenate([rows_of_parts[0], rows_of_parts[1] + 60, rows_of_parts[2] + 90])
+        )
+    parts = [PARTS[0] | {"val_folds": [], "test_folds": [], "train_records": 20}, PARTS[1] | {"test_folds": [1, 2, 3]}]
+    data = mix(root, parts=parts)
     sides = {
-        split: {name: own.sum() for name, own in data.by_source(data.rows(split)).items()}
+        split: {name: of_source.sum() for name, of_source in data.by_source(data.rows(split)).items()}
         for split in ("train", "test")
     }
     georgia = data.sources["georgia"].folds
@@ -117,17 +145,17 @@ def share(data: MixedDataModule) -> dict[str, float]:
     """The part of an epoch that comes from each source."""
     batches = data.train_dataloader().sampler
     assert isinstance(batches, TrainingBatches)
-    drawn = []
+    drawn_rows = []
     for epoch in range(40):
         batches.set_epoch(epoch)
-        drawn += [cut[:, 0] for cut in batches]
-    own = data.by_source(data.rows("train")[np.concatenate(drawn)])
-    return {name: rows.mean() for name, rows in own.items()}
+        drawn_rows += [cut[:, 0] for cut in batches]
+    of_sources = data.by_source(data.rows("train")[np.concatenate(drawn_rows)])
+    return {name: rows.mean() for name, rows in of_sources.items()}
 
 
 def test_sources_are_drawn_by_size_temperature_or_weight(root: Path) -> None:
     data = mix(root)
-    sizes = {name: own.sum() for name, own in data.by_source(data.rows("train")).items()}
+    sizes = {name: of_source.sum() for name, of_source in data.by_source(data.rows("train")).items()}
     assert data.draws(data.rows("train")) is None
     total = sum(sizes.values())
     assert share(data) == pytest.approx({name: size / total for name, size in sizes.items()}, abs=1e-9)
@@ -157,7 +185,7 @@ def test_hospitals_without_a_name_and_archives_of_another_seed_share_no_patient(
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"parts": []}, "data.parts is empty"),
         (
@@ -182,8 +210,8 @@ def test_hospitals_without_a_name_and_archives_of_another_seed_share_no_patient(
         ({"temperature": float("inf")}, "data.temperature=inf must be a number from 0 to 10"),
     ],
 )
-def test_a_mix_that_cannot_be_is_explained(root: Path, values: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_mix_that_cannot_be_is_explained(root: Path, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         mix(root, **values)
 
 
@@ -204,12 +232,12 @@ def test_metrics_are_logged_for_each_source(root: Path, tmp_path: Path) -> None:
     assert sum(values["records"] for values in report["sources"].values()) == report["records"]
     saved = np.load(run / "test.npz")
     for name, first in zip(SIZES, (0, 60, 90), strict=True):
-        own = (saved["records"] >= first) & (saved["records"] < first + SIZES[name])
-        assert report["sources"][name]["records"] == own.sum()
+        of_source = (saved["records"] >= first) & (saved["records"] < first + SIZES[name])
+        assert report["sources"][name]["records"] == of_source.sum()
         scores = [
-            roc_auc_score(targets[said], logits[said])
-            for targets, logits in zip(saved["targets"][own].T, saved["logits"][own].T, strict=True)
-            if len({*targets[said := ~np.isnan(targets)]}) == 2
+            roc_auc_score(targets[annotated], logits[annotated])
+            for targets, logits in zip(saved["targets"][of_source].T, saved["logits"][of_source].T, strict=True)
+            if len({*targets[annotated := ~np.isnan(targets)]}) == 2
         ]
         assert report["sources"][name]["auroc"] == pytest.approx(np.mean(scores))
 
@@ -219,9 +247,9 @@ def test_prepare_tells_of_each_source_and_of_all(
 ) -> None:
     data = [word for word in words(root, tmp_path) if word.startswith("data.")]
     assert small.run("prepare", data) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     heads = ["ptbxl: 60 records", "georgia: 30 records", "code15: 40 records", "mixed: 130 records"]
-    assert [said.index(head) for head in heads] == sorted(said.index(head) for head in heads)
+    assert [output.index(head) for head in heads] == sorted(output.index(head) for head in heads)
 
 
 def test_the_experiment_over_all_archives_takes_a_step(tmp_path: Path) -> None:
@@ -229,11 +257,11 @@ def test_the_experiment_over_all_archives_takes_a_step(tmp_path: Path) -> None:
     parts = compose(config).data.parts
     for part in parts:
         SOURCES[part.name].write(tmp_path / "archives" / part.root)
-    given = (
+    fit_words = (
         *config, f"data.root={tmp_path}/archives", f"data.store_dir={tmp_path}/store", "data.pack_workers=1", *small.TINY,
         "trainer.max_epochs=1", "trainer.limit_train_batches=1", "data.val_folds=[1,2,3,9]", f"run_dir={tmp_path}/run",
     )  # fmt: skip
-    assert small.run("fit", given) == 0
+    assert small.run("fit", fit_words) == 0
     described = card_of(f"{tmp_path}/run/checkpoints/best.ckpt").data
     assert len(described.parts) == len(parts) == 9
     assert sum(part.records["train"] for part in described.parts.values()) == described.records["train"]

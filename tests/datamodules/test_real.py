@@ -42,8 +42,10 @@ def ludb(folder: Path) -> Codes:
 
 
 def sph(folder: Path) -> Codes:
-    present = {path.stem.replace("SPH", "A0")[-6:] for path in folder.rglob("*.h5")}
-    table = [row for row in rows(folder / "metadata.csv") if row["ECG_ID"][-5:] in {name[-5:] for name in present}]
+    names_of_files = {path.stem.replace("SPH", "A0")[-6:] for path in folder.rglob("*.h5")}
+    table = [
+        row for row in rows(folder / "metadata.csv") if row["ECG_ID"][-5:] in {name[-5:] for name in names_of_files}
+    ]
     return {row["ECG_ID"]: row["AHA_Code"].split(";") for row in table}
 
 
@@ -91,8 +93,8 @@ CASES: list[Case] = [
 
 
 def read(folder: Path, name: str, tmp_path: Path, terms: Iterable[str]) -> ECGDataModule:
-    given = {"name": name, "root": str(folder), "store_dir": str(tmp_path), "pack_workers": 1}
-    data = build("data", given | {"label_space": list(terms)})
+    arguments = {"name": name, "root": str(folder), "store_dir": str(tmp_path), "pack_workers": 1}
+    data = build("data", arguments | {"label_space": list(terms)})
     assert isinstance(data, ECGDataModule)
     return data
 
@@ -115,11 +117,18 @@ def test_counts_are_those_of_the_raw_files(
     assert len(codes) == records
     data = read(shared_data / folder, name, tmp_path, terms)
     index = data.store.index
-    found = {row: text.split("|") if text else [] for row, text in zip(index["record_id"], index["codes"], strict=True)}
+    codes_of_row = {
+        row: text.split("|") if text else [] for row, text in zip(index["record_id"], index["codes"], strict=True)
+    }
     if raw is ptbxl:
-        found = {row: [code.partition("=")[0] for code in each] for row, each in found.items()}
-    assert {row: sorted(each) for row, each in found.items()} == {row: sorted({*each}) for row, each in codes.items()}
-    expected = {term: sum(bool({*each} & {*said}) for each in codes.values()) for term, said in terms.items()}
+        codes_of_row = {row: [code.partition("=")[0] for code in row_codes] for row, row_codes in codes_of_row.items()}
+    assert {row: sorted(row_codes) for row, row_codes in codes_of_row.items()} == {
+        row: sorted({*row_codes}) for row, row_codes in codes.items()
+    }
+    expected = {
+        term: sum(bool({*row_codes} & {*positive_codes}) for row_codes in codes.values())
+        for term, positive_codes in terms.items()
+    }
     assert positives(data) == expected
     assert sum(expected.values()) > 0
     assert not uncovered_codes(data)
@@ -131,17 +140,18 @@ def test_chapman_and_ningbo_count_flutter_each_in_its_sense(shared_data: Path, t
     of_chapman = [int(name[2:]) <= 10646 for name in data.store.index["record_id"]]
     assert len(data.store) == len(codes) == 65
     assert Counter(code for text in data.store.index["codes"] for code in text.split("|")) == Counter(
-        code for each in codes.values() for code in each
+        code for row_codes in codes.values() for code in row_codes
     )
     for side, terms in ((True, SNOMED), (False, NINGBO)):
-        found = positives(data, [chapman is side for chapman in of_chapman])
-        mine = [{*each} for name, each in codes.items() if (int(name[2:]) <= 10646) is side]
-        assert {t: found[t] for t in terms} == {
-            t: sum(bool(each & {*said}) for each in mine) for t, said in terms.items()
+        counts = positives(data, [chapman is side for chapman in of_chapman])
+        codes_of_side = [{*row_codes} for name, row_codes in codes.items() if (int(name[2:]) <= 10646) is side]
+        assert {t: counts[t] for t in terms} == {
+            t: sum(bool(row_codes & {*positive_codes}) for row_codes in codes_of_side)
+            for t, positive_codes in terms.items()
         }
     flat = data.store.index.set_index("record_id")["quality"].str.contains("flat:V")
-    known = {"JS11438", "JS20004", "JS20008", "JS45544", "JS45551"}
-    assert {name for name, is_flat in flat.items() if is_flat} == known
+    recordings_with_flat_leads = {"JS11438", "JS20004", "JS20008", "JS45544", "JS45551"}
+    assert {name for name, is_flat in flat.items() if is_flat} == recordings_with_flat_leads
     assert not uncovered_codes(data)
 
 

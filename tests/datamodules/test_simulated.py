@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 import small
 from ecg_lightning.datamodules import SimulatedDataModule
-from ecg_lightning.datamodules.simulated import ARCHIVES, annotated
+from ecg_lightning.datamodules.simulated import ARCHIVES, annotated_in
 from ecg_lightning.errors import UserError
 from ecg_lightning.simulator import Hospital, simulate
 
@@ -20,9 +20,9 @@ def store_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("store"))
 
 
-def module(store_dir: str, **more: object) -> SimulatedDataModule:
-    given: dict[str, object] = {"records": RECORDS, "seconds": 4.0, "store_dir": store_dir, "pack_workers": 1}
-    return SimulatedDataModule(**(given | more))  # type: ignore[arg-type]
+def module(store_dir: str, **options: object) -> SimulatedDataModule:
+    arguments: dict[str, object] = {"records": RECORDS, "seconds": 4.0, "store_dir": store_dir, "pack_workers": 1}
+    return SimulatedDataModule(**(arguments | options))  # type: ignore[arg-type]
 
 
 def test_the_store_holds_what_the_simulator_draws(store_dir: str) -> None:
@@ -32,14 +32,14 @@ def test_the_store_holds_what_the_simulator_draws(store_dir: str) -> None:
     assert store.index["site"].value_counts().to_dict() == {"large_a": 128, "large_b": 128, "large_c": 44}
     last = store.index.iloc[-1]
     assert last["record_id"] == "large_c-0000043"
-    ((hospital, at, drawn),) = data.archive.draw(np.array([RECORDS - 1]))
-    assert (hospital.name, at.tolist()) == ("large_c", [0])
+    ((hospital, positions, simulated),) = data.archive.draw(np.array([RECORDS - 1]))
+    assert (hospital.name, positions.tolist()) == ("large_c", [0])
     (signal,), (valid,) = store.read(np.array([RECORDS - 1]), np.array([0]), 400)
-    np.testing.assert_array_equal(signal, drawn.signals[0])
+    np.testing.assert_array_equal(signal, simulated.signals[0])
     assert valid == 400
-    assert last["codes"] == "|".join(drawn.terms[0])
-    assert last["patient_id"] == f"large_c-{drawn.parameters['patient'][0]}"
-    assert last["age"] == drawn.parameters["age"][0]
+    assert last["codes"] == "|".join(simulated.terms[0])
+    assert last["patient_id"] == f"large_c-{simulated.parameters['patient'][0]}"
+    assert last["age"] == simulated.parameters["age"][0]
 
 
 def test_an_archive_is_the_same_again_and_another_seed_is_another(store_dir: str, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_an_archive_is_the_same_again_and_another_seed_is_another(store_dir: str
 def test_hospitals_share_no_patient(store_dir: str) -> None:
     """The same number in two hospitals is two people: pretraining on one sees nobody of the other."""
     archive = module(store_dir, hospital=["large_a", "small"]).archive
-    ages = {h.name: drawn.parameters["age"] for h, _, drawn in archive.draw(np.arange(256))}
+    ages = {h.name: simulated.parameters["age"] for h, _, simulated in archive.draw(np.arange(256))}
     latent = [(age - Hospital.load(name).age) / Hospital.load(name).age_spread for name, age in ages.items()]
     assert abs(np.corrcoef(latent)[0, 1]) < 0.3
 
@@ -73,35 +73,35 @@ def test_a_term_that_a_hospital_never_writes_is_not_annotated(store_dir: str) ->
     assert not np.isnan(data.targets[:, 1]).any()
     assert set(np.unique(data.targets[:, 2][~np.isnan(data.targets[:, 2])])) == {1.0}  # ILBBB is never written
     assert np.isnan(data.targets[:, 3:]).all()  # WPW is never written, 2AVB never simulated
-    assert {"RBBB", "MI", "AVB"} < annotated(Hospital.load("large_a"))
+    assert {"RBBB", "MI", "AVB"} < annotated_in(Hospital.load("large_a"))
 
 
 def test_an_endless_archive_shows_new_recordings_in_every_epoch(store_dir: str) -> None:
     data = module(store_dir, endless=True, batch_size=50)
     loader = data.train_dataloader()
-    seen = []
+    numbers_of_epochs = []
     for epoch in range(2):
         loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         batches = list(loader)
-        seen.append({int(number) for batch in batches for number in batch["record"]})
-        assert len(seen[-1]) == len(data.rows("train"))
-    assert not seen[0] & seen[1]
-    again = next(iter(data.train_dataloader()))
+        numbers_of_epochs.append({int(number) for batch in batches for number in batch["record"]})
+        assert len(numbers_of_epochs[-1]) == len(data.rows("train"))
+    assert not numbers_of_epochs[0] & numbers_of_epochs[1]
+    repeated = next(iter(data.train_dataloader()))
     first = next(iter(module(store_dir, endless=True, batch_size=50).train_dataloader()))
-    np.testing.assert_array_equal(again["signals"], first["signals"])
+    np.testing.assert_array_equal(repeated["signals"], first["signals"])
     assert first["signals"].shape == (50, 400, 12)
     assert first["valid"].tolist() == [400] * 50
     assert set(np.unique(first["targets"])) == {0.0, 1.0}
-    other = next(iter(module(store_dir, endless=True, batch_size=50, seed=1).train_dataloader()))
-    assert not np.array_equal(other["signals"], first["signals"])
+    of_another_seed = next(iter(module(store_dir, endless=True, batch_size=50, seed=1).train_dataloader()))
+    assert not np.array_equal(of_another_seed["signals"], first["signals"])
 
 
 def test_endless_recordings_are_those_of_the_simulator(store_dir: str) -> None:
     data = module(store_dir, hospital="small", endless=True)
     batch = next(iter(data.train_dataloader()))
-    alone = data.train_dataloader().dataset[np.array([[int(batch["record"][5]), 0]])]
-    np.testing.assert_array_equal(alone["signals"][0], batch["signals"][5])
-    np.testing.assert_array_equal(alone["targets"][0], batch["targets"][5])
+    single = data.train_dataloader().dataset[np.array([[int(batch["record"][5]), 0]])]
+    np.testing.assert_array_equal(single["signals"][0], batch["signals"][5])
+    np.testing.assert_array_equal(single["targets"][0], batch["targets"][5])
 
 
 def test_it_trains_from_the_command_line(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def test_recordings_are_read_back_with_their_statements(tmp_path: Path) -> None:
     assert index["sex"].tolist() == [item.sex for item in items]
     assert index["date"][0] == "2020-03-02"
     assert index["codes"].tolist() == ["|".join(item.codes) for item in items]
-    (found,), _ = data.store.read(np.array([1]), np.array([0]), 5000)
-    np.testing.assert_array_equal(found.T, np.rint(items[1].signal * np.float32(1000)))
+    (packed,), _ = data.store.read(np.array([1]), np.array([0]), 5000)
+    np.testing.assert_array_equal(packed.T, np.rint(items[1].signal * np.float32(1000)))
     pvc = ["60+310" in item.codes for item in items]  # a modifier changes nothing
     np.testing.assert_array_equal(data.targets[:, 5], pvc)
     assert np.isnan(data.targets[:, 7]).all()
@@ -43,14 +43,14 @@ def test_counts_of_real_statements_are_those_of_the_table(shared_data: Path, tmp
     data = module(shared_data / "sph", tmp_path, 100)
     table = data.table()
     assert len(table) == 2000
-    said = [data.statements(codes, "sph") for codes in table["codes"]]
+    annotations = [data.annotation(codes, "sph") for codes in table["codes"]]
     raw = pd.read_csv(shared_data / "sph" / "metadata.csv")["AHA_Code"].str.split(";").explode()
     primary = raw.str.partition("+")[0].groupby(level=0).agg(set)
     for term, code in (("AFIB", "50"), ("STACH", "21"), ("SBRAD", "22"), ("SARRH", "23"), ("NORM", "1"), ("PVC", "60")):
         expected = primary.map(lambda codes, code=code: code in codes)
-        found = pd.Series([term in each.positive for each in said])
-        assert found.sum() == expected.sum() > 20
-        assert (found == expected).all()
+        counted = pd.Series([term in annotation.positive for annotation in annotations])
+        assert counted.sum() == expected.sum() > 20
+        assert (counted == expected).all()
     index = data.store.index
     assert index["file"].tolist() == [f"records/SPH0000{n}.h5" for n in range(1, 7)]
     assert index["codes"].tolist() == ["22|23", "1", "1", "23", "146", "1"]

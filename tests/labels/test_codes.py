@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import TERMS, ancestors, annotated_by, terms_of, translate, vocabulary
+from ecg_lightning.labels import SYSTEMS, TERMS, Annotation, ancestors, annotated_by, translate, vocabulary
 from ecg_lightning.labels.vocabulary import rows
 
 CINC = {
@@ -31,6 +31,11 @@ def header_codes(folder: Path) -> Iterator[list[str]]:
         found = re.search(r"^#\s*Dx:\s*(.+)$", header.read_text(), re.MULTILINE)
         assert found, header
         yield [code.strip() for code in found[1].split(",")]
+
+
+def terms_of(system: str, code: str, source: str = "") -> frozenset[str]:
+    """The positive terms of one code."""
+    return translate(system, [code], source).positive
 
 
 @pytest.mark.parametrize(
@@ -63,12 +68,12 @@ def header_codes(folder: Path) -> Iterator[list[str]]:
     ],
 )
 def test_codes_whose_meaning_is_known(system: str, code: str, terms: tuple[str, ...]) -> None:
-    assert terms_of(system, code) == terms
+    assert translate(system, [code]) == Annotation(frozenset(terms), unknown=() if terms else (code,))
 
 
 def test_the_nine_classes_of_cpsc2018() -> None:
     nine = ["NORM", "AFIB", "1AVB", "LBBB", "RBBB", "PAC", "PVC", "STD_", "STE_"]
-    assert [terms_of("cpsc2018", str(number)) for number in range(1, 10)] == [(term,) for term in nine]
+    assert [terms_of("cpsc2018", str(number)) for number in range(1, 10)] == [{term} for term in nine]
 
 
 def test_cpsc2018_says_the_same_in_both_of_its_forms() -> None:
@@ -80,24 +85,37 @@ def test_cpsc2018_says_the_same_in_both_of_its_forms() -> None:
 
 
 def test_flutter_of_ningbo_is_fibrillation_or_flutter() -> None:
-    assert terms_of("snomed", "164890007", source="ningbo") == ("AFAFL",)
-    assert terms_of("snomed", "164890007", source="chapman") == ("AFLT",)
+    assert terms_of("snomed", "164890007", source="ningbo") == {"AFAFL"}
+    assert terms_of("snomed", "164890007", source="chapman") == {"AFLT"}
 
 
 def test_overrides_name_sources_and_terms() -> None:
     for row in rows("overrides.csv"):
         assert row["term"] in annotated_by(row["source"]) and row["note"]
-        assert terms_of(row["system"], row["code"]) != (row["term"],)
+        assert terms_of(row["system"], row["code"]) != {row["term"]}
 
 
 def test_an_unknown_system_is_answered_with_the_choices() -> None:
     with pytest.raises(UserError, match=r"no code system 'snomedct'\. Did you mean: 'snomed'"):
-        terms_of("snomedct", "426783006")
+        translate("snomedct", ())
 
 
 def test_unknown_codes_are_handed_back() -> None:
-    assert translate("aha", ["1", "777", "60+310", "x"]) == (frozenset({"NORM", "PVC"}), ("777", "x"))
-    assert translate("mimic", ["Sinus rhythm", "Zebra"]) == (frozenset({"SR"}), ("Zebra",))
+    codes = ["1", "777", "60+310", "x", "777"]
+    assert translate("aha", codes) == Annotation(frozenset({"NORM", "PVC"}), unknown=("777", "x"))
+    assert translate("mimic", ["Sinus rhythm", "Zebra"]) == Annotation(frozenset({"SR"}), unknown=("Zebra",))
+    assert translate("snomed", []) == translate("mimic", []) == Annotation()
+
+
+def test_a_code_of_a_table_of_numbers_keeps_the_sense_of_its_source() -> None:
+    assert terms_of("snomed", "426783006.0", source="cpsc2018") == {"NORM"}
+    assert translate("aha", ["999+310.0"]).unknown == ("999+310.0",)
+
+
+def test_every_system_answers_with_an_annotation() -> None:
+    assert {*SYSTEMS} == {"scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb", "mimic"}
+    for system in SYSTEMS:
+        assert translate(system, ["no such code"]) == Annotation(unknown=("no such code",))
 
 
 @pytest.mark.parametrize("folder", CINC)
@@ -106,13 +124,13 @@ def test_every_header_of_the_challenge_is_read(folder: str, shared_data: Path) -
     records = list(header_codes(shared_data / folder))
     assert records
     for codes in records:
-        positive, unknown = translate("snomed", codes, source)
-        assert not unknown and len(positive) == len(set(codes))
-        assert positive - {"SR"} <= annotated_by(source), codes
+        annotation = translate("snomed", codes, source)
+        assert not annotation.unknown and len(annotation.positive) == len(set(codes))
+        assert annotation.positive - {"SR"} <= annotated_by(source), codes
 
 
 def test_counts_of_georgia_are_those_of_its_headers(shared_data: Path) -> None:
-    records = [translate("snomed", codes)[0] for codes in header_codes(shared_data / "georgia")]
+    records = [translate("snomed", codes).positive for codes in header_codes(shared_data / "georgia")]
     counted = {
         term: sum(term in record for record in records) for term in ("SBRAD", "SR", "STACH", "AFIB", "RBBB", "VPB")
     }
@@ -123,8 +141,8 @@ def test_every_code_of_sph_is_read(shared_data: Path) -> None:
     statements = {row["Code"]: row for row in read(shared_data / "sph" / "code.csv")}
     assert all(terms_of("aha", code) for code, row in statements.items() if row["Category"] != "Modifier")
     for row in read(shared_data / "sph" / "metadata.csv"):
-        positive, unknown = translate("aha", row["AHA_Code"].split(";"))
-        assert not unknown and positive <= annotated_by("sph"), row
+        annotation = translate("aha", row["AHA_Code"].split(";"))
+        assert not annotation.unknown and annotation.positive <= annotated_by("sph"), row
 
 
 def test_the_aha_table_of_leinonen_agrees(shared_data: Path) -> None:
@@ -145,15 +163,15 @@ def test_every_text_of_ludb_is_read(shared_data: Path) -> None:
     columns = slice(3, None)
     for row in read(shared_data / "ludb" / "ludb.csv"):
         texts = [text for cell in list(row.values())[columns] for text in cell.splitlines() if text]
-        positive, unknown = translate("ludb", texts)
-        assert not unknown and positive <= annotated_by("ludb"), row["ID"]
+        annotation = translate("ludb", texts)
+        assert not annotation.unknown and annotation.positive <= annotated_by("ludb"), row["ID"]
 
 
 def test_counts_of_ludb_are_those_of_its_readme(shared_data: Path) -> None:
     """The README counts subjects, as ludb.csv does; sinus arrhythmia here includes its two irregular sinus rhythms."""
     table = read(shared_data / "ludb" / "ludb.csv")
     records = [
-        translate("ludb", [text for cell in list(row.values())[3:] for text in cell.splitlines() if text])[0]
+        translate("ludb", [text for cell in list(row.values())[3:] for text in cell.splitlines() if text]).positive
         for row in table
     ]
     readme = {"SR": 143, "STACH": 4, "SBRAD": 25, "SARRH": 10, "AFIB": 15, "AFLT": 3, "LAD": 66, "RAD": 3, "1AVB": 10}
@@ -175,7 +193,9 @@ def test_the_columns_of_code_are_read(shared_data: Path) -> None:
     columns = ["1dAVb", "RBBB", "LBBB", "SB", "ST", "AF"]
     header = read(shared_data / "code15" / "meta.csv")[0]
     assert set(columns) <= set(header)
-    assert [terms_of("code15", column)[0] for column in columns] == ["1AVB", "RBBB", "LBBB", "SBRAD", "STACH", "AFIB"]
+    assert [terms_of("code15", column) for column in columns] == [
+        {"1AVB"}, {"RBBB"}, {"LBBB"}, {"SBRAD"}, {"STACH"}, {"AFIB"},
+    ]  # fmt: skip
 
 
 def test_terms_have_sources_that_the_vocabulary_explains() -> None:

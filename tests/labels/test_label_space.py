@@ -92,7 +92,7 @@ def test_cinc2021_is_the_scored_classes_in_the_order_of_its_weights(shared_data:
 def test_paper7_counts_what_the_archive_counts(ptbxl: list[frozenset[str]]) -> None:
     counts = {"AFIB": 158, "IRBBB": 139, "PVC": 116, "STACH": 88, "1AVB": 84, "SBRAD": 81, "CRBBB": 45}
     space = LabelSpace.load("paper7")
-    targets = space.encode([translate("scp", codes)[0] for codes in ptbxl], annotated_by("ptbxl"))
+    targets = space.encode([translate("scp", codes).positive for codes in ptbxl], annotated_by("ptbxl"))
     assert dict(zip(space.terms, targets.sum(axis=0).astype(int).tolist(), strict=True)) == counts
     more = LabelSpace.load(["CLBBB", "SR", "NORM"]).encode(ptbxl, annotated_by("ptbxl"))
     assert more.sum(axis=0).tolist() == [53, 1967, 1237] and len(more) == 2572
@@ -143,10 +143,10 @@ def test_an_aggregate_is_absent_only_where_all_its_members_are_annotated() -> No
     same(encode(items, [set(), {"AMI"}, {"MI"}], {"IMI", "AMI"}), [[0], [1], [NAN]])
 
 
-def test_unsaid_terms_are_open_with_what_is_broader_and_narrower() -> None:
+def test_uncertain_terms_are_open_with_what_is_broader_and_narrower() -> None:
     space = LabelSpace.load(["RBBB", "CRBBB", "BBB", "LBBB"])
     annotated = {"RBBB", "CRBBB", "BBB", "LBBB"}
-    targets = space.encode([set(), {"CRBBB"}, set()], annotated, unsaid=[{"RBBB"}, {"RBBB"}, set()])
+    targets = space.encode([set(), {"CRBBB"}, set()], annotated, uncertain=[{"RBBB"}, {"RBBB"}, set()])
     same(targets.tolist(), [[NAN, NAN, NAN, 0], [1, 1, 1, 0], [0, 0, 0, 0]])
 
 
@@ -195,7 +195,7 @@ def test_encoding_agrees_with_the_rules_applied_one_by_one() -> None:
     ("wrong", "message"),
     [
         ("paper8", r"no label space 'paper8'. Did you mean: 'paper7'\? Choices: paper7, ptbxl_all"),
-        (["AFBI"], r"no term 'AFBI'. Did you mean .*'AFIB'"),
+        (["AFBI"], r"no term 'AFBI'. Did you mean: .*'AFIB'"),
         (["CRBBB|RBB"], "no term 'RBB'"),
         (["AFIB", "SR", "AFIB"], r"names \['AFIB'\] twice"),
         ([], "has no terms"),

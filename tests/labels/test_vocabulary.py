@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.labels import SYSTEMS, TERMS, ancestors, annotated_by
-from ecg_lightning.labels.vocabulary import lists, rows
+from ecg_lightning.labels import TERMS, ancestors, annotated_by
+from ecg_lightning.labels.vocabulary import CODE_COLUMNS, lists, rows
 
 KINDS = {"diagnostic", "form", "rhythm", "clinical", "technical"}
 
@@ -49,7 +49,7 @@ def test_no_term_is_a_kind_of_itself() -> None:
 
 def test_a_code_names_one_term() -> None:
     """Only what a compound statement says, an AHA pair or a text of LUDB, may be several terms."""
-    for system in SYSTEMS:
+    for system in CODE_COLUMNS:
         codes = Counter(code for term in TERMS.values() for code in term.codes[system])
         twice = {code for code, count in codes.items() if count > 1}
         assert all(

@@ -85,7 +85,7 @@ def test_a_header_cannot_ask_for_more_samples_than_are_there(tmp_path: Path) -> 
     for form in ("16", "212"):
         text = whole.replace("250 1000", "250 100000000000").replace("a.dat 16 ", f"a.dat {form} ")
         (tmp_path / "a.hea").write_text(text)
-        assert _refusal(tmp_path / "a").startswith("too large: the signal is said to hold 1.2e+12 numbers")
+        assert _refusal(tmp_path / "a").startswith("too large: the signal claims to hold 1.2e+12 numbers")
     (tmp_path / "a.hea").write_text(whole.replace("250 1000", "250 2000000"))
     assert _refusal(tmp_path / "a").startswith("truncated signal: 1000 of 2000000 samples")
 

@@ -9,12 +9,12 @@ import pytest
 import fake
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import read_record
-from ecg_lightning.records.find import find_records
-from ecg_lightning.records.segments import parts_of_others, segments_of
+from ecg_lightning.records.find import find_recordings
+from ecg_lightning.records.segments import masters_of_segments, segments_of
 
 
 def names(*paths: Path) -> list[str]:
-    return [path.name for path in find_records([str(path) for path in paths])]
+    return [path.name for path in find_recordings([str(path) for path in paths])]
 
 
 def test_a_wfdb_record_counts_once_whatever_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_a_wfdb_record_counts_once_whatever_its_files(tmp_path: Path, monkeypatc
     assert names(*sorted((tmp_path / "a").iterdir())) == ["E00001.atr", "E00002.hea", "x.npy"]  # a shell's a/*
     monkeypatch.chdir(tmp_path)
     again = ["a/E00001", "a/../a/E00001.mat", "a", str(tmp_path / "a" / "x.npy")]
-    assert list(map(str, find_records(again))) == ["a/E00001", "a/E00002.hea", "a/x.npy"]
+    assert list(map(str, find_recordings(again))) == ["a/E00001", "a/E00002.hea", "a/x.npy"]
 
 
 @pytest.mark.parametrize(("header", "signal"), [("A.HEA", "A.DAT"), ("A.hea", "A.DAT"), ("a.hea", "A.DAT")])
@@ -67,7 +67,7 @@ def test_master_segments_and_layout_are_one_recording(tmp_path: Path, parts: tup
     assert names(tmp_path / f"{parts[0]}.hea") == [f"{parts[0]}.hea"]  # by itself it is what was asked for
     expected = {str(tmp_path / f"{name}.hea") for name in ("va_layout", *parts)}
     assert {*segments_of(str(tmp_path / "va.hea"))} == expected
-    assert parts_of_others(map(str, tmp_path.glob("*.hea"))).keys() == expected
+    assert masters_of_segments(map(str, tmp_path.glob("*.hea"))).keys() == expected
     assert segments_of(str(tmp_path / "other_1.hea")) == segments_of(str(tmp_path / "none.hea")) == []
 
 
@@ -89,7 +89,7 @@ def test_what_is_passed_over_is_counted_in_one_line(tmp_path: Path, capsys: pyte
         (tmp_path / name).write_text(text)
     assert names(tmp_path) == ["E00001.hea", "bare.csv", "empty.csv", "ours.csv", "theirs.csv"]
     assert capsys.readouterr().err == (
-        "Passed over: 2 × a DICOM file (.dcm), 2 × a table without leads (.csv), 1 × a file without a suffix.\n"
+        "Skipped: 2 × a DICOM file (.dcm), 2 × a table without leads (.csv), 1 × a file without a suffix.\n"
     )
     assert names(tmp_path / "records.csv", tmp_path / "a.dcm") == ["records.csv", "a.dcm"]  # named, they are tried
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecg_lightning.labels import SYSTEMS, TERMS, read_report
+from ecg_lightning.labels import TERMS, translate
 from ecg_lightning.labels.vocabulary import rows
 from ecg_lightning.records import parse_age, parse_patient, parse_sex, stated, stated_id
 
@@ -24,10 +24,10 @@ def test_a_word_for_missing_states_nothing(word: str) -> None:
 
 
 def test_no_code_and_no_phrase_of_the_vocabulary_is_a_word_for_missing() -> None:
-    codes = [code for term in TERMS.values() for system in SYSTEMS for code in (*term.codes[system], term.term)]
+    codes = [code for term in TERMS.values() for column in term.codes.values() for code in (*column, term.term)]
     phrases = [row["phrase"] for row in rows("mimic.csv")]
     assert all(map(stated, codes)) and all(map(stated, phrases))
-    assert read_report(["Sinus rhythm"]).positive == {"SR"}
+    assert translate("mimic", ["Sinus rhythm"]).positive == {"SR"}
 
 
 def test_what_is_stated_stays_as_it_is() -> None:

@@ -167,7 +167,7 @@ def test_a_row_of_a_stack(tmp_path: Path) -> None:
     for name, dataset in (("a.npy", None), ("a.npz", "x"), ("a.h5", "x"), ("a.h5", None)):
         record = read_record(tmp_path / name, sampling_rate=250, dataset=dataset, row=2)
         np.testing.assert_array_equal(record.signal, stack[2])
-        with pytest.raises(RecordError, match="no signal: there is no row 3, the first of 3 is 0"):
+        with pytest.raises(RecordError, match="no signal: there is no row 3; the array has the rows 0 to 2"):
             read_record(tmp_path / name, sampling_rate=250, dataset=dataset, row=3)
 
 

@@ -144,7 +144,7 @@ def test_what_is_not_understood_is_refused(tmp_path: Path, text: str, reason: st
 
 def test_a_refusal_names_line_and_cell(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(_text(NAMES + "\n", cells=[CELLS[0], ["o.1", *CELLS[1][1:]], *CELLS[2:]]))
-    with pytest.raises(RecordError, match=r"line 3: 'o\.1' is no number"):
+    with pytest.raises(RecordError, match=r"line 3: 'o\.1' is not a number"):
         read_record(tmp_path / "a.csv", sampling_rate=500)
 
 

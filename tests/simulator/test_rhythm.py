@@ -5,7 +5,7 @@ import pytest
 
 from ecg_lightning.simulator import TERMS, Hospital, simulate
 from ecg_lightning.simulator.conditions import Conditions, draw_conditions
-from ecg_lightning.simulator.hospital import Annotation
+from ecg_lightning.simulator.hospital import Readers
 from ecg_lightning.simulator.rhythm import ATRIAL, NORMAL, SHORTEST, VENTRICULAR, Beats, draw_beats, flutter_cycle
 from ecg_lightning.simulator.rng import Draws
 from simulator.reading import HEALTHY, labelled
@@ -142,14 +142,14 @@ def test_a_readers_limit_moves_the_label(term: str, key: str, limit: float) -> N
     prevalence = HEALTHY | {"IRBBB": 0.5, "1AVB": 0.3}
     usual, other = (
         labelled(simulate(Hospital(prevalence=prevalence, annotation=habits), range(600), 0), term)
-        for habits in (Annotation(), Annotation(**{key: limit}))  # type: ignore[arg-type]
+        for habits in (Readers(), Readers(**{key: limit}))  # type: ignore[arg-type]
     )
     assert other.sum() > 1.2 * usual.sum()
 
 
 def test_readers_disagree_near_the_limits_alone() -> None:
     sure, unsure = (
-        simulate(Hospital(annotation=Annotation(disagreement=spread)), range(2000), 0) for spread in (0.0, 0.05)
+        simulate(Hospital(annotation=Readers(disagreement=spread)), range(2000), 0) for spread in (0.0, 0.05)
     )
     differ = labelled(sure, "STACH") != labelled(unsure, "STACH")
     assert 5 < differ.sum() < 150
@@ -158,7 +158,7 @@ def test_readers_disagree_near_the_limits_alone() -> None:
 
 def test_what_is_missed_is_missed_as_often_as_said() -> None:
     full = simulate(Hospital(prevalence={"AFIB": 0.5}), range(3000), 0)
-    habits = Annotation(missed=0.1, missed_terms={"AFIB": 0.4})
+    habits = Readers(missed=0.1, missed_terms={"AFIB": 0.4})
     part = simulate(Hospital(prevalence={"AFIB": 0.5}, annotation=habits), range(3000), 0)
     np.testing.assert_array_equal(part.labels & ~full.labels, False)
     for term, share in (("AFIB", 0.4), ("PVC", 0.1), ("SR", 0.1)):

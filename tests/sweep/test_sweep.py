@@ -207,6 +207,8 @@ def test_dry_run_finds_what_would_go_wrong(sweep_file: Write, told: tuple[str, .
         (["--workers", "-1"], "-1 is less than 0"),
         (["trainer.max_epochs"], "'trainer.max_epochs' is not key=value"),
         (["--heartbeat", "0"], "--heartbeat must be greater than 0"),
+        (["--heartbeat", "nan"], "--heartbeat must be greater than 0"),
+        (["--gpus_per_run", "9"], "--gpus-per-run 9"),
         (["--gpus-per-run", "9"], "--gpus-per-run 9"),
         (["--storage", "postgresql://127.0.0.1:1/x"], "cannot be reached"),
     ],

@@ -105,9 +105,9 @@ def test_a_checkpoint_without_its_list_is_refused_and_its_descendants_say_so(
     assert checkpoints.card_of(str(tmp_path / "last" / "checkpoints" / "best.ckpt")).ancestry_unknown is True
 
 
-def _ptbxl(archives: Path) -> "leak.ECGDataModule":
+def _ptbxl(archives: Path) -> "leak.PackedDataModule":
     given = {"name": "PTBXLDataModule", "root": f"{archives}/ptbxl", "store_dir": f"{archives}/store", "seconds": 3}
-    data: leak.ECGDataModule = build("data", given, seed=0)
+    data: leak.PackedDataModule = build("data", given, seed=0)
     return data
 
 

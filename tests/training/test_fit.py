@@ -169,7 +169,7 @@ def test_a_run_stopped_by_the_keyboard_says_how_it_goes_on(
     [
         (["checkpoint_path=nowhere.ckpt"], "There is no checkpoint file 'nowhere.ckpt'"),
         (["data.label_space=ptbxl_super"], "The network predicts AFIB, 1AVB"),
-        (["data.sampling_rate=50"], "The network expects sampling_rate=100, the data has 50"),
+        (["data.sampling_rate=50"], "The network expects sampling_rate=100, the data has sampling_rate=50"),
         (["data.normalisation=none"], "The network expects preprocess="),
     ],
 )

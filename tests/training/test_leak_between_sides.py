@@ -11,7 +11,7 @@ import pytest
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning.config.schema import build
-from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import folds, hashed_fold
 from ecg_lightning.training import leak
 from training.leaks import RECORDS, archives, refused, words
@@ -55,7 +55,7 @@ def test_a_recording_under_two_numbers_is_on_one_side(root: Path, tmp_path: Path
     data = build(
         "data", {"name": "GeorgiaDataModule", "root": f"{tmp_path}/georgia", "store_dir": str(tmp_path)}, seed=0
     )
-    assert isinstance(data, ECGDataModule)
+    assert isinstance(data, PackedDataModule)
     ids = data.store.index["record_id"]
     assert [tuple(ids[[a, b]]) for a, b in data.store.twins] == [("E00001", "E99999")]
     assert hashed_fold("record E00001") != hashed_fold("record E99999")

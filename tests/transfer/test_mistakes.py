@@ -78,7 +78,7 @@ SMALL_AS_LARGE = ("large.data.hospital=small", "large.data.records=500")
     ("more", "message"),
     [
         (["small.data.label_space=[AFIB,STACH]"], "The network predicts AFIB, STACH, IRBBB; data.label_space="),
-        (["large.data.sampling_rate=50"], "The network expects sampling_rate=50, the data has 100"),
+        (["large.data.sampling_rate=50"], "The network expects sampling_rate=50, the data has sampling_rate=100"),
         (
             ["--sizes=[20,5000]"],
             r"sizes: 5000 of \S+b.yaml: data.train_records=5000: there are only 373 for training",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.simulator.torso import DOWER
+from ecg_lightning.records.leads import DOWER
 from ecg_lightning.transforms import Augment, valid_mask
 from ecg_lightning.transforms.augment import DIPOLE, ELECTRODES
 

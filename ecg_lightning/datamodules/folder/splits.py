@@ -1,6 +1,5 @@
-"""A hospital's own split, by date or by a column of its table; what falls out of it is said."""
+"""A hospital's own split, by date or by a column of its table; recordings that it leaves out are counted."""
 
-import sys
 from collections.abc import Mapping
 from datetime import date
 
@@ -8,13 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.datamodules.base import SPLITS
+from ecg_lightning.datamodules.rows import tell
 from ecg_lightning.datamodules.splits import folds, folds_of_sides
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import SPLITS
 
 
 def check_dates(starts: Mapping[str, str]) -> None:
-    """Find out whether `split_by_date` names sides and days, months or years.
+    """Refuses a `split_by_date` that names something else than sides with a day, a month or a year.
 
     Raises:
         UserError: it says what to write.
@@ -27,24 +27,24 @@ def check_dates(starts: Mapping[str, str]) -> None:
 
 
 def is_day(text: str) -> bool:
-    """Whether a text is a day that there is, such as 2021-03-17."""
+    """Whether a text is a day that exists, such as 2021-03-17."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
 
 
-def own_folds(
+def folds_of_hospital(
     index: pd.DataFrame,
     twins: NDArray[np.int64],
     starts: Mapping[str, str],
     val_folds: list[int],
     test_folds: list[int],
 ) -> NDArray[np.int64]:
-    """The fold of every recording: by date or by the table's column where they say the split, else by a hash of the patient.
+    """(records,) the fold of every recording: by date, by the table's column of the split, or by a hash of the patient.
 
     Args:
-        index: of the store, with ``split`` or ``fold`` where the table has it.
+        index: of the store, with `split` or `fold` where the table has it.
         twins: (pairs, 2) rows that hold the same recording.
         starts: the first day or month of sides; none where the split is not by date.
         val_folds: folds that validate.
@@ -61,24 +61,34 @@ def own_folds(
         for name, start in sorted(starts.items(), key=lambda item: item[1]):
             side[day >= start] = name
         side[day == ""] = ""
-        _say((day == "").sum(), "have no date and are on no side")
+        _tell_count((day == "").sum(), "have no date and are on no side")
     elif "split" in index:
         side = index["split"].fillna("").to_numpy()
-        _say((side == "").sum(), "have no side in the column of the split and take no part")
+        _tell_count((side == "").sum(), "have no side in the column of the split and take no part")
     else:
-        given = index["fold"].to_numpy()
-        if given.any():
-            _say((given == 0).sum(), "have no fold in the table: theirs is the patient's, or by a hash of the patient")
-        found = folds(index, twins)
-        moved = ((given > 0) & (found != given)).sum()
-        _say(moved, "are of patients who have several folds: of each patient the first one counts for all")
-        return found
-    found = folds_of_sides(side, index, val_folds, test_folds)
-    moved = ((side != "") & (found == 0)).sum()
-    _say(moved, "are on no side: their patients are on another one too, and stay on the last of train, val and test")
-    return found
+        return _folds_of_table(index, twins)
+    fold = folds_of_sides(side, index, val_folds, test_folds)
+    _tell_count(
+        ((side != "") & (fold == 0)).sum(),
+        "are on no side: their patients are on another one too, and stay on the last of train, val and test",
+    )
+    return fold
 
 
-def _say(count: int, what: str) -> None:
+def _folds_of_table(index: pd.DataFrame, twins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(records,) the table's folds, and where it has none, those of the patient or of a hash of the patient."""
+    table_fold, fold = index["fold"].to_numpy(), folds(index, twins)
+    if table_fold.any():
+        _tell_count(
+            (table_fold == 0).sum(), "have no fold in the table: they get the fold of their patient, or of its hash"
+        )
+    _tell_count(
+        ((table_fold > 0) & (fold != table_fold)).sum(),
+        "are of patients who have several folds: of each patient the first one counts for all",
+    )
+    return fold
+
+
+def _tell_count(count: int, text: str) -> None:
     if count:
-        print(f"Split: {count:,} recordings {what}.", file=sys.stderr)
+        tell(f"Split: {count:,} recordings {text}.")

@@ -23,7 +23,7 @@ COLUMNS = {
     "date": "when: 2021-03-17 or 2021-03-17 08:15, others by date_format",
     "split": "train, val or test; or a fold, 1 to 10",
     "rate": "Hz, where the files do not say it",
-    "unit": "V, mV, uV, nV or steps a millivolt, where the files do not say it",
+    "unit": "V, mV, uV, nV or a gain in ADC units per millivolt, where the files do not say it",
     "dataset": "the name of the signal within its file, where a file has several",
     "row": "its number from 0, where a signal of a file has several recordings",
     "leave_out": "anything but 0, no, false or nothing: the recording takes no part",
@@ -33,15 +33,15 @@ REQUIRED = ("path", "patient")
 
 
 def beside(folder: Path, name: str) -> Path:
-    """A file that the configuration names: from the archive's folder or, where there is none, from here.
+    """A file that the configuration names: in the archive's folder, else in the working directory.
 
     Raises:
         UserError: where it is in neither.
     """
-    found = next((path for path in (folder / name, Path(name).expanduser()) if path.is_file()), None)
-    if found is None:
-        raise UserError(f"There is no file '{name}', neither in data.root '{folder}' nor here.")
-    return found
+    for path in (folder / name, Path(name).expanduser()):
+        if path.is_file():
+            return path
+    raise UserError(f"There is no file '{name}', neither in data.root '{folder}' nor in the working directory.")
 
 
 def column_names(path: Path) -> list[str]:
@@ -57,13 +57,13 @@ def column_names(path: Path) -> list[str]:
             return list(pyarrow.parquet.read_schema(path).names)
         return first_row(path)
     except UnicodeDecodeError as error:
-        raise _encoding(path) from error
+        raise _encoding_error(path) from error
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise UserError(f"{path} cannot be read as a table: {error}") from error
 
 
 def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.DataFrame:
-    """Some columns of a table, every cell as text without spaces around it, and why a row is refused.
+    """Reads some columns of a table: every cell as text without spaces around it, and why a row is refused.
 
     Args:
         path: a CSV file (comma, semicolon or tab; UTF-8), or a Parquet file.
@@ -76,54 +76,55 @@ def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.Data
     Raises:
         UserError: for a file that is no table, or two columns of one name.
     """
-    wanted = list(dict.fromkeys(names))
+    columns = list(dict.fromkeys(names))
     try:
         if path.suffix.lower() != ".parquet":
-            return read_csv(path, wanted)
+            return read_csv(path, columns)
         import pyarrow.parquet
 
         # Without the notes of pandas, by which a column may become the index.
-        table = pyarrow.parquet.read_table(path, columns=wanted).to_pandas(ignore_metadata=True)
+        table = pyarrow.parquet.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
     except UnicodeDecodeError as error:
-        raise _encoding(path) from error
+        raise _encoding_error(path) from error
     except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
         raise UserError(f"{path} cannot be read as a table: {one_line(error)}") from error
-    texts = {name: [cell.strip() for cell in _text(table[name], separator)] for name in wanted}
+    texts = {name: [cell.strip() for cell in _text(table[name], separator)] for name in columns}
     return pd.DataFrame(texts, dtype=object).assign(**{REFUSED: ""})
 
 
-def find_columns(path: Path, given: Mapping[str, str | None], also: Mapping[str, str]) -> dict[str, str]:
-    """Which column of a table holds what.
+def find_columns(path: Path, configured: Mapping[str, str | None], label_columns: Mapping[str, str]) -> dict[str, str]:
+    """The names of a table's columns by what they hold.
 
     Args:
         path: the table.
-        given: by what it holds (a key of `COLUMNS`), the column's name; None where the table has no such column.
-        also: columns of labels, which must be there, with their terms.
+        configured: the column's name by what it holds (a key of `COLUMNS`); None where the table has no such column.
+        label_columns: columns of labels, which must be in the table, with their terms.
 
     Returns:
-        The columns that there are, by what they hold.
+        By each key of `COLUMNS` that the table has a column for, the column's name.
 
     Raises:
-        UserError: for a key that is not one of `COLUMNS`, or a column that is not in the table; with what there is.
+        UserError: for a key that is not one of `COLUMNS`, or a column that the table lacks; it lists those that there are.
     """
-    for key in given:
+    for key in configured:
         if key not in COLUMNS:
             raise UserError(f"data.columns: there is no '{key}'. {suggest(key, COLUMNS)}Choices: {', '.join(COLUMNS)}.")
-    present = column_names(path)
-    wanted = {key: given.get(key, key) for key in COLUMNS}
-    named = [*(name for key, name in given.items() if name is not None), *also]
-    for name in [*named, *(name for key in REQUIRED if (name := wanted[key]) is not None)]:
-        if name not in present:
-            key = next((key for key, value in wanted.items() if value == name), "")
-            what = f" ({COLUMNS[key]})" if key else ""
-            where = f"columns: {{{key}: …}}" if key else f"label_columns: {{…: {also[name]}}}"
+    table_columns = column_names(path)
+    names = {key: configured.get(key, key) for key in COLUMNS}
+    configured_names = [*(name for name in configured.values() if name is not None), *label_columns]
+    required_names = [name for key in REQUIRED if (name := names[key]) is not None]
+    for name in [*configured_names, *required_names]:
+        if name not in table_columns:
+            key = next((key for key, value in names.items() if value == name), "")
+            meaning = f" ({COLUMNS[key]})" if key else ""
+            remedy = f"columns: {{{key}: …}}" if key else f"label_columns: {{…: {label_columns[name]}}}"
             raise UserError(
-                f"{path.name} has no column '{name}'{what}. {suggest(name, present)}It has: {', '.join(present)}. "
-                f"Say which it is: {where}."
+                f"{path.name} has no column '{name}'{meaning}. {suggest(name, table_columns)}It has: "
+                f"{', '.join(table_columns)}. Say which it is: {remedy}."
             )
-    if wanted["path"] is None:
-        raise UserError("data.columns.path: a table must say where the signal files are.")
-    return {key: name for key, name in wanted.items() if name is not None and name in present}
+    if names["path"] is None:
+        raise UserError("data.columns.path is null: a table must have a column with the paths of the signal files.")
+    return {key: name for key, name in names.items() if name is not None and name in table_columns}
 
 
 def first_cells(path: Path) -> list[str]:
@@ -134,11 +135,11 @@ def first_cells(path: Path) -> list[str]:
     try:
         return [row[0] for row in all_rows(path) if row[0]]
     except UnicodeDecodeError as error:
-        raise _encoding(path) from error
+        raise _encoding_error(path) from error
 
 
-def _encoding(path: Path) -> UserError:
-    return UserError(f"{path} is not in UTF-8; save it as 'CSV UTF-8'.")
+def _encoding_error(path: Path) -> UserError:
+    return UserError(f"{path} is not in UTF-8. Save it as 'CSV UTF-8'.")
 
 
 def _text(column: pd.Series, separator: str) -> pd.Series:
