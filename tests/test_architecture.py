@@ -54,7 +54,7 @@ ASSIGNED = {
     "BaseContainer._resolvers",  # OmegaConf's resolvers, replaced for a moment
     "filesystem.retries",  # a setting of s3fs without an argument
     "slot.last_beat", "slot.beats", "slot.pruned",  # a sweep's notes on a process
-    "ecg.pr", "ecg.qrs", "ecg.qt", "made.pr", "made.qrs", "made.qt",  # the simulator's recording while it is written
+    "conditions.pr", "conditions.qrs", "conditions.qt",  # the simulator's plan of recordings while it is made
     "waves.vector", "ectopic.vector", "waves.left", "waves.right",
 }  # fmt: skip
 """Attributes that code outside of their class sets. No module, datamodule or network is among them."""
