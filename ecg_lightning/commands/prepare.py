@@ -61,7 +61,7 @@ def _prepare(arguments: Sequence[str]) -> int:
             print(f"Every file of {part.store.path} is as it was packed.")
     if len(data.sources) > 1 and not status:
         report(data)
-        print(*leak.within(data), sep="\n")
+        print(*leak.leaks_between_sides(data), sep="\n")
     return status
 
 

@@ -8,7 +8,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.definition import Sweep
 from ecg_lightning.sweep.gpus import Gpus
 from ecg_lightning.training.logger import Logging
-from ecg_lightning.training.wandb_server import unreachable
+from ecg_lightning.training.wandb_server import why_unreachable
 
 
 def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:
@@ -17,7 +17,7 @@ def run_agents(sweep: Sweep, workers: int, gpus: Gpus) -> int:
     Raises:
         UserError: where there is no W&B key, or W&B does not accept the key or the file.
     """
-    if reason := unreachable():
+    if reason := why_unreachable():
         raise UserError(f"--wandb: {reason}. Without --wandb, the same file is searched on this machine.")
     import wandb
     import yaml

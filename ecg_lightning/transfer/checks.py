@@ -61,13 +61,13 @@ def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
         if not _has_large(study):
             parent = _parent(configs["large"])
             leak.check_training(archives["large"], parent)
-            seen_by_large = ancestry.seen(archives["large"], parent)
+            seen_by_large = ancestry.seen_after_training(archives["large"], parent)
             large = replace(large, seen=seen_by_large, card=replace(large.card, seen=len(seen_by_large)))
         seen = _check_small(study, trainings, large)
         if study.trains_large:  # fine-tuned networks are measured on its test side too
-            leak.refuse(leak.before(archives["large"], ("test",), seen), archives["large"])
+            leak.refuse(leak.leaks_from_checkpoint(archives["large"], ("test",), seen), archives["large"])
         if study.both and not getattr(of_arm["both"], "drop_copies", False):  # a mix validates on both
-            leak.refuse(leak.before(archives["large"], ("val",), seen), of_arm["both"])
+            leak.refuse(leak.leaks_from_checkpoint(archives["large"], ("val",), seen), of_arm["both"])
     warn_of_one_class(archives["small"])
     return archives
 
@@ -183,7 +183,7 @@ def _check_small(study: Study, trainings: Sequence[Training], large: Checkpoint)
         except UserError as error:
             raise UserError(f"sizes: {training.size} of {study.small}: {error}") from error
         leak.check_training(data, large if training.arm == "tuned" else None)
-        seen.append(ancestry.seen(data))
+        seen.append(ancestry.seen_after_training(data))
         card = _expected_card(compose(training.words), data)
     fingerprints = torch.from_numpy(np.unique(torch.cat(seen), axis=0))
     return Checkpoint(f"a network of {study.small}", {}, replace(card, seen=len(fingerprints)), fingerprints, "")

@@ -7,7 +7,7 @@ import numpy as np
 
 from ecg_lightning.files import write_json, write_whole
 from ecg_lightning.transfer.figure import figure
-from ecg_lightning.transfer.results import Estimate, Results, estimate
+from ecg_lightning.transfer.results import Estimate, Results
 from ecg_lightning.transfer.study import ARMS, Study
 
 NAMES = {"small": "alone", "tuned": "tuned", "both": "both"}
@@ -18,7 +18,7 @@ def report(study: Study) -> None:
     """Prints the table and writes results.json, table.md, figure.png and figure.svg to the study's folder."""
     results = Results(study)
     rows, folder = results.rows(), Path(study.run_dir)
-    large = estimate(results.macro("large"))
+    large = results.macro("large")
     text = table(study, rows, large) + "\n\n" + by_term(results)
     write_whole(folder / "table.md", text + "\n")
     content = {"large": large, "terms": results.terms, "sizes": rows}
@@ -51,11 +51,14 @@ def table(study: Study, rows: list[dict[str, object]], large: Estimate) -> str:
 
 def by_term(results: Results) -> str:
     """Returns a table in Markdown with the AUROC of each term, of the large archive's network and of every arm at every size."""
-    columns = {"large alone": results.areas("large")[0]}
+    columns = {"large alone": results.intervals("large").terms}
     for size in results.study.sizes:
-        columns |= {f"{size} {NAMES[arm]}": results.areas(arm, size)[0] for arm in results.arms}
+        columns |= {f"{size} {NAMES[arm]}": results.intervals(arm, size).terms for arm in results.arms}
     lines = [["term", *columns], ["---", *("---:" for _ in columns)]]
-    lines += [[term, *(f"{values[k]:.3f}" for values in columns.values())] for k, term in enumerate(results.terms)]
+    lines += [
+        [term, *(f"{intervals[k].estimate:.3f}" for intervals in columns.values())]
+        for k, term in enumerate(results.terms)
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

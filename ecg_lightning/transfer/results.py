@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.metrics import auroc, macro
-from ecg_lightning.metrics.bootstrap import resampled_auroc
+from ecg_lightning.metrics import Interval, Intervals, auroc, auroc_differences, auroc_intervals, macro
 from ecg_lightning.transfer.measure import MeasuredLogits, read_logits
 from ecg_lightning.transfer.study import ALL, Study
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -32,21 +29,10 @@ class Estimate:
         """The text of a difference, with signs."""
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
-
-def estimate(values: Floats) -> Estimate:
-    """Returns the estimate for (1 + resamples,) values: on all recordings, then in each resample; it leaves NaN out."""
-    defined = values[1:][~np.isnan(values[1:])]
-    low, high = np.quantile(defined, [0.025, 0.975]) if defined.size else (np.nan, np.nan)
-    return Estimate(float(values[0]), float(low), float(high))
-
-
-def areas(measured: MeasuredLogits, resamples: int) -> Floats:
-    """Returns the (1 + resamples, terms) AUROC of a network: on all recordings, then in each resample of the patients.
-
-    Networks that were measured on the same recordings get the same resamples, so that their differences are paired.
-    """
-    resampled = resampled_auroc(measured.logits, measured.targets, measured.patients, resamples=resamples)
-    return np.vstack([auroc(measured.logits, measured.targets), resampled])
+    @classmethod
+    def of(cls, interval: Interval) -> "Estimate":
+        """Makes it from an interval of the bootstrap."""
+        return cls(interval.estimate, interval.low, interval.high)
 
 
 class Results:
@@ -63,7 +49,7 @@ class Results:
         report = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
         self.records: int = report["data"]["records"]["train"]
         self.terms: list[str] = [row["term"] for row in report["terms"]]
-        self._areas: dict[tuple[str, str, str], Floats] = {}
+        self._intervals: dict[tuple[str, str, str], Intervals] = {}
         self._first_folders: dict[str, Path] = {}
 
     def logits(self, arm: str, size: str, seed: int, archive: str = "small") -> MeasuredLogits:
@@ -83,18 +69,32 @@ class Results:
                 )
         return measured
 
-    def macro(self, arm: str, size: str = "", archive: str = "small") -> Floats:
-        """Returns the (1 + resamples,) macro AUROC of an arm, the mean over its seeds."""
-        return np.array([macro(row) for row in self.areas(arm, size, archive)])
+    def intervals(self, arm: str, size: str = "", archive: str = "small") -> Intervals:
+        """Computes the AUROC of an arm, the mean over its seeds, by term and macro, with intervals."""
+        key = (arm, size, archive)
+        if key not in self._intervals:
+            logits, targets, patients = self._networks(arm, size, archive)
+            self._intervals[key] = auroc_intervals(logits, targets, patients, resamples=self.study.resamples)
+        return self._intervals[key]
 
-    def areas(self, arm: str, size: str = "", archive: str = "small") -> Floats:
-        """Returns the (1 + resamples, terms) AUROC of an arm, the mean over its seeds."""
-        key = (arm, "" if arm == "large" else size, archive)
-        if key not in self._areas:
-            seeds = range(self.study.seeds_at(size)) if key[1] else range(1)
-            by_seed = [areas(self.logits(arm, key[1], seed, archive), self.study.resamples) for seed in seeds]
-            self._areas[key] = np.mean(by_seed, axis=0)
-        return self._areas[key]
+    def macro(self, arm: str, size: str = "", archive: str = "small") -> Estimate:
+        """Computes the macro AUROC of an arm, the mean over its seeds."""
+        return Estimate.of(self.intervals(arm, size, archive).macro)
+
+    def difference(self, arm: str, size: str, baseline: str, baseline_size: str, archive: str = "small") -> Estimate:
+        """Computes the paired difference in macro AUROC of an arm and a baseline on the same recordings."""
+        logits, targets, patients = self._networks(arm, size, archive)
+        baseline_logits, _, _ = self._networks(baseline, baseline_size, archive)
+        resamples = self.study.resamples
+        return Estimate.of(auroc_differences(logits, baseline_logits, targets, patients, resamples=resamples).macro)
+
+    def _networks(
+        self, arm: str, size: str, archive: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """Returns logits (seeds, recordings, terms), targets (recordings, terms) and patients (recordings,) of an arm."""
+        seeds = range(self.study.seeds_at(size) if size else 1)  # the large archive's network has no size and one seed
+        measured = [self.logits(arm, size, seed, archive) for seed in seeds]
+        return np.stack([network.logits for network in measured]), measured[0].targets, measured[0].patients
 
     def seeds(self, arm: str, size: str) -> list[float]:
         """Returns the macro AUROC of network seed of an arm."""
@@ -108,17 +108,16 @@ class Results:
 
     def rows(self) -> list[dict[str, object]]:
         """Returns a row for each size, with plain values and estimates."""
-        large, rows = self.macro("large"), []
+        rows = []
         for size in self.study.sizes:
-            means = {arm: self.macro(arm, size) for arm in self.arms}
             row: dict[str, object] = {"size": size, "seeds": self.study.seeds_at(size)}
-            row |= {arm: estimate(values) for arm, values in means.items()}
-            row["tuned - small"] = estimate(means["tuned"] - means["small"])
-            row["tuned - large"] = estimate(means["tuned"] - large)
+            row |= {arm: self.macro(arm, size) for arm in self.arms}
+            row["tuned - small"] = self.difference("tuned", size, "small", size)
+            row["tuned - large"] = self.difference("tuned", size, "large", "")
             row["by seed"] = {arm: self.seeds(arm, size) for arm in self.arms}
             if self.study.trains_large:
-                row["tuned on large"] = estimate(self.macro("tuned", size, "large"))
-                row["forgotten"] = estimate(self.macro("tuned", size, "large") - self.macro("large", archive="large"))
+                row["tuned on large"] = self.macro("tuned", size, "large")
+                row["forgotten"] = self.difference("tuned", size, "large", "", "large")
             rows.append(row)
         return rows
 

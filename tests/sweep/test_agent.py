@@ -25,7 +25,7 @@ def test_the_sweep_is_made_and_agents_run_it(
     made: list[tuple[object, object, object]] = []
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
-    monkeypatch.setattr(agent, "unreachable", lambda: "")
+    monkeypatch.setattr(agent, "why_unreachable", lambda: "")
     monkeypatch.setattr(
         wandb, "sweep", lambda content, entity, project: made.append((content, entity, project)) or "abc123"
     )
