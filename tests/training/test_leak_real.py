@@ -37,7 +37,10 @@ def test_real_recordings_are_known_again_at_another_rate(both_rates: Path, tmp_p
     others = {tuple(sorted((int(a), int(b) - 300))) for a, b in pairs if b != a + 300}
     ids = data.sources["ptbxl"].store.index["record_id"]
     assert {(ids[a], ids[b]) for a, b in others} == {("00137", "00138"), ("00143", "00144")}
-    assert {tuple(ids[row]) for row in data.sources["ptbxl"].store.copy_pairs} == {("00137", "00138"), ("00143", "00144")}
+    assert {tuple(ids[row]) for row in data.sources["ptbxl"].store.copy_pairs} == {
+        ("00137", "00138"),
+        ("00143", "00144"),
+    }
 
 
 def test_pretraining_at_one_rate_and_testing_at_another_is_refused(both_rates: Path, tmp_path: Path) -> None:
