@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.modules.optim import Optim, layer_rates, parameter_groups
+from ecg_lightning.modules.optim import Optim, decayed_factors, parameter_groups
 
 
 def groups() -> dict[str, nn.Module]:
@@ -40,12 +40,12 @@ def test_every_parameter_is_in_one_group_frozen_or_not() -> None:
 
 def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
     optim = Optim(warmup=0.2)
-    assert optim.rate_at(0, 100) == pytest.approx(0.04)
-    assert optim.rate_at(10, 100) == pytest.approx(0.52)
-    assert optim.rate_at(20, 100) == pytest.approx(1.0)
-    assert optim.rate_at(60, 100) == pytest.approx(0.5)
-    assert optim.rate_at(100, 100) == pytest.approx(0.0)
-    assert Optim(warmup=0.0, schedule="constant").rate_at(77, 100) == 1.0
+    assert optim.schedule_at(0, 100) == pytest.approx(0.04)
+    assert optim.schedule_at(10, 100) == pytest.approx(0.52)
+    assert optim.schedule_at(20, 100) == pytest.approx(1.0)
+    assert optim.schedule_at(60, 100) == pytest.approx(0.5)
+    assert optim.schedule_at(100, 100) == pytest.approx(0.0)
+    assert Optim(warmup=0.0, schedule="constant").schedule_at(77, 100) == 1.0
 
 
 def test_a_cosine_run_ends_near_zero_each_group_at_its_share() -> None:
@@ -70,7 +70,7 @@ def test_plateau_watches_validation(monitor: str, mode: str) -> None:
 
 
 def test_layer_rates_by_hand() -> None:
-    assert layer_rates(["a", "b", "c"], 0.75) == {"a": 0.5625, "b": 0.75, "c": 1.0}
+    assert decayed_factors(["a", "b", "c"], 0.75) == {"a": 0.5625, "b": 0.75, "c": 1.0}
 
 
 @pytest.mark.parametrize(
