@@ -1,6 +1,6 @@
 """Pretrain on one archive of 12-lead ECGs, fine-tune on another.
 
-The commands as functions: ``compose`` a configuration, ``fit`` and ``evaluate`` it, ``load`` a published network.
+The commands as functions: `compose` a configuration, `fit` and `evaluate` it, `load` a published network.
 """
 
 from importlib import import_module

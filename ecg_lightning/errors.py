@@ -1,4 +1,4 @@
-"""The one exception that is meant for people."""
+"""The exceptions that are meant for people, and the phrases that their messages share."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; its message says what was wrong, where, and what to do.
+    """A mistake that the user can correct; its message says what was wrong, where, and what to do.
 
     The command line prints the message alone, without a traceback, and exits with status 2.
     """
@@ -40,7 +40,7 @@ def nearest(word: str, choices: Iterable[str], most: int = 1) -> list[str]:
 
 
 def suggest(word: str, choices: Iterable[str], most: int = 1) -> str:
-    """Returns `Did you mean: 'lr'? ` where some choice is near, else nothing.
+    """Returns `Did you mean: 'lr'? ` with the choices nearest to a word, else an empty text.
 
     >>> suggest("lrr", ["lr", "depth"])
     "Did you mean: 'lr'? "
@@ -49,11 +49,35 @@ def suggest(word: str, choices: Iterable[str], most: int = 1) -> str:
     return f"Did you mean: {' or '.join(map(repr, near))}? " if near else ""
 
 
+def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
+    """Returns the error for a name that is not among the choices: it suggests the nearest ones and lists all.
+
+    >>> str(unknown("label space", "paper8", ["paper7"]))
+    "There is no label space 'paper8'. Did you mean: 'paper7'? Choices: paper7."
+    """
+    choices = list(choices)
+    return UserError(f"There is no {kind} {name!r}. {suggest(name, choices, 3)}Choices: {', '.join(choices)}.")
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of a message; OmegaConf's further lines say where in its own objects the error was."""
+    return str(error).partition("\n")[0]
+
+
+def one_line(error: BaseException | None, most: int = 500) -> str:
+    """Returns a message on one line of at most `most` characters, without its full stop; the error's type where it is empty.
+
+    >>> one_line(OSError("no route   to host."))
+    'no route to host'
+    """
+    return " ".join(str(error).split())[:most].rstrip(".") or type(error).__name__
+
+
 def needs(package: str, extra: str, purpose: str) -> None:
     """Checks that an optional package is installed, before anything imports it.
 
     Raises:
-        UserError: where it is not; the message is how to install it.
+        UserError: where it is not installed; the message says how to install it.
     """
     if find_spec(package) is None:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Small files: a reader sees the old one or the whole new one, even after a power cut; JSON is read with a limit."""
+"""Small files: a reader sees the old file or the whole new one, even after a power cut; JSON is read up to a limit of size."""
 
 import json
 import os
@@ -13,13 +13,13 @@ from uuid import uuid4
 LARGEST_JSON = 100_000_000
 """Bytes of a JSON file that is read; the longest of a study has some MB."""
 _STALE = 3600.0
-"""Seconds after which the unfinished file of another writer is one of a writer that was killed: a text takes a moment."""
+"""Seconds after which an unfinished file must be that of a killed writer, since a text is written in a moment."""
 
 
 def write_whole(path: Path, text: str) -> None:
     """Writes a text so that a reader sees either the old file or the whole new one, whoever else writes it.
 
-    What cannot stand in UTF-8 (a file's name in another encoding) is escaped as JSON and Python do.
+    Characters that UTF-8 cannot express (of a file's name in another encoding) are escaped as JSON and Python do.
     """
     partial = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
@@ -32,7 +32,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON file as `write_whole` does."""
+    """Writes a mapping as JSON, in the way of `write_whole`."""
     write_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -73,13 +73,13 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def sync(file: IO[bytes]) -> None:
-    """Waits until what was written to a file is on the disk."""
+    """Waits until everything that was written to a file is on the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk, where its file system can say so."""
+    """Waits until the names in a folder are on the disk, where the file system supports this."""
     with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -89,9 +89,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def _remove_stale(path: Path) -> None:
-    """Removes what killed writers of this file left behind; what a living one writes is younger."""
+    """Removes the unfinished files of killed writers of this file; that of a living writer is younger."""
     name = re.compile(re.escape(path.name) + r"\.[0-9a-f]{32}\.part")
     for file in path.parent.iterdir():
-        with suppress(OSError):  # another process has removed it, or may alone
+        with suppress(OSError):  # another process has removed it, or only another user may remove it
             if name.fullmatch(file.name) and time.time() - file.stat().st_mtime > _STALE:
                 file.unlink()

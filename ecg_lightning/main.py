@@ -13,7 +13,7 @@ VERBS = {
     "validate": "measure a checkpoint on a source's validation folds",
     "test": "measure a checkpoint on a source's test folds",
     "predict": "apply a checkpoint to recordings of any format: predict NAME FILES… --output predictions.csv",
-    "prepare": "pack a source into a store, and say what is in it; with --download, fetch a public archive first",
+    "prepare": "pack a source into a store, and print what is in it; with --download, fetch a public archive first",
     "publish": "give a run's best weights a name: publish RUN NAME",
     "fetch": "copy a published checkpoint to a local folder: fetch NAME [FOLDER]",
     "checkpoints": "list the published checkpoints, or show one: checkpoints [NAME]",
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     verb, *rest = arguments
     if verb not in VERBS:
         raise UserError(f"There is no verb '{verb}'. {suggest(verb, VERBS)}Verbs: {', '.join(VERBS)}.")
-    if {"-h", "--help"} & {*rest} and verb != "sweep":  # which has a parser of its own
+    if {"-h", "--help"} & {*rest} and verb != "sweep":  # sweep has a parser that prints its help
         from ecg_lightning.commands.help import show
 
         show(verb, VERBS[verb], [word for word in rest if word not in ("-h", "--help")])
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _command(verb: str) -> Callable[[Sequence[str]], int]:
-    """The function of a verb, imported only now."""
+    """Imports and returns the function of a verb."""
     from importlib import import_module
 
     command: Callable[[Sequence[str]], int] = getattr(import_module(f"ecg_lightning.commands.{verb}"), verb)
@@ -69,15 +69,15 @@ def run() -> None:
     streams = open_streams()
     status = _status(sys.argv[1:])
     sys.stdout.flush()
-    lost = streams[0].lost
-    if lost is not None:
-        print(f"ecg_lightning: what was printed is not complete: {lost.strerror}.", file=sys.stderr)
+    write_error = streams[0].write_error
+    if write_error is not None:
+        print(f"ecg_lightning: the output could not be printed completely: {write_error.strerror}.", file=sys.stderr)
     sys.stderr.flush()
-    sys.exit(status or (2 if lost else 0))
+    sys.exit(status or (2 if write_error else 0))
 
 
 def _status(arguments: Sequence[str]) -> int:
-    """Runs one verb; what stops it is said on stderr."""
+    """Runs one verb; prints on stderr what stops it, and returns the exit status."""
     try:
         return main(arguments)
     except UserError as error:
@@ -87,12 +87,12 @@ def _status(arguments: Sequence[str]) -> int:
         print("ecg_lightning: stopped.", file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"ecg_lightning: {printable(_of_the_machine(error))}", file=sys.stderr)
+        print(f"ecg_lightning: {printable(_describe(error))}", file=sys.stderr)
         return 2
 
 
-def _of_the_machine(error: OSError) -> str:
-    """What a disk, a network or a permission did not allow, and what to do."""
+def _describe(error: OSError) -> str:
+    """Returns what a disk, a network or a permission did not allow, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{error}. The disk is full; free some space and run the command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

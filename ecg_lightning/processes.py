@@ -12,12 +12,12 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def end_with_parent(parent: int) -> None:
-    """Lets the kernel end this process when its parent ends, however that was killed; it holds beyond an exec.
+    """Lets the kernel kill this process when its parent ends, for whatever reason; this stays so after an exec.
 
-    Linux alone; elsewhere the prctl is not there, and nothing is done.
+    It needs Linux; other systems have no prctl, and nothing is done.
 
     Args:
-        parent: number of the process that started this one. Where it has ended already, so does this one.
+        parent: number of the process that started this one. If it has ended already, this process ends at once.
     """
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -28,9 +28,9 @@ def end_with_parent(parent: int) -> None:
 
 
 def stoppable(work: Callable[[], int]) -> int:
-    """Runs work that may be stopped at any moment and goes on when it is done again: by Ctrl-C, or by SIGTERM as by a batch system.
+    """Runs work that Ctrl-C, or SIGTERM from a batch system, may stop, and that goes on where it stopped when it is run again.
 
-    Only the main thread may set handlers; in another one SIGTERM is not looked for.
+    Only the main thread may set handlers; in any other thread SIGTERM is not handled.
 
     Returns:
         The exit status: that of the work, or 130 where it was stopped.
@@ -40,12 +40,12 @@ def stoppable(work: Callable[[], int]) -> int:
         raise KeyboardInterrupt
 
     in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if in_main else None
+    previous_handler = signal.signal(signal.SIGTERM, stop) if in_main else None
     try:
         return work()
     except KeyboardInterrupt:
-        print("\necg_lightning: stopped. The same command goes on.", file=sys.stderr)
+        print("\necg_lightning: stopped. Run the same command again to go on from here.", file=sys.stderr)
         return 130
     finally:
         if in_main:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, previous_handler)

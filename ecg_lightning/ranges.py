@@ -1,7 +1,7 @@
-"""Which values an argument may have: declared where the argument is, and checked before anything is imported.
+"""Which values an argument may have: declared with the argument, and checked before anything is imported.
 
 A constructor annotates its arguments with these types, `batch_size: Annotated[int, Between(1, 65536)] = 32`; the
-configuration's check reads the annotation from the source, and `check_fields` and `checked` hold Python callers to it.
+configuration's check reads the annotation from the source, and `check_fields` and `checked` check the values of Python callers.
 """
 
 import inspect
@@ -22,14 +22,14 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Between:
-    """A range of numbers; NaN and infinity are in none.
+    """A range of numbers; NaN and infinity are in no range.
 
     Attributes:
         low: the smallest value.
         high: the largest value.
         above: whether `low` itself is left out.
         below: whether `high` itself is left out.
-        odd: whether only odd numbers belong to it.
+        odd: whether only odd numbers belong to the range.
     """
 
     low: float
@@ -53,11 +53,11 @@ class Between:
 
 @dataclass(frozen=True)
 class Items:
-    """How many items a list has, and that they differ.
+    """How many items a list may have, and whether they must differ.
 
     Attributes:
         least: the smallest number of items.
-        most: the largest number; any where None.
+        most: the largest number of items; None for any number.
         distinct: whether no item may occur twice.
     """
 
@@ -101,16 +101,16 @@ class Misfit(ValueError):
 
     Args:
         place: the argument, or the part of it, such as `val_folds[1]`.
-        value: what was given for it.
-        expected: what it may be, in words.
+        value: the value of the argument.
+        expected: the values that it may have, in words.
     """
 
     def __init__(self, place: str, value: Any, expected: str) -> None:
-        super().__init__(f"{place}={_shown(value)} must be {expected}.{_advice(value, expected)}")
+        super().__init__(f"{place}={_as_yaml(value)} must be {expected}.{_advice(value, expected)}")
 
 
 def fit(value: Any, hint: Any, place: str) -> Any:
-    """Returns the value as the type has it: a whole number becomes a float where a float is asked for.
+    """Returns the value in its type: a whole number becomes a float where the type is float.
 
     Args:
         value: a plain value, as YAML or Python has it.
@@ -151,18 +151,18 @@ def fit(value: Any, hint: Any, place: str) -> Any:
     elif hint in (bool, str):
         if isinstance(value, hint):
             return value
-    else:  # Any, or a class of which nothing is known here
+    else:  # Any, or a class, which is not checked here
         return value
     raise Misfit(place, value, describe(hint))
 
 
 def _within(value: Any, inner: Any, limits: tuple[Any, ...], hint: Any, place: str) -> Any:
-    """Returns the value as the type within the limits has it, where it lies within them."""
+    """Returns the value in its type, where it lies within the limits."""
     try:
         fitted = fit(value, inner, place)
     except Misfit as error:
         if _container(type(value)) is not None:
-            raise  # an item is wrong, which the message names
+            raise  # an item is wrong, and the message names it
         raise Misfit(place, value, describe(hint)) from error
     if any(fitted not in limit for limit in limits if isinstance(limit, Between | Items)):
         raise Misfit(place, value, describe(hint))
@@ -170,18 +170,18 @@ def _within(value: Any, inner: Any, limits: tuple[Any, ...], hint: Any, place: s
 
 
 def _one_of(value: Any, choices: tuple[Any, ...], hint: Any, place: str) -> Any:
-    """Returns the value as the first of the types that it fits has it."""
+    """Returns the value in the first of the types that it fits."""
     for choice in choices:
         try:
             return fit(value, choice, place)
         except Misfit as error:
             if isinstance(value, list | Mapping) and _container(choice) is _container(type(value)):
-                raise error from None  # the list is asked for: one of its items is wrong, which the message names
+                raise error from None  # a list is right: one of its items is wrong, and the message names it
     raise Misfit(place, value, describe(hint))
 
 
 def _container(hint: Any) -> Any:
-    """Returns list or dict where a type is one of them."""
+    """Returns list or dict where a type is one of them, else None."""
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     kind = get_origin(hint) or hint
@@ -219,8 +219,8 @@ def describe(hint: Any) -> str:
     if _container(hint) is list:
         return f"a list, each item {describe(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
     if _container(hint) is dict:
-        has_value_type = len(arguments) > 1 and arguments[1] is not Any
-        return f"a mapping, each value {describe(arguments[1])}" if has_value_type else "a mapping of keys to values"
+        is_typed = len(arguments) > 1 and arguments[1] is not Any
+        return f"a mapping, each value {describe(arguments[1])}" if is_typed else "a mapping of keys to values"
     words = {
         int: "a whole number",
         float: "a number",
@@ -237,20 +237,20 @@ def _choices(values: Sequence[Any]) -> str:
     return f"{'one of ' if len(names) > 1 else ''}{', '.join(names)}"
 
 
-def _shown(value: Any) -> str:
+def _as_yaml(value: Any) -> str:
     """Returns a value as YAML writes it, shortened where it is long."""
     text = {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _advice(value: Any, expected: str) -> str:
-    """Says what most likely happened, where YAML took a value for one of another kind."""
+    """Returns what to do where YAML has probably read a value as one of another kind."""
     if isinstance(value, bool) and "number" not in expected:
-        return " YAML takes NO, YES, ON and OFF without quotes for false and true: write such a word in quotes, 'NO'."
+        return " YAML reads NO, YES, ON and OFF without quotes as false and true: write such a word in quotes, 'NO'."
     if isinstance(value, int | float) and not isinstance(value, bool) and "text" in expected:
-        return f" YAML takes it for a number: write it in quotes, '{value}'."
+        return f" YAML reads it as a number: write it in quotes, '{value}'."
     if isinstance(value, str) and "number" in expected and _is_number(value):
-        return " It is text: write it without quotes."
+        return " It is a text: write the number without quotes."
     return ""
 
 
@@ -262,7 +262,7 @@ def _is_number(text: str) -> bool:
 
 
 def numeric(hint: Any) -> bool:
-    """Says whether a type admits a number without a range, itself or in what it holds."""
+    """Returns whether a type, or a type inside it, admits numbers without a range."""
     if get_origin(hint) is Annotated and any(isinstance(limit, Between) for limit in get_args(hint)[1:]):
         return False
     if get_origin(hint) is Literal:
@@ -275,10 +275,10 @@ def _restricted(hint: Any) -> bool:
 
 
 def check_fields(instance: Any) -> None:
-    """Compares the fields of a dataclass with the ranges in their types; what has none is not looked at.
+    """Compares the fields of a dataclass with the ranges in their types; fields without a range are not checked.
 
     Raises:
-        Misfit: for the first value outside.
+        Misfit: for the first value that does not fit.
     """
     for field in fields(instance):
         if field.init and _restricted(field.type):
@@ -286,7 +286,7 @@ def check_fields(instance: Any) -> None:
 
 
 def checked(init: Callable[P, None]) -> Callable[P, None]:
-    """Makes a constructor refuse values outside the ranges in its annotations, with a Misfit."""
+    """Returns a constructor that raises a Misfit for values outside the ranges in its annotations."""
     signature = inspect.signature(init)
 
     @wraps(init)

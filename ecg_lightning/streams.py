@@ -1,4 +1,4 @@
-"""Standard output and error that never end a training: their reader may go away, and their encoding may lack a letter."""
+"""Standard output and error that never end a training, even where their reader has ended or their encoding lacks a letter."""
 
 import errno
 import io
@@ -10,52 +10,53 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class Lasting(io.FileIO):
-    """One of the standard streams; what can no longer be written is dropped, and `lost` says why.
+class TolerantStream(io.FileIO):
+    """A standard stream that drops what it can no longer write; `write_error` then says why.
 
     Args:
-        descriptor: 1 or 2.
+        descriptor: 1 (stdout) or 2 (stderr).
     """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self.lost: OSError | None = None
+        self.write_error: OSError | None = None
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Writes, or drops; returns how many bytes are done with."""
+        """Writes the bytes or drops them; returns how many bytes need not be written again."""
         try:
             return super().write(data) or 0
-        except BlockingIOError:  # a full pipe that does not wait: the buffer tries again
+        except BlockingIOError:  # the pipe is full and does not block: the buffer tries again
             raise
         except OSError as error:
-            if error.errno != errno.EPIPE:  # `… | head` has read what it wanted
-                self.lost = error
+            if error.errno != errno.EPIPE:  # EPIPE: the reader, such as `head`, has ended
+                self.write_error = error
             return memoryview(data).nbytes
 
 
-def open_streams() -> list[Lasting]:
-    """Puts streams that last in the places of stdout and stderr.
+def open_streams() -> list[TolerantStream]:
+    """Replaces stdout and stderr by streams that never fail.
 
-    A descriptor that was closed before the program began is opened on nothing: else the next file that is opened, a
-    checkpoint perhaps, would get its number, and what is printed.
+    A descriptor that was closed before the program began is opened on the null device. Otherwise the next file that is
+    opened, for example a checkpoint, would get its number, and would receive the printed text.
 
     Returns:
-        What lies under stdout, then under stderr.
+        The stream below stdout, and the stream below stderr.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
-        except OSError:  # the lowest number that is free is this one
+        except OSError:  # os.open takes the lowest free number, which is this one
             os.open(os.devnull, os.O_RDWR)
-    (sys.stdout, out), (sys.stderr, err) = _opened(1, sys.stdout), _opened(2, sys.stderr)
+    (sys.stdout, out), (sys.stderr, err) = _text_stream(1, sys.stdout), _text_stream(2, sys.stderr)
     return [out, err]
 
 
-def _opened(descriptor: int, before: TextIO | None) -> tuple[TextIO, Lasting]:
-    if before is not None:
-        before.flush()
-    raw = Lasting(descriptor)
-    encoding = "utf-8" if before is None else before.encoding
+def _text_stream(descriptor: int, replaced: TextIO | None) -> tuple[TextIO, TolerantStream]:
+    """Returns the text stream that replaces another one, and the byte stream below it."""
+    if replaced is not None:
+        replaced.flush()
+    raw = TolerantStream(descriptor)
+    encoding = "utf-8" if replaced is None else replaced.encoding
     text = io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=encoding,

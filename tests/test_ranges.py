@@ -103,10 +103,10 @@ def test_what_fits(value: object, hint: object, fitted: object) -> None:
         (4, Annotated[int, Between(1, 7, odd=True)], "key=4 must be an odd whole number from 1 to 7."),
         (2.5, int | None, "key=2.5 must be a whole number, or null."),
         (True, int, "key=true must be a whole number."),
-        ("2", int, "key='2' must be a whole number. It is text: write it without quotes."),
+        ("2", int, "key='2' must be a whole number. It is a text: write the number without quotes."),
         ("inf", float, "key='inf' must be a number."),
-        (8, str, "key=8 must be text. YAML takes it for a number: write it in quotes, '8'."),
-        ([False], list[str], "key[0]=false must be text. YAML takes NO, YES, ON and OFF without quotes"),
+        (8, str, "key=8 must be text. YAML reads it as a number: write it in quotes, '8'."),
+        ([False], list[str], "key[0]=false must be text. YAML reads NO, YES, ON and OFF without quotes"),
         ([1, 11], list[Annotated[int, Between(1, 10)]], "key[1]=11 must be a whole number from 1 to 10."),
         (
             [1, 1],

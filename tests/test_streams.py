@@ -62,4 +62,4 @@ def test_letters_that_an_encoding_lacks_are_written_as_numbers() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_output_that_is_lost_is_a_failure() -> None:
     done = shell("$ECG models > /dev/full")
-    assert done.returncode == 2 and "what was printed is not complete: No space left" in done.stderr
+    assert done.returncode == 2 and "the output could not be printed completely: No space left" in done.stderr

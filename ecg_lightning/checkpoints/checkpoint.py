@@ -16,7 +16,7 @@ from zipfile import BadZipFile, ZipFile
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.places import locate
 from ecg_lightning.checkpoints.storage import LONGEST_HEADER, name_in, read_bytes, read_header, shown
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,7 +86,7 @@ class Checkpoint:
                     "model", self.card.model, leads=len(self.card.input.leads), outputs=len(self.terms)
                 )
         except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
-            raise UserError(f"The network that {self.name} describes cannot be built: {_line(error)}") from error
+            raise UserError(f"The network that {self.name} describes cannot be built: {first_line(error)}") from error
         check_fits(network, self.state, self.name)
         # Whatever precision it was trained in, it predicts in float32.
         state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
@@ -286,7 +286,3 @@ def _family(state: Mapping[Any, Any]) -> str:
         if mark in keys:
             return f" (by its names of tensors {family})"
     return ""
-
-
-def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

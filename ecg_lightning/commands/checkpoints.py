@@ -5,21 +5,21 @@ import sys
 from collections.abc import Sequence
 
 from ecg_lightning import checkpoints as published
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.places import address
 from ecg_lightning.checkpoints.storage import shown
+from ecg_lightning.commands.console import console
 from ecg_lightning.commands.words import split_words
-from ecg_lightning.errors import UserError, printable
+from ecg_lightning.errors import UserError, one_line, printable
 
 
 def checkpoints(arguments: Sequence[str]) -> int:
-    """`checkpoints` lists what is published as a table; `checkpoints NAME` shows one."""
+    """Prints a table of what is published, or the card of the checkpoint that the arguments name."""
     words, folder = split_words(arguments, "checkpoints [NAME]", 0, 1)
     if words:
         card = published.card_of(words[0], folder)
         print(json.dumps(card.to_dict(), indent=2, ensure_ascii=False))
         return 0
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     names = published.published(folder)
@@ -29,24 +29,23 @@ def checkpoints(arguments: Sequence[str]) -> int:
     table = Table("name", "network", "terms", "trained on", "input", "val auroc", "test auroc", "from")
     for name in names:
         try:
-            card = published.card_of(address(name, folder))
+            cells = _cells(published.card_of(address(name, folder)))
+            table.add_row(*map(printable, (name, *cells)))
         except UserError as error:
-            print(printable(" ".join(str(error).split())), file=sys.stderr)
-            continue
-        test = card.test.metrics.get("auroc") if card.test else None
-        score = card.metrics.get("val/auroc")
-        cells = (
-            name, _network(card.model), str(len(card.terms)),
-            f"{card.data.source} ({card.data.records.get('train', 0)})",
-            f"{card.input.sampling_rate} Hz {card.input.seconds:g} s",
-            "" if score is None else f"{score:.3f}", f"{test:.3f}" if isinstance(test, float) else "",
-            card.parent.name if card.parent else "",
-        )  # fmt: skip
-        table.add_row(*(escape(printable(cell)) for cell in cells))
-    Console(width=None if sys.stdout.isatty() else 130).print(table)
+            print(f"{printable(one_line(error))}.", file=sys.stderr)
+    console().print(table)
     return 0
 
 
-def _network(model: dict[str, object]) -> str:
-    depth = model.get("depth", "")
-    return f"{str(model['name']).removesuffix('Module')} {depth}".strip()
+def _cells(card: Card) -> list[str]:
+    """Returns the cells of a checkpoint's row, after its name."""
+    network = f"{str(card.model['name']).removesuffix('Module')} {card.model.get('depth', '')}".strip()
+    test = card.test.metrics.get("auroc") if card.test else None
+    return [
+        network,
+        str(len(card.terms)),
+        f"{card.data.source} ({card.data.records.get('train', 0)})",
+        f"{card.input.sampling_rate} Hz {card.input.seconds:g} s",
+        *("" if not isinstance(score, float) else f"{score:.3f}" for score in (card.metrics.get("val/auroc"), test)),
+        card.parent.name if card.parent else "",
+    ]

@@ -9,10 +9,10 @@ from ecg_lightning.errors import UserError
 
 
 def fetch(arguments: Sequence[str]) -> int:
-    """`fetch NAME [FOLDER]`."""
+    """Copies the checkpoint that the arguments name, and prints the path of the copy."""
     words, folder = split_words(arguments, "fetch NAME [FOLDER]", 1, 2)
     target = words[1] if len(words) > 1 else "."
     if "://" in target:
-        raise UserError(f"fetch copies to a folder of this machine, and {target} is an address. Name a folder.")
+        raise UserError(f"fetch copies to a folder of this machine, but {target} is an address. Name a folder.")
     print(checkpoints.fetch(words[0], Path(target), folder))
     return 0

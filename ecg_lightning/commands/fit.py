@@ -7,7 +7,7 @@ from ecg_lightning.config.experiment import experiment
 
 
 def fit(arguments: Sequence[str]) -> int:
-    """The verb. Torch and lightning, whose import takes seconds, wait until the configuration is known to be right."""
+    """Trains. Torch and lightning, whose import takes seconds, are imported once the configuration is known to be right."""
     config = experiment(arguments)
     if not config.get("run_dir"):
         config.run_dir = new_run_dir(experiment_name(arguments))

@@ -1,16 +1,21 @@
-"""What `test` and `validate` share: a checkpoint is measured, and its numbers are printed as a table."""
+"""What `test` and `validate` share: they measure a checkpoint and print its numbers as a table."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecg_lightning.commands.console import console
 from ecg_lightning.config.compose import experiment_name, new_run_dir, with_run_config
 from ecg_lightning.config.experiment import experiment
 
+COLUMNS = (
+    *("positive", "negative", "missing", "auroc", "ap"),
+    *("threshold", "sensitivity", "specificity", "gmean", "f1"),
+)
+
 
 def measure(arguments: Sequence[str], split: str) -> int:
-    """Measures on the ``val`` or ``test`` folds; heavy imports wait until the configuration is known to be right."""
+    """Measures on the `val` or `test` folds; heavy imports wait until the configuration is known to be right."""
     arguments = with_run_config(arguments)
     config = experiment(arguments, needed=("data",))
     if not config.get("run_dir") and config.get("checkpoint_path"):
@@ -27,32 +32,21 @@ def measure(arguments: Sequence[str], split: str) -> int:
 
 
 def _print_report(report: Mapping[str, Any], title: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    columns = (
-        "positive",
-        "negative",
-        "missing",
-        "auroc",
-        "ap",
-        "threshold",
-        "sensitivity",
-        "specificity",
-        "gmean",
-        "f1",
-    )
-    shown = Table(title=title)
-    shown.add_column("term")
-    for column in columns:
-        shown.add_column(column, justify="right")
+    table = Table(title=title)
+    table.add_column("term")
+    for column in COLUMNS:
+        table.add_column(column, justify="right")
     macro = {"term": "macro", "positive": None, "negative": None} | report["metrics"]
     sources = [{"term": f"{values['records']} of {name}"} | values for name, values in report["sources"].items()]
     for row in (*report["terms"], macro, *sources):
-        cells = [row.get(column) for column in columns]
-        if row in report["terms"] and row["threshold"] is None:
-            cells[columns.index("threshold")] = "not learnt"
-        shown.add_row(
-            row["term"], *("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells)
-        )
-    Console(width=None if sys.stdout.isatty() else 130).print(shown)
+        numbers = {column: row.get(column) for column in COLUMNS}
+        if row in report["terms"] and numbers["threshold"] is None:
+            numbers["threshold"] = "not learnt"
+        table.add_row(row["term"], *map(_as_text, numbers.values()))
+    console().print(table)
+
+
+def _as_text(value: float | str | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

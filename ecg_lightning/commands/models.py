@@ -19,7 +19,7 @@ TERMS = 71
 
 
 def models(arguments: Sequence[str]) -> int:
-    """`models` prints a table of the networks of conf/model; `models NAME` lists the arguments of one."""
+    """Prints a table of the networks of conf/model or, with a name, the arguments of one."""
     words, _ = split_words(arguments, "models [NAME]", 0, 1)
     files = {file.stem: file for file in sorted((conf_folder() / "model").glob("*.yaml"))}
     if words:

@@ -5,11 +5,11 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.commands.words import Parser
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import Record, RecordError, read_record
@@ -18,26 +18,31 @@ from ecg_lightning.records.record import readable
 
 Failed = list[tuple[str, str]]
 """Names of recordings that could not be predicted, with the reasons."""
-NOT_FINITE = "no finite output: the network's numbers are infinite or none"
+NOT_FINITE = "no finite output: the network's numbers are infinite or NaN"
 
 
 def predict(arguments: Sequence[str]) -> int:
-    """The verb: writes one row a recording, lists what could not be predicted, and says how many there were of each.
+    """Writes one row for each recording, lists those that could not be predicted, and prints how many there were of each.
 
     Returns:
         1 where a recording could not be predicted, else 0.
     """
-    options = _options(arguments)
+    options = _parser().read(arguments)
     output = Path(options.output)
     if output.is_dir():
-        raise UserError(f"predict: --output {output} is a folder; name a file in it, for example predictions.csv.")
+        raise UserError(
+            f"predict: --output {output} is a folder. Name a file in it, for example {output / 'predictions.csv'}."
+        )
     if options.batch_size < 1:
         raise UserError(f"predict: --batch-size {options.batch_size} must be at least 1.")
     output.parent.mkdir(parents=True, exist_ok=True)
     files = find_recordings(options.paths)
     predictor = Predictor(options.checkpoint, trusted=options.model, batch_size=options.batch_size)
     if predictor.not_learnt:
-        print(f"Not learnt, and so not predicted: {', '.join(predictor.not_learnt)}.", file=sys.stderr)
+        print(
+            f"The network has not learnt these terms, and does not predict them: {', '.join(predictor.not_learnt)}.",
+            file=sys.stderr,
+        )
     failed: Failed = []
     partial = output.with_name(output.name + ".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
@@ -55,7 +60,7 @@ def predict(arguments: Sequence[str]) -> int:
 
 
 def _read(files: Sequence[Path], options: argparse.Namespace, failed: Failed) -> Iterator[tuple[str, Record]]:
-    """The recordings of some files, each with its name; those that cannot be read join the failed ones."""
+    """Yields the recordings of some files, each with its name; adds those that cannot be read to the failed ones."""
     leads = options.leads.split(",") if options.leads else None
     for file in files:
         name = readable(file)
@@ -63,58 +68,64 @@ def _read(files: Sequence[Path], options: argparse.Namespace, failed: Failed) ->
             yield name, read_record(file, sampling_rate=options.rate, unit=options.unit, leads=leads)
         except RecordError as error:
             failed.append((name, str(error)))
-        except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the rest is still predicted
+        except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the other files are still predicted
             failed.append((name, f"{type(error).__name__}: {error}"))
 
 
 def _predicted(
     predictor: Predictor, records: Sequence[tuple[str, Record]], calibrated: bool, failed: Failed
 ) -> Iterator[tuple[str, Record, NDArray[np.float64], list[str]]]:
-    """Name, recording, probabilities as shown, and positive terms of each recording that the network answers with numbers."""
+    """Yields name, recording, probabilities and positive terms of each recording; adds those without a finite output to the failed ones.
+
+    Args:
+        predictor: the network.
+        records: recordings, each with its name.
+        calibrated: whether the probabilities are the calibrated ones; the positive terms are the same.
+        failed: gets the recordings that could not be predicted.
+
+    Yields:
+        The name, the recording, (terms,) probabilities, and the positive terms.
+    """
     if not records:
         return
     try:
         logits = predictor.logits([record for _, record in records])
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is one recording's, unless each one has it
+    except Exception as error:  # noqa: BLE001 - one recording may have caused it, so that each is tried by itself
         if len(records) == 1:
             failed.append((records[0][0], f"{type(error).__name__}: {error}"))
         else:
-            for each in records:
-                yield from _predicted(predictor, [each], calibrated, failed)
+            for pair in records:
+                yield from _predicted(predictor, [pair], calibrated, failed)
         return
     plain = predictor.from_logits(logits)
-    shown = predictor.from_logits(logits, calibrated)
-    for (name, record), numbers, raw, values in zip(records, logits, plain, shown, strict=True):
-        if np.isfinite(numbers).all():
-            yield name, record, values, predictor.positive(raw)
+    probabilities = predictor.from_logits(logits, calibrated)
+    for (name, record), outputs, uncalibrated, values in zip(records, logits, plain, probabilities, strict=True):
+        if np.isfinite(outputs).all():
+            yield name, record, values, predictor.positive(uncalibrated)
         else:
             failed.append((name, NOT_FINITE))
 
 
 def _list_failed(errors: Path, failed: Failed, checkpoint: str, count: int) -> None:
-    """Writes the list of what could not be predicted, or removes that of an earlier call, and says it on stderr."""
+    """Writes the list of recordings that could not be predicted, and prints the first on stderr; removes the list of an earlier call."""
     errors.unlink(missing_ok=True)
     if not failed:
         return
     with errors.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         csv.writer(file).writerows([("record", "reason"), *failed])
     print(
-        f"{len(failed)} could not be predicted, see {errors}; the first: {failed[0][0]}: {failed[0][1]}",
+        f"{len(failed)} recordings could not be predicted; {errors} lists them. The first is {failed[0][0]}: {failed[0][1]}",
         file=sys.stderr,
     )
     if sum(reason == NOT_FINITE for _, reason in failed) == count:
         print(
             f"The network gives no finite number for any recording: the weights of '{checkpoint}' are damaged. Fetch it "
-            "again, or train and publish it anew.",
+            "again, or train and publish it again.",
             file=sys.stderr,
         )
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise UserError(f"predict: {message}. See `predict --help`.")
-
+def _parser() -> Parser:
     parser = Parser(prog="predict", add_help=False)
     parser.add_argument("checkpoint")
     parser.add_argument("paths", nargs="+")
@@ -125,4 +136,4 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--calibrated", action="store_true")
     parser.add_argument("--model")
-    return parser.parse_args(list(arguments))
+    return parser

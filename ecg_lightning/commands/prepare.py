@@ -1,6 +1,6 @@
-"""`prepare`: fetches a source on request, packs it, and says what is in it: records, patients, what was set aside, every term.
+"""`prepare`: fetches a source on request, packs it, and prints what is in it: records, patients, rejected files, every term.
 
-It may be stopped at any moment; the same command goes on.
+It may be stopped at any moment; the same command then goes on where it stopped.
 """
 
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecg_lightning.commands.console import console
 from ecg_lightning.config.compose import split_arguments
 from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import build
@@ -23,17 +24,17 @@ from ecg_lightning.store import summary
 from ecg_lightning.training import leak
 
 OPTIONS = ("include", "exclude", "base-url")
-"""Of ``--download``; the other words are the configuration's."""
+"""The options of `--download`; the other words belong to the configuration."""
 
 
 def prepare(arguments: Sequence[str]) -> int:
-    """The verb: ``prepare --config data/ptbxl data.root=…``, with ``--download`` and its options where it is to be fetched.
+    """Packs a source: `prepare --config data/ptbxl data.root=…`; with `--download` it fetches the archive first.
 
-    The options are ``include`` and ``exclude`` (patterns of paths below the root, or names of folders, joined by commas)
-    and ``base-url`` (another address of the same archive). ``--verify`` compares what is packed with its hashes.
+    The options of `--download` are `--include` and `--exclude` (patterns of paths below the root, or names of folders, joined
+    by commas) and `--base-url` (another address of the same archive). `--verify` compares the packed files with their hashes.
 
     Returns:
-        1 where every recording of a source was set aside, else 0.
+        1 where every recording of a source was rejected, else 0.
     """
     return stoppable(lambda: _prepare(arguments))
 
@@ -60,87 +61,88 @@ def _prepare(arguments: Sequence[str]) -> int:
             print(f"Every file of {part.store.path} is as it was packed.")
     if len(data.sources) > 1 and not status:
         report(data)
-        print(*leak.within(data), sep="\n")
+        print(*leak.leaks_between_sides(data), sep="\n")
     return status
 
 
 def _download_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """The options of ``--download``, and the words of the configuration."""
+    """Returns the options of `--download`, and the words of the configuration."""
     pairs = split_arguments(word for word in arguments if word != "--download")
-    options = {key: value for key, value in pairs if key in OPTIONS}
-    return options, [f"{key}={value}" for key, value in pairs if key not in OPTIONS]
+    spelled = [(key.replace("_", "-"), value) for key, value in pairs]  # --base_url is --base-url
+    options = {key: value for key, value in spelled if key in OPTIONS}
+    words = [f"{key}={value}" for key, value in pairs if key.replace("_", "-") not in OPTIONS]
+    return options, words
 
 
 def _download(data: PackedDataModule, options: Mapping[str, str]) -> None:
-    """Fetches what is not there yet of the source's archive, or of every public archive of a mix."""
+    """Fetches the missing files of the source's archive, or of every public archive of a mix."""
     from ecg_lightning.download import catalogue, download
     from ecg_lightning.download.catalogue import archive_of
 
     include, exclude = (options[key].split(",") if key in options else () for key in ("include", "exclude"))
     parts = list(data.sources.values())
-    if len(parts) > 1:  # without a hospital's own, and simulated ones
+    if len(parts) > 1:  # a mix: folders of a hospital and simulated archives cannot be fetched
         parts = [part for part in parts if part.source in catalogue()]
     if len(parts) > 1 and "base-url" in options:
         raise UserError(
-            f"--base-url: of which of the archives {', '.join(part.source for part in parts)}? Fetch that one by itself first, "
-            "with a configuration of its own (conf/data)."
+            f"--base-url is the address of one archive, and this mix has {', '.join(part.source for part in parts)}. Fetch "
+            "that archive alone first, with its file in conf/data."
         )
     for part in parts:
         archive_of(part.source)
         if part.root is None:
-            raise UserError(f"data.root of {part.source} is missing: the folder that --download fills.")
+            raise UserError(f"data.root of {part.source} is missing. Give the folder into which --download writes.")
         root = Path(part.root).expanduser()
         download(part.source, root, base_url=options.get("base-url"), include=include, exclude=exclude)
 
 
 def report(data: PackedDataModule) -> None:
     """Prints the tables of one packed source."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 130, highlight=False)
+    out = console()
     store = data.store
     facts = summary(store)
-    console.print(f"{data.source}: " + ", ".join(f"{value:,} {key}" for key, value in facts.items()), soft_wrap=True)
+    out.print(f"{data.source}: " + ", ".join(f"{value:,} {key}" for key, value in facts.items()), soft_wrap=True)
     unknown_patients = int((store.index["patient_id"] == "").sum())
     if unknown_patients:
-        console.print(f"  patient unknown: {unknown_patients:,}; each of these recordings counts as a patient")
-    console.print(f"store: {store.path}", soft_wrap=True)
+        out.print(f"  patient unknown: {unknown_patients:,}; each of these recordings counts as one patient")
+    out.print(f"store: {store.path}", soft_wrap=True)
     reasons = Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"])
     flags = Counter(flag for flags in store.index["quality"] for flag in _without_leads(flags))
-    for title, listed in (("rejected", reasons), ("repaired or flagged", flags)):
-        for reason, count in listed.most_common():
-            console.print(f"  {title}: {count:,} {reason}")
-    kept, targets = data.is_kept, data.targets
-    if not kept.all():
-        console.print(f"  left out by the configuration: {(~kept).sum():,}")
-    shown = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")
+    for title, counter in (("rejected", reasons), ("repaired or flagged", flags)):
+        for reason, count in counter.most_common():
+            out.print(f"  {title}: {count:,} {reason}")
+    usable, targets = data.is_kept, data.targets
+    if not usable.all():
+        out.print(f"  left out by the configuration: {(~usable).sum():,}")
+    table = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")
     rows = {split: data.rows(split) for split in SPLITS}
     for column, term in enumerate(data.terms):
         values = targets[:, column]
-        counts = [(kept & found).sum() for found in (values == 1, values == 0, np.isnan(values))]
+        counts = [(usable & mask).sum() for mask in (values == 1, values == 0, np.isnan(values))]
         counts += [(values[rows[split]] == 1).sum() for split in SPLITS]
-        shown.add_row(term, *(f"{count:,}" for count in counts))
-    shown.add_section()
-    shown.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
-    console.print(shown)
-    unknown = unknown_codes(data) if isinstance(data, ECGDataModule) else None  # a mix has no codes of its own
-    if unknown:
-        codes = ", ".join(f"{code} ({count:,})" for code, count in unknown.most_common())
-        console.print(f"{len(unknown):,} codes that no term covers, {unknown.total():,} times: {codes}", soft_wrap=True)
+        table.add_row(term, *(f"{count:,}" for count in counts))
+    table.add_section()
+    table.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
+    out.print(table)
+    uncovered = uncovered_codes(data) if isinstance(data, ECGDataModule) else None  # a mix has no codes of its own
+    if uncovered:
+        codes = ", ".join(f"{code} ({count:,})" for code, count in uncovered.most_common())
+        out.print(f"{len(uncovered):,} codes that no term covers, {uncovered.total():,} times: {codes}", soft_wrap=True)
 
 
-def unknown_codes(data: ECGDataModule) -> Counter[str]:
-    """The codes of a packed source that no term of the vocabulary covers, and how many recordings have each."""
+def uncovered_codes(data: ECGDataModule) -> Counter[str]:
+    """Counts the recordings that have each code that no term of the vocabulary covers."""
     index = data.store.index
-    said = Counter(zip(index["codes"], data.annotators(index), strict=True))
-    unknown: Counter[str] = Counter()
-    for (codes, source), count in said.items():
-        unknown.update(dict.fromkeys(data.annotation(codes, source).unknown, count))
-    return unknown
+    cells = Counter(zip(index["codes"], data.annotators(index), strict=True))
+    uncovered: Counter[str] = Counter()
+    for (codes, source), count in cells.items():
+        uncovered.update(dict.fromkeys(data.annotation(codes, source).unknown, count))
+    return uncovered
 
 
 def _without_leads(flags: str) -> Iterable[str]:
-    """The flags of one recording, each once: ``flat:V1|flat:V2|unit_assumed:uV`` is flat and unit_assumed:uV."""
+    """Returns the flags of one recording, each once: `flat:V1|flat:V2|unit_assumed:uV` is flat and unit_assumed:uV."""
     pairs = (flag.rpartition(":") for flag in flags.split("|") if flag)
     return dict.fromkeys(kind if lead in LEADS else f"{kind}{colon}{lead}" for kind, colon, lead in pairs)

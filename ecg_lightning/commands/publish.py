@@ -8,7 +8,7 @@ from ecg_lightning.commands.words import split_words
 
 
 def publish(arguments: Sequence[str]) -> int:
-    """`publish RUN NAME`."""
+    """Publishes the run that the arguments name, and prints what was published and where."""
     (run, name), folder = split_words(arguments, "publish RUN NAME", 2, 2)
     url = checkpoints.publish(run, name, folder)
     card = checkpoints.card_of(url)

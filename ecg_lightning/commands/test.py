@@ -6,5 +6,5 @@ from ecg_lightning.commands.measure import measure
 
 
 def test(arguments: Sequence[str]) -> int:
-    """The verb."""
+    """Measures on the test folds."""
     return measure(arguments, "test")

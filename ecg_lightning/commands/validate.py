@@ -6,5 +6,5 @@ from ecg_lightning.commands.measure import measure
 
 
 def validate(arguments: Sequence[str]) -> int:
-    """The verb."""
+    """Measures on the validation folds."""
     return measure(arguments, "val")

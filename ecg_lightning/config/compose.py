@@ -10,10 +10,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ecg_lightning.config.environment import first_line, settle
+from ecg_lightning.config.environment import settle
 from ecg_lightning.config.paths import expanded
 from ecg_lightning.config.yaml_file import read_yaml
-from ecg_lightning.errors import UserError, nearest
+from ecg_lightning.errors import UserError, first_line, suggest
 
 NAMED = {"data": "ecg_lightning.datamodules", "model": "ecg_lightning.modules"}
 """Groups whose `name` chooses a class, and the package that offers the choices."""
@@ -46,9 +46,10 @@ def find_config(name: str) -> Path:
     if candidates[0].is_dir():
         raise UserError(f"--config: '{name}' is a folder. Give the path of a file in it.")
     shipped = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
-    near = nearest(name.removeprefix("conf/").removesuffix(".yaml"), shipped, 3)
-    hint = f"Did you mean: {', '.join(near)}?" if near else f"Shipped with the package: {', '.join(shipped)}."
-    raise UserError(f"There is no configuration file '{name}'. {hint}")
+    hint = suggest(name.removeprefix("conf/").removesuffix(".yaml"), shipped, 3)
+    raise UserError(
+        f"There is no configuration file '{name}'. {hint.strip() or 'Shipped with the package: ' + ', '.join(shipped) + '.'}"
+    )
 
 
 def merge(base: DictConfig, layer: DictConfig, from_file: bool = True) -> DictConfig:

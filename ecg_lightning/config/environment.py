@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, first_line
 
 MOST_REFERENCES = 1_000
 """References to follow in one configuration: a few lines in which each refers twice to the next make billions."""
@@ -90,8 +90,3 @@ def _text_of(name: str) -> Callable[..., str]:
         return f"${{{name}:{','.join(written)}}}"
 
     return text
-
-
-def first_line(error: Exception) -> str:
-    """Returns the first line of a message of OmegaConf's, whose others say where in its own tree."""
-    return str(error).partition("\n")[0]

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, one_line
 
 LARGEST = 4_000_000
 """Bytes of a configuration; a list of codes that is longer belongs into a table."""
@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> DictConfig:
     try:
         config = OmegaConf.load(io.StringIO(text), max_yaml_expanded_nodes=NODES)
     except (YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}{_advice(error, text)}") from error
+        raise UserError(f"{path} is not readable YAML: {one_line(error)}{_advice(error, text)}") from error
     except RecursionError as error:
         raise UserError(f"{path} is nested too deeply to be a configuration.") from error
     except OSError as error:  # OmegaConf's word for a file that holds a single value
@@ -100,6 +100,6 @@ def _check_keys(values: Any, path: Path, place: str) -> None:
     for key, value in values.items():
         if isinstance(key, bool) or not isinstance(key, str | int) or (isinstance(key, int) and not place):
             where = f"in {place}" if place else "at the top"
-            words = " (YAML takes NO, YES, ON and OFF for false and true)" if isinstance(key, bool) else ""
+            words = " (YAML reads NO, YES, ON and OFF as false and true)" if isinstance(key, bool) else ""
             raise UserError(f"{path}: the key {key!r} {where} is not text{words}. Write it in quotes.")
         _check_keys(value, path, f"{place}.{key}" if place else str(key))

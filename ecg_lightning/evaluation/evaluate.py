@@ -18,7 +18,7 @@ from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import write_json
 from ecg_lightning.metrics import summarise, table
-from ecg_lightning.metrics.epoch import Outputs
+from ecg_lightning.metrics.epoch import RecordOutputs
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.training import leak
 from ecg_lightning.training.arguments import EVALUATION
@@ -53,7 +53,7 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
     check_fits(checkpoint.terms, checkpoint.card.label_space, checkpoint.card.input, data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
-    leak.refuse(leak.before(data, (split,), checkpoint), data)
+    leak.refuse(leak.leaks_from_checkpoint(data, (split,), checkpoint), data)
     module = checkpoint.module(trusted=OmegaConf.select(config, "model.name"))
     values = {key: value for key, value in (config.get("trainer") or {}).items() if key in EVALUATION}
     trainer = trainer_of(DictConfig({"trainer": values}), run_dir or Path(), [], False, False)
@@ -105,7 +105,7 @@ def check_fits(terms: Sequence[str], label_space: object, expected: Input, data:
 
 
 def _report(
-    module: ECGModule, outputs: Outputs, data: PackedDataModule, checkpoint: checkpoints.Checkpoint
+    module: ECGModule, outputs: RecordOutputs, data: PackedDataModule, checkpoint: checkpoints.Checkpoint
 ) -> dict[str, Any]:
     """What a run's test.json says: counts, metrics and thresholds, overall and per term."""
     probabilities = expit(outputs.logits)
@@ -130,7 +130,7 @@ def _report(
     }
 
 
-def _save_outputs(path: Path, module: ECGModule, outputs: Outputs, data: PackedDataModule) -> None:
+def _save_outputs(path: Path, module: ECGModule, outputs: RecordOutputs, data: PackedDataModule) -> None:
     """Saves logits and targets of each recording, for intervals and comparisons; patients are saved as numbers, without names."""
     names = patients(data.store.index).to_numpy()[outputs.records]
     patient_numbers = np.unique(names, return_inverse=True)[1]

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial, reduce
 from operator import or_
 
+from ecg_lightning.errors import unknown
 from ecg_lightning.labels.annotation import Annotation
 from ecg_lightning.labels.reports import read_statement
-from ecg_lightning.labels.vocabulary import CODE_COLUMNS, TERMS, rows, unknown
+from ecg_lightning.labels.vocabulary import CODE_COLUMNS, TERMS, rows
 
 
 def translate(system: str, codes: Iterable[str], source: str = "") -> Annotation:

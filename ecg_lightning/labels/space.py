@@ -8,8 +8,8 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.errors import UserError
-from ecg_lightning.labels.vocabulary import TERMS, ancestors, lists, unknown
+from ecg_lightning.errors import UserError, unknown
+from ecg_lightning.labels.vocabulary import TERMS, ancestors, lists
 
 OWN = "own:"
 AGGREGATES = {

@@ -23,14 +23,14 @@ No statement of PTB-XL is a kind of another: PTB-XL says each of its 71 on its o
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from omegaconf import OmegaConf
 
-from ecg_lightning.errors import UserError, suggest
+from ecg_lightning.errors import unknown
 
 CODE_COLUMNS = ("scp", "snomed", "aha", "chapman", "code15", "cpsc2018", "ludb")
 """The columns of terms.csv that hold codes, each named after its code system."""
@@ -113,15 +113,3 @@ def annotated_by(source: str) -> frozenset[str]:
     if source not in _annotated():
         raise unknown("source", source, _annotated())
     return _annotated()[source]
-
-
-def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
-    """The error for a name that is not among the choices; it suggests the nearest choices and lists all.
-
-    Args:
-        kind: of thing that the name should name, such as `code system`.
-        name: as the user wrote it.
-        choices: the names that exist.
-    """
-    choices = list(choices)
-    return UserError(f"There is no {kind} {name!r}. {suggest(name, choices, 3)}Choices: {', '.join(choices)}")

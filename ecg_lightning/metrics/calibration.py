@@ -1,4 +1,4 @@
-"""Whether a probability means what it says: measures of calibration, and scaling of logits that mends it."""
+"""Calibration: whether probabilities agree with frequencies, and a scaling of logits that makes them agree."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,22 +9,22 @@ from scipy.special import expit
 
 from ecg_lightning.metrics.pairs import Floats, annotated_terms, checked
 
-RIDGE = 1e-6  # decides only where the data do not: all logits equal
+RIDGE = 1e-6  # it decides only where the data do not, as when all logits are equal
 STEPS = 50
 
 
 def brier(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
-    """Brier score of each term: the mean square of probability - target over annotated records.
+    """Computes the Brier score of each term: the mean square of probability - target over annotated records.
 
     Args:
         probabilities: (records, terms).
         targets: 1, 0, or NaN where not annotated, (records, terms).
 
     Returns:
-        (terms,), NaN where a term is nowhere annotated.
+        (terms,), NaN where a term is never annotated.
 
     Raises:
-        ValueError: on a probability outside of 0 to 1, and as `auroc`.
+        ValueError: on a probability outside of 0 to 1; further errors as of `auroc`.
     """
     probabilities, targets = _checked_probabilities(probabilities, targets)
     annotated = ~np.isnan(targets)
@@ -35,7 +35,7 @@ def brier(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
 
 
 def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = 15) -> Floats:
-    """Mean distance of probability and frequency over bins of equal numbers of records, of each term.
+    """Computes, for each term, the mean distance of probability and frequency over bins of equal numbers of records.
 
     Bins of equal mass, not of equal width (Nixon et al., arXiv 1904.01685): of a rare term nearly all probabilities
     lie in the first of fifteen equal widths. Equal probabilities share a bin. Arguments, NaN and errors as of `brier`.
@@ -60,10 +60,10 @@ class Calibration:
     intercept: Floats  # (terms,)
 
     def apply(self, logits: ArrayLike) -> Floats:
-        """Calibrated probabilities of logits (records, terms), in the same shape.
+        """Computes calibrated probabilities of logits (records, terms), in the same shape.
 
         Raises:
-            ValueError: when the number of terms is another.
+            ValueError: when the number of terms is not that of the calibration.
         """
         logits = np.asarray(logits, np.float64)
         if logits.shape[-1:] != self.slope.shape:
@@ -75,7 +75,7 @@ class Calibration:
 def fit_calibration(
     logits: ArrayLike, targets: ArrayLike, method: Literal["platt", "temperature"] = "platt"
 ) -> Calibration:
-    """Fit each term's scaling on validation records by maximum likelihood.
+    """Fits each term's scaling on validation records by maximum likelihood.
 
     The targets are those of Platt (1999), (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2), so that separable data have a finite fit.
     A term keeps its logits where it has no positive or no negative, and where the best slope is not positive (the
@@ -87,7 +87,7 @@ def fit_calibration(
         method: `platt` fits slope and intercept, `temperature` the slope alone (Guo et al., arXiv 1706.04599).
 
     Raises:
-        ValueError: on an unknown method, an infinite logit, and as `auroc`.
+        ValueError: on an unknown method or an infinite logit; further errors as of `auroc`.
     """
     if method not in ("platt", "temperature"):
         raise ValueError(f"method is {method!r}: choose platt or temperature")
@@ -105,7 +105,7 @@ def fit_calibration(
 
 
 def _fit(features: Floats, soft: Floats) -> Floats:
-    """Weights of least cross-entropy of sigmoid(features · weights), by Newton's method with step halving.
+    """Computes the weights of least cross-entropy of sigmoid(features · weights), by Newton's method with step halving.
 
     After Lin, Lin and Weng, A note on Platt's probabilistic outputs, Machine Learning 68 (2007).
     """

@@ -1,4 +1,4 @@
-"""Everything a network said about a data set in one epoch: one row a record, however many windows and processes."""
+"""The outputs of a network for a whole data set: one row a record, however many windows and processes."""
 
 from typing import NamedTuple
 
@@ -13,18 +13,18 @@ from ecg_lightning.metrics.pairs import Floats
 from ecg_lightning.metrics.windows import average_windows
 
 
-class Outputs(NamedTuple):  # not a frozen dataclass: torchmetrics refuses to return one
-    """One row a record, in ascending order of record."""
+class RecordOutputs(NamedTuple):  # not a frozen dataclass: torchmetrics refuses to return one
+    """Logits and targets with one row a record, in ascending order of record."""
 
     logits: Floats  # (records, terms), the mean over the record's windows
     targets: Floats  # (records, terms), NaN where not annotated
     records: NDArray[np.int64]  # (records,), the record's index in the data set
 
 
-class EpochOutputs(Metric):
-    """Collects logits and targets on their device; `compute` gathers them over processes and returns `Outputs`.
+class OutputCollector(Metric):
+    """Collects logits and targets on their device; `compute` gathers them from all processes as `RecordOutputs`.
 
-    Distributed samplers repeat records to make the processes' shares equal: a window that comes twice counts once.
+    Distributed samplers repeat records to give each process the same number: a window that comes twice counts once.
     """
 
     full_state_update = False
@@ -39,13 +39,13 @@ class EpochOutputs(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, logits: Tensor, targets: Tensor, records: Tensor, windows: Tensor | None = None) -> None:
-        """Add a batch.
+        """Adds a batch.
 
         Args:
             logits: (batch, terms).
             targets: (batch, terms).
             records: the index of the record that each row was cut from, (batch,).
-            windows: which of the record's windows each row is, (batch,); all 0 when not given.
+            windows: which of the record's windows each row is, (batch,); all 0 where None.
 
         Raises:
             ValueError: when the shapes do not fit together.
@@ -66,15 +66,15 @@ class EpochOutputs(Metric):
         self.records.append(records.long())
         self.windows.append(windows.long())
 
-    def compute(self) -> Outputs:
-        """The epoch's outputs, the same in every process.
+    def compute(self) -> RecordOutputs:
+        """Returns the epoch's outputs, the same in every process.
 
         Raises:
             ValueError: when no batch was added.
         """
         logits, targets = (dim_zero_cat(rows).double().cpu().numpy() for rows in (self.logits, self.targets))
         records, windows = (dim_zero_cat(indices).cpu().numpy() for indices in (self.records, self.windows))
-        _, once = np.unique(np.stack([records, windows]), axis=1, return_index=True)  # sorted by record, then window
-        means = average_windows(logits[once], records[once])
-        records, first = np.unique(records[once], return_index=True)
-        return Outputs(means, targets[once][first], records)
+        _, distinct = np.unique(np.stack([records, windows]), axis=1, return_index=True)  # by record, then window
+        means = average_windows(logits[distinct], records[distinct])
+        records, first = np.unique(records[distinct], return_index=True)
+        return RecordOutputs(means, targets[distinct][first], records)

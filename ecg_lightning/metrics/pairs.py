@@ -1,4 +1,4 @@
-"""Scores and targets as checked arrays: what every metric starts with."""
+"""Checks scores and targets, the arguments of every metric."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ Booleans = NDArray[np.bool_]
 
 
 def checked(scores: ArrayLike, targets: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as float64 arrays of shape (records, terms).
+    """Checks scores and targets, and returns both as float64 arrays of shape (records, terms).
 
     Args:
         scores: probabilities or logits, (records, terms).
@@ -18,7 +18,7 @@ def checked(scores: ArrayLike, targets: ArrayLike) -> tuple[Floats, Floats]:
 
     Raises:
         ValueError: on other shapes, on a target that is not 1, 0 or NaN, and on a score that is NaN where the target
-            is not (a NaN has no rank, and would quietly sort above every number).
+            is not (a NaN has no rank, and would sort above every number).
     """
     scores, targets = np.asarray(scores, np.float64), np.asarray(targets, np.float64)
     if scores.ndim != 2 or scores.shape != targets.shape:
@@ -26,22 +26,30 @@ def checked(scores: ArrayLike, targets: ArrayLike) -> tuple[Floats, Floats]:
             f"scores have the shape {scores.shape} and targets {targets.shape}: both must be (records, terms)"
         )
     annotated = ~np.isnan(targets)
-    odd = annotated & (targets != 0) & (targets != 1)
-    if odd.any():
-        record, term = np.argwhere(odd)[0]
+    invalid = annotated & (targets != 0) & (targets != 1)
+    if invalid.any():
+        record, term = np.argwhere(invalid)[0]
         raise ValueError(f"the target of record {record}, term {term} is {targets[record, term]}: use 1, 0 or NaN")
     unranked = annotated & np.isnan(scores)
     if unranked.any():
         record, term = np.argwhere(unranked)[0]
         raise ValueError(
             f"{np.count_nonzero(unranked)} scores are NaN, the first at record {record}, term {term}: "
-            "the network has diverged or was given NaN"
+            "the network has diverged, or its input has NaN"
         )
     return scores, targets
 
 
 def annotated_terms(scores: Floats, targets: Floats) -> Iterator[tuple[int, Floats, Booleans]]:
-    """Yield (term, scores, positive) of the annotated records of each term that has a positive and a negative."""
+    """Yields each term that has a positive and a negative, with scores and positives of its annotated records.
+
+    Args:
+        scores: (records, terms).
+        targets: (records, terms) 1, 0 or NaN.
+
+    Yields:
+        The term's column; (annotated records,) its scores; (annotated records,) whether each is positive.
+    """
     for term in range(targets.shape[1]):
         annotated = ~np.isnan(targets[:, term])
         positive = targets[annotated, term] == 1

@@ -11,7 +11,7 @@ Counts = NDArray[np.int64]
 
 
 def cumulative_counts(scores: Floats, positive: Booleans) -> tuple[Floats, Counts, Counts]:
-    """Count the positives and negatives at or above each distinct score of one term.
+    """Counts the positives and negatives at or above each distinct score of one term.
 
     Args:
         scores: (records,), at least one.
@@ -28,7 +28,7 @@ def cumulative_counts(scores: Floats, positive: Booleans) -> tuple[Floats, Count
 
 
 def auroc(scores: ArrayLike, targets: ArrayLike) -> Floats:
-    """Area under the ROC curve of each term: the chance that a positive scores above a negative, ties ½.
+    """Computes the area under the ROC curve of each term: the chance that a positive scores above a negative, ties ½.
 
     Args:
         scores: probabilities or logits, (records, terms). Logits are better: a saturated sigmoid makes ties.
@@ -47,7 +47,7 @@ def auroc(scores: ArrayLike, targets: ArrayLike) -> Floats:
 
 
 def average_precision(scores: ArrayLike, targets: ArrayLike) -> Floats:
-    """Average precision of each term: the mean, over its positives, of the precision at their score.
+    """Computes the average precision of each term: the mean, over its positives, of the precision at their score.
 
     Shapes as in `auroc`, and NaN for the same terms, so that both macro averages are over the same terms.
     """
@@ -60,7 +60,7 @@ def average_precision(scores: ArrayLike, targets: ArrayLike) -> Floats:
 
 
 def macro(values: ArrayLike) -> float:
-    """Mean over the terms that have a value; NaN when none has.
+    """Computes the mean of the terms (terms,) that have a value; NaN when none has.
 
     >>> macro([0.5, 1.0, float("nan")])
     0.75

@@ -15,19 +15,19 @@ from ecg_lightning.metrics.thresholds import confusion, operating_point, rates
 def summarise(
     probabilities: ArrayLike, targets: ArrayLike, terms: Sequence[str], thresholds: ArrayLike | None = None
 ) -> dict[str, float]:
-    """Macro averages and the values of each term: `auroc`, `auroc/AFIB`, …, `ap`, `ap/AFIB`, ….
+    """Computes macro averages and the values of each term: `auroc`, `auroc/AFIB`, …, `ap`, `ap/AFIB`, ….
 
     With thresholds also `sensitivity`, `specificity`, `ppv`, `npv`, `gmean`, `f1` and `f2`. A term without a value is
     NaN, and left out of the macro average; the keys are always the same.
 
     Args:
-        probabilities: (records, terms); logits do as well, given thresholds of their scale.
+        probabilities: (records, terms); or logits, with thresholds on their scale.
         targets: 1, 0, or NaN where not annotated, (records, terms).
         terms: the names of the columns.
-        thresholds: (terms,), from validation; a term of which it is NaN has none of these values.
+        thresholds: (terms,), from validation; a term with the threshold NaN has none of these values.
 
     Raises:
-        ValueError: when the names are not as many as the columns, and as `auroc`.
+        ValueError: when the number of names is not that of the columns; further errors as of `auroc`.
     """
     _check_names(terms, targets)
     values = {"auroc": auroc(probabilities, targets), "ap": average_precision(probabilities, targets)}
@@ -43,9 +43,9 @@ def summarise(
 def table(
     probabilities: ArrayLike, targets: ArrayLike, terms: Sequence[str], thresholds: ArrayLike | None = None
 ) -> list[dict[str, str | int | float | None]]:
-    """A row a term: its counts, ranking, calibration, and with thresholds the decisions; ready for JSON.
+    """Returns a row for each term: counts, ranking, calibration, and with thresholds the decisions; ready for JSON.
 
-    Arguments and errors as of `summarise`, but probabilities must be such. A number that does not exist is None.
+    Arguments and errors as of `summarise`, but logits are refused. A number that does not exist is None.
     """
     _check_names(terms, targets)
     targets = np.asarray(targets, np.float64)

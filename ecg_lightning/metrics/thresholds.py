@@ -21,13 +21,13 @@ class Confusion(NamedTuple):
 
 
 def confusion(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> Confusion:
-    """Count the four outcomes of each term.
+    """Counts the four outcomes of each term.
 
     Args:
         scores: probabilities or logits, (records, terms).
         targets: 1, 0, or NaN where not annotated, (records, terms).
-        thresholds: on the scale of the scores, one for all terms or (terms,); NaN where nothing is decided, and then
-            nothing counted.
+        thresholds: on the scale of the scores, one for all terms or (terms,); of a term with NaN nothing is
+            decided, and nothing is counted.
 
     Raises:
         ValueError: on other shapes.
@@ -42,9 +42,9 @@ def confusion(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> C
 
 
 def rates(counts: Confusion) -> dict[str, Floats]:
-    """Sensitivity, specificity, PPV, NPV, their G-mean, F1 and F2, in the shape of the counts.
+    """Computes sensitivity, specificity, PPV, NPV, G-mean, F1 and F2, in the shape of the counts.
 
-    NaN where a rate has nothing to say: sensitivity, PPV, F1 and F2 of a term without a positive, specificity and NPV
+    NaN where a rate is not defined: sensitivity, PPV, F1 and F2 of a term without a positive, specificity and NPV
     without a negative, G-mean without either, and PPV (NPV) where no record was called positive (negative).
     """
     hits, alarms, rejections, misses = counts
@@ -62,7 +62,7 @@ def rates(counts: Confusion) -> dict[str, Floats]:
 
 
 def operating_point(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> dict[str, Floats]:
-    """The `rates` of each term at its threshold, each (terms,); arguments as of `confusion`."""
+    """Computes the `rates` of each term at its threshold, each (terms,); arguments as of `confusion`."""
     return rates(confusion(scores, targets, thresholds))
 
 
@@ -74,10 +74,10 @@ def choose_thresholds(
     level: float = 0.9,
     fallback: float = 0.5,
 ) -> Floats:
-    """The threshold of each term that is best on these records (validation, never test).
+    """Chooses the best threshold of each term on these records (validation, never test).
 
-    Every threshold that separates two distinct scores is tried, not a grid. The one returned lies half-way between the
-    two scores. Among equals, the highest is taken.
+    Every threshold that separates two distinct scores is tried, not a grid. The result lies half-way between the two
+    scores. Of equally good thresholds the highest is chosen.
 
     Args:
         scores: probabilities or logits, (records, terms).
@@ -92,7 +92,7 @@ def choose_thresholds(
         (terms,), to be compared with scores in float64.
 
     Raises:
-        ValueError: on an unknown objective, a level outside of 0 to 1, and as `auroc`.
+        ValueError: on an unknown objective, a level outside of 0 to 1, and further errors as of `auroc`.
     """
     if objective not in get_args(Objective):
         raise ValueError(f"objective is {objective!r}: choose one of {', '.join(get_args(Objective))}")
@@ -124,18 +124,17 @@ def _value(at: dict[str, Floats], objective: Objective, level: float) -> Floats:
 
 
 def _between(levels: Floats, called: int) -> float:
-    """A threshold that calls the `called` highest of the descending levels positive, and no other."""
+    """Returns a threshold at which the `called` highest of the descending levels (levels,) are positive, and no other."""
     if called == 0:
         return float(np.nextafter(levels[0], np.inf))
     lowest = float(levels[called - 1])
     if called == levels.size:
         return lowest
     middle = lowest / 2 + float(levels[called]) / 2
-    return (
-        middle if levels[called] < middle <= lowest else lowest
-    )  # neighbouring floats, and infinities, have no middle
+    has_middle = levels[called] < middle <= lowest  # not so for neighbouring floats, and for infinities
+    return middle if has_middle else lowest
 
 
-def _ratio(part: Counts, whole: Counts) -> Floats:
+def _ratio(numerator: Counts, denominator: Counts) -> Floats:
     with np.errstate(invalid="ignore"):  # 0/0 is NaN
-        return np.true_divide(part, whole)
+        return np.true_divide(numerator, denominator)

@@ -1,7 +1,6 @@
 """What every network offers: features, a replaceable head, and ordered layer groups; and the shape of most of them."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -26,11 +25,12 @@ class Network(nn.Module):
         head: The last layer, one output a term.
         reference: The paper that describes the architecture, in a few words.
         published: Macro AUROC on the 71 statements of PTB-XL (fold 10, trained from scratch) that was published for the
-            network of a file of `conf/model`, by the name of that file.
+            network of a file of `conf/model`, by the name of that file. Sources: the PTB-XL benchmark (Strodthoff et al.
+            2020, arXiv:2004.13701) and, for S4 and Net1D, the AI4Health benchmark of 2025.
     """
 
     reference: ClassVar[str] = ""
-    published: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    published: ClassVar[Mapping[str, float]] = {}
 
     pool: nn.Module
     norm: nn.Module

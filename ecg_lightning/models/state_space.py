@@ -84,9 +84,9 @@ class Dynamics(nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Steps (channels,), and a, b and p (channels, states / 2), complex, in single precision at least."""
-        a = torch.complex(-_wide(self.log_decay).exp(), _wide(self.frequency))
-        p = _complex(self.p) if self.low_rank else None
-        return _wide(self.log_step).exp(), a, _complex(self.b), p
+        a = torch.complex(-_parameter(self.log_decay).exp(), _parameter(self.frequency))
+        p = torch.view_as_complex(_parameter(self.p)) if self.low_rank else None
+        return _parameter(self.log_step).exp(), a, torch.view_as_complex(_parameter(self.b)), p
 
 
 class StateSpace(nn.Module):
@@ -112,7 +112,7 @@ class StateSpace(nn.Module):
     def kernel(self, length: int) -> Tensor:
         """The systems' impulse responses (1 or 2, channels, length): forwards and, where there is one, backwards."""
         step, a, b, p = self.dynamics()
-        c = _complex(self.c)
+        c = torch.view_as_complex(_parameter(self.c))
         return diagonal_kernel(length, step, a, b, c) if p is None else dplr_kernel(length, step, a, b, c, p)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class StateSpace(nn.Module):
             if len(kernel) > 1:  # the moment itself belongs to the forward kernel
                 forwards = forwards + nn.functional.pad(kernel[1].flip(1), (length, 0))
             spectrum = torch.fft.rfft(signal, 2 * length) * torch.fft.rfft(forwards)
-            y: Tensor = torch.fft.irfft(spectrum, 2 * length)[..., :length] + signal * _wide(self.skip)[:, None]
+            y: Tensor = torch.fft.irfft(spectrum, 2 * length)[..., :length] + signal * _parameter(self.skip)[:, None]
         return y.to(x.dtype)
 
 
@@ -191,6 +191,7 @@ def _wide(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _complex(x: Tensor) -> Tensor:
-    """(…, 2) real and imaginary parts → (…,) complex numbers."""
-    return torch.view_as_complex(_wide(x).contiguous())
+def _parameter(x: Tensor) -> Tensor:
+    """A parameter in single precision at least."""
+    # flattened on the way: the gradient then has the parameter's own strides, which data-parallel training asks for
+    return _wide(x).flatten().view(x.shape)

@@ -1,4 +1,4 @@
-"""One LightningModule an architecture; ``__all__`` is the list of choices for ``model.name``."""
+"""One LightningModule an architecture; `__all__` is the list of choices for `model.name`."""
 
 from ecg_lightning.modules.densenet1d import DenseNet1dModule
 from ecg_lightning.modules.inception1d import Inception1dModule

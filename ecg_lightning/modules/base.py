@@ -1,4 +1,4 @@
-"""ECGModule: a network in training — masked loss, metrics, thresholds, and what its checkpoint says of itself."""
+"""ECGModule: a network in training, with masked loss, metrics, thresholds, and the card of its checkpoints."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,40 +16,40 @@ from ecg_lightning.checkpoints.card import Card, Scaling
 from ecg_lightning.datamodules.seen import refuse_seen
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration, choose_thresholds, fit_calibration, summarise
-from ecg_lightning.metrics.epoch import EpochOutputs, Outputs
+from ecg_lightning.metrics.epoch import OutputCollector, RecordOutputs
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.optim import Optim
 
 CARD = "card"
-"""The key under which a checkpoint describes itself."""
+"""The key of the card in a checkpoint file."""
 SEEN = "seen"
-"""The key under which a checkpoint keeps the content of the recordings that trained it."""
+"""The key of the list of fingerprints, of the recordings that trained the network, in a checkpoint file."""
 
 
 class ECGModule(pl.LightningModule):
-    """A network that predicts an ordered list of terms, in training; a subclass only names its ``architecture``.
+    """A network that predicts an ordered list of terms, in training; a subclass only names its `architecture`.
 
     Args:
         network: maps (batch, leads, samples) to (batch, terms) logits.
         terms: the ordered terms.
         optim: how the network is trained; the defaults where None.
-        rates: a factor on the learning rate for each layer group; 1 where none is given.
+        lr_factors: the learning-rate factor of each layer group; 1 where it has none.
         positive_weight: (terms,) weight of a positive in the loss; 1 where None.
         monitor: the validation metric by which epochs are compared.
         seed: of dropout and augmentation in every epoch.
-        card: what its checkpoints say of it; None leaves them without a card, so that they cannot be published.
-        seen: (recordings, bytes) fingerprints of the recordings that train it, and trained what it starts from.
-        check_seen: whether a training first compares what the data hold out with ``seen``; `fit` has done so itself.
+        card: describes the network in its checkpoints; with None they have no card, and cannot be published.
+        seen: (recordings, bytes) fingerprints of the recordings that train it and that trained its parent.
+        check_seen: whether a training first compares the held-out recordings with `seen`; `fit` compares them itself.
 
     Attributes:
         thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation; NaN
-            where the training data cannot teach the term, which then is never positive.
+            where the training data cannot teach the term, which then never counts as positive.
         calibration: from logits to probabilities, from the last validation.
         last: logits and targets of the last evaluation.
     """
 
     architecture: ClassVar[Callable[..., Network]]
-    """The class of the network; its arguments are those of the group ``model`` of a configuration."""
+    """The class of the network; its arguments are those of the group `model` of a configuration."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class ECGModule(pl.LightningModule):
         terms: Sequence[str],
         *,
         optim: Optim | None = None,
-        rates: Mapping[str, float] | None = None,
+        lr_factors: Mapping[str, float] | None = None,
         positive_weight: ArrayLike | None = None,
         monitor: str = "val/auroc",
         seed: int = 0,
@@ -69,7 +69,7 @@ class ECGModule(pl.LightningModule):
         self.network = network
         self.terms = tuple(terms)
         self.optim = optim or Optim()
-        self.rates = dict(rates or {})
+        self.lr_factors = dict(lr_factors or {})
         self.monitor = monitor
         self.seed = seed
         self.card = card
@@ -78,27 +78,28 @@ class ECGModule(pl.LightningModule):
         size = len(self.terms)
         self.thresholds = np.full(size, 0.5) if card is None else card.decision_thresholds
         self.calibration = Calibration(np.ones(size), np.zeros(size)) if card is None else card.scaling
-        self.outputs = EpochOutputs()
-        self.last: Outputs | None = None
+        self.outputs = OutputCollector()
+        self.last: RecordOutputs | None = None
         weight = np.ones(size) if positive_weight is None else positive_weight
         self.positive_weight: Tensor
         self.register_buffer("positive_weight", torch.tensor(weight, dtype=torch.float32), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, leads, samples) → (batch, terms) logits, in float32 or, where the network computes in it, float64."""
+        """Computes logits (batch, terms) of signals (batch, leads, samples): float64 where the network is, else float32."""
         logits: Tensor = self.network(x.to(next(self.network.parameters()).dtype))
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def layer_groups(self) -> dict[str, nn.Module]:
-        """The network's layer groups, in order."""
+        """Returns the network's layer groups, in order."""
         return self.network.layer_groups()
 
     # Training --------------------------------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Makes sure that a network that was read to predict is trained as a new one is.
+        """Makes sure that a network that was read from a checkpoint is trained as a new one is.
 
-        Lightning would keep evaluation mode, dropout and batch norm at rest, and nobody would ask what it has seen.
+        Lightning would leave it in evaluation mode, without dropout and with fixed batch norm, and would not compare what
+        trained it with the held-out recordings.
         """
         if self.check_seen:
             refuse_seen(getattr(self.trainer, "datamodule", None), self.seen)
@@ -106,10 +107,16 @@ class ECGModule(pl.LightningModule):
             self.train()
 
     def loss(self, logits: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Binary cross-entropy over the annotated terms (NaN targets count for nothing)."""
+        """Computes the mean binary cross-entropy over the annotated targets.
+
+        Args:
+            logits: (batch, terms).
+            targets: (batch, terms) 1, 0, or NaN where not annotated, which is left out.
+            weight: (terms,) weight of a positive; 1 where None.
+        """
         annotated = ~torch.isnan(targets)
-        each = binary_cross_entropy_with_logits(logits, targets.nan_to_num(), pos_weight=weight, reduction="none")
-        return (each * annotated).sum() / annotated.sum().clamp(min=1)
+        losses = binary_cross_entropy_with_logits(logits, targets.nan_to_num(), pos_weight=weight, reduction="none")
+        return (losses * annotated).sum() / annotated.sum().clamp(min=1)
 
     def on_train_epoch_start(self) -> None:
         """Reseeds dropout and augmentation by the epoch, so that a resumed run draws what an uninterrupted one draws."""
@@ -117,7 +124,7 @@ class ECGModule(pl.LightningModule):
         self.log("train/lr", max(group["lr"] for group in self.trainer.optimizers[0].param_groups))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """The loss of one batch, positives weighted."""
+        """Computes and logs the loss of one batch, with weighted positives."""
         loss = self.loss(self(batch["x"]), batch["targets"], self.positive_weight)
         self.log(
             "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["x"]), sync_dist=True
@@ -125,11 +132,11 @@ class ECGModule(pl.LightningModule):
         return loss
 
     def configure_optimizers(self) -> Any:
-        """All parameters, frozen or not, in groups by layer."""
+        """Makes optimizer and schedule of all parameters, frozen or not, in groups by layer."""
         steps = self.trainer.estimated_stepping_batches
         fused = "mixed" not in self.trainer.precision  # Lightning clips no gradients of a fused optimizer there
         every = self.trainer.check_val_every_n_epoch or 1
-        return self.optim.configure(self.layer_groups(), self.rates, steps, self.monitor, fused, every)
+        return self.optim.configure(self.layer_groups(), self.lr_factors, steps, self.monitor, fused, every)
 
     # Evaluation ------------------------------------------------------------------------------------------------------
 
@@ -138,7 +145,7 @@ class ECGModule(pl.LightningModule):
         self.outputs.update(self(batch["x"]), batch["targets"], batch["record"], batch["window"])
 
     def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """As in validation."""
+        """Collects the logits of one batch of windows."""
         self.validation_step(batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
@@ -148,28 +155,29 @@ class ECGModule(pl.LightningModule):
             learnt = ~np.isnan(self.thresholds)
             self.calibration = fit_calibration(outputs.logits, outputs.targets)
             self.thresholds = np.where(learnt, choose_thresholds(expit(outputs.logits), outputs.targets), np.nan)
-        self._report("val", outputs)
+        self._log_metrics("val", outputs)
 
     def on_test_epoch_end(self) -> None:
         """Logs the metrics at the thresholds that validation chose."""
-        self._report("test", self._finish_epoch())
+        self._log_metrics("test", self._finish_epoch())
 
-    def _finish_epoch(self) -> Outputs:
+    def _finish_epoch(self) -> RecordOutputs:
+        """Returns the epoch's outputs, which `last` keeps, and starts to collect anew."""
         self.last = self.outputs.compute()
         self.outputs.reset()
         if not np.isfinite(self.last.logits).all():
             raise UserError("The network's outputs are no longer finite: the training diverged. Lower optim.lr.")
         return self.last
 
-    def _report(self, split: str, outputs: Outputs) -> None:
+    def _log_metrics(self, split: str, outputs: RecordOutputs) -> None:
         values = summarise(expit(outputs.logits), outputs.targets, self.terms, self.thresholds)
         logits, targets = torch.from_numpy(outputs.logits), torch.from_numpy(outputs.targets)
         values["loss"] = float(self.loss(logits, targets))
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        for source, own in data.by_source(outputs.records).items() if data is not None else ():
-            each = summarise(expit(outputs.logits[own]), outputs.targets[own], self.terms)
-            values |= {f"{name}@{source}": each[name] for name in ("auroc", "ap")}
-        # Every process computed the same numbers from the gathered outputs: nothing is left to reduce.
+        for source, rows in data.by_source(outputs.records).items() if data is not None else ():
+            of_source = summarise(expit(outputs.logits[rows]), outputs.targets[rows], self.terms)
+            values |= {f"{name}@{source}": of_source[name] for name in ("auroc", "ap")}
+        # Every process computed the same numbers from the gathered outputs: there is nothing to reduce.
         for name, value in values.items():
             self.log(
                 f"{split}/{name}",
@@ -199,9 +207,7 @@ class ECGModule(pl.LightningModule):
             checkpoint[SEEN] = self.seen
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes thresholds and calibration from the card."""
+        """Takes thresholds and calibration from the card; without a card they stay as they are."""
         if CARD in checkpoint:
             card = Card.from_dict(checkpoint[CARD], "The checkpoint")
-            terms = len(self.terms)
-        self.thresholds = np.full(terms, 0.5) if card is None else card.decision_thresholds
-        self.calibration = Calibration(np.ones(terms), np.zeros(terms)) if card is None else card.scaling
+            self.thresholds, self.calibration = card.decision_thresholds, card.scaling

@@ -1,4 +1,4 @@
-"""Optimizer and schedule: parameter groups with a rate of their own for each layer group, warm-up, cosine or plateau."""
+"""Optimizer and schedule: parameter groups with a learning-rate factor for each layer group, warm-up, cosine or plateau."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class Optim:
     """How a network is trained: loss weights, optimizer, schedule and stopping.
 
     Attributes:
-        lr: peak learning rate of the head; other groups may have a share of it (finetune.rates).
+        lr: peak learning rate of the head; other layer groups may have a factor of it (finetune.rates).
         optimizer: adamw, adam or sgd.
         weight_decay: on weights; never on biases and normalisation.
-        schedule: cosine (to zero over all steps), plateau (divided by ten when validation AUROC rests) or constant.
-        warmup: share of all steps over which the rate rises from lr/25 to lr.
-        plateau_patience: validations without a better one before `plateau` lowers the rate.
+        schedule: cosine (to zero over all steps), plateau (divided by ten when validation AUROC no longer rises) or constant.
+        warmup: share of all steps over which the learning rate rises from lr/25 to lr.
+        plateau_patience: validations without a better one before `plateau` lowers the learning rate.
         patience: validations without a better one before training stops; null never stops early.
         positive_weight: balanced (negatives/positives), sqrt (its square root) or none.
         max_positive_weight: bound of that weight, for terms with very few positives.
@@ -47,11 +47,11 @@ class Optim:
             raise UserError(f"optim.{error}") from error
 
     def depends_on_length(self) -> bool:
-        """Whether the rate at a step depends on how many steps the whole run has."""
+        """Returns whether the learning rate at a step depends on how many steps the whole run has."""
         return self.schedule == "cosine" or (self.schedule == "constant" and self.warmup > 0)
 
-    def rate_at(self, step: int, steps: float) -> float:
-        """The share of the peak rate at a step: linear warm-up, then a half cosine to zero (or 1)."""
+    def schedule_at(self, step: int, steps: float) -> float:
+        """Returns the learning rate at a step, divided by the peak: linear warm-up, then a half cosine to zero (or 1)."""
         rise = round(self.warmup * steps) if self.warmup else 0  # a run without an end may have no warm-up
         if step < rise:
             return 1 / 25 + (1 - 1 / 25) * step / rise
@@ -62,27 +62,27 @@ class Optim:
     def configure(
         self,
         groups: Mapping[str, nn.Module],
-        rates: Mapping[str, float],
+        lr_factors: Mapping[str, float],
         steps: float,
         monitor: str,
         fused: bool = True,
         every: int = 1,
     ) -> Any:
-        """What LightningModule.configure_optimizers returns.
+        """Makes what `LightningModule.configure_optimizers` returns: the optimizer and its schedule.
 
         Args:
             groups: the network's layer groups in order.
-            rates: a factor on lr for each layer group; 1 where none is given.
+            lr_factors: the learning-rate factor of each layer group; 1 where it has none.
             steps: optimizer steps of the whole run.
             monitor: the validation metric that `plateau` watches.
-            fused: one kernel for the whole step; does not go with clipping in mixed precision.
+            fused: whether one kernel does the whole step; not possible with gradient clipping in mixed precision.
             every: epochs from one validation to the next.
         """
-        found = parameter_groups(groups, rates, self.lr, self.weight_decay)
-        smallest = max(torch.finfo(p.dtype).tiny for group in found for p in group["params"])
+        optimized = parameter_groups(groups, lr_factors, self.lr, self.weight_decay)
+        smallest = max(torch.finfo(p.dtype).tiny for group in optimized for p in group["params"])
         # The optimizers' own 1e-8 is zero in float16, and the first step would divide by it.
         stable = {} if self.optimizer == "sgd" else {"eps": max(1e-8, smallest)}
-        optimizer = OPTIMIZERS[self.optimizer](found, lr=self.lr, fused=fused, **stable)
+        optimizer = OPTIMIZERS[self.optimizer](optimized, lr=self.lr, fused=fused, **stable)
         if self.schedule == "plateau":
             mode: Literal["min", "max"] = "min" if "loss" in monitor else "max"
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, patience=self.plateau_patience)
@@ -90,38 +90,39 @@ class Optim:
                 "optimizer": optimizer,
                 "lr_scheduler": {"scheduler": plateau, "monitor": monitor, "frequency": every, "strict": False},
             }
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate_at(step, steps))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule_at(step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
 def parameter_groups(
-    groups: Mapping[str, nn.Module], rates: Mapping[str, float], lr: float, weight_decay: float
+    groups: Mapping[str, nn.Module], lr_factors: Mapping[str, float], lr: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Two optimizer groups a layer group: weights, which decay, and vectors (biases, normalisation), which do not.
+    """Returns two optimizer groups for each layer group: weights, which decay; biases and normalisation, which do not.
 
-    Parameters of a module with an attribute `lr_factor`, such as the dynamics of a state-space layer, form a group of
-    their own: it learns at that share of the layer group's rate and does not decay.
+    Parameters of a module that has an attribute `lr_factor`, such as the dynamics of a state-space layer, form a third
+    group: it has that factor on the layer group's learning rate, and no weight decay.
     """
-    optimizer_groups = []
+    optimized = []
     for name, group in groups.items():
-        rate = lr * rates.get(name, 1.0)
+        lr_of_group = lr * lr_factors.get(name, 1.0)
         factors = {module: getattr(module, "lr_factor", None) for module in group.modules()}
         slow = {p: factor for module, factor in factors.items() if factor for p in module.parameters()}
         parameters = [p for p in group.parameters() if p not in slow]
         for decays in (True, False):
-            chosen = [p for p in parameters if (p.ndim > 1) == decays]
-            if chosen:
-                optimizer_groups.append({"params": chosen, "lr": rate, "weight_decay": weight_decay if decays else 0.0})
+            of_kind = [p for p in parameters if (p.ndim > 1) == decays]
+            if of_kind:
+                decay = weight_decay if decays else 0.0
+                optimized.append({"params": of_kind, "lr": lr_of_group, "weight_decay": decay})
         for factor in sorted(set(slow.values())):
-            chosen = [p for p in slow if slow[p] == factor]
-            optimizer_groups.append({"params": chosen, "lr": rate * factor, "weight_decay": 0.0})
-    return optimizer_groups
+            of_kind = [p for p in slow if slow[p] == factor]
+            optimized.append({"params": of_kind, "lr": lr_of_group * factor, "weight_decay": 0.0})
+    return optimized
 
 
-def layer_rates(names: list[str], decay: float) -> dict[str, float]:
-    """Layer-wise decay: the last group (the head) at 1, each earlier one ``decay`` times the next.
+def decayed_factors(names: list[str], decay: float) -> dict[str, float]:
+    """Returns learning-rate factors: 1 for the last group (the head), and for each earlier one `decay` times the next.
 
-    >>> layer_rates(["stem", "stage1", "head"], 0.5)
+    >>> decayed_factors(["stem", "stage1", "head"], 0.5)
     {'stem': 0.25, 'stage1': 0.5, 'head': 1.0}
     """
     return {name: decay ** (len(names) - 1 - k) for k, name in enumerate(names)}

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, one_line
 from ecg_lightning.files import parse_json
 from ecg_lightning.records import LEADS
 from ecg_lightning.records.fingerprints import SIZE
@@ -87,7 +87,7 @@ class Store:
             self._hashes = {name: str(meta["files"][name]["sha256"]) for name in FILES}
             self._records, meta["rejected"] = int(meta["records"]), int(meta["rejected"])
         except (ValueError, TypeError, KeyError) as error:
-            raise self._damaged(f"meta.json cannot be understood ({_line(error)})") from error
+            raise self._damaged(f"meta.json cannot be understood ({one_line(error, 100)})") from error
         return meta
 
     def _check_size(self, name: str) -> None:
@@ -106,7 +106,7 @@ class Store:
         try:
             return parse(BytesIO(data))
         except Exception as error:
-            raise self._damaged(f"{name} cannot be understood ({_line(error)})") from error
+            raise self._damaged(f"{name} cannot be understood ({one_line(error, 100)})") from error
 
     def _load_array(self, name: str, dtype: type[np.generic], width: int) -> NDArray[Any]:
         """A (rows, width) array; never an object, which could be of any class."""
@@ -124,7 +124,7 @@ class Store:
         try:
             offsets, lengths = (self.index[name].to_numpy(np.int64) for name in ("offset", "length"))
         except (ValueError, TypeError) as error:
-            raise self._damaged(f"index.parquet cannot be understood ({_line(error)})") from error
+            raise self._damaged(f"index.parquet cannot be understood ({one_line(error, 100)})") from error
         samples = self._sizes["signals.bin"] // SAMPLE
         if ((offsets < 0) | (lengths < 0) | (offsets > samples - lengths)).any():
             raise self._damaged("index.parquet names samples that signals.bin does not have")
@@ -234,8 +234,3 @@ def format_of(path: Path) -> int:
         return int(parse_json((path / "meta.json").read_bytes())["format"])
     except (OSError, ValueError, TypeError, KeyError):
         return 0
-
-
-def _line(error: BaseException) -> str:
-    """An error's text in one short line."""
-    return " ".join(str(error).split())[:100] or type(error).__name__

@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 
 def importances(trials: Trials) -> dict[str, float]:
-    """How much each varied parameter explains of which trials are among the best (PED-ANOVA), largest first; sums to 1.
+    """Returns how much each varied parameter decides whether a trial is among the best (PED-ANOVA), largest first, with sum 1.
 
     Source: Watanabe et al., PED-ANOVA: efficiently quantifying hyperparameter importance in arbitrary subspaces,
     IJCAI 2023, as implemented by Optuna. Empty with fewer than four finished trials, or where nothing varied.
     """
-    results, varied = list(trials.results().values()), _varied(trials)
-    if len(results) < 4 or not varied or len({trial.values[0] for trial in results}) < 2:
+    results, names = list(trials.results().values()), _varied_parameters(trials)
+    if len(results) < 4 or not names or len({trial.values[0] for trial in results}) < 2:
         return {}
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-    return dict(optuna.importance.get_param_importances(_study(trials), evaluator=evaluator, params=varied))
+    return dict(optuna.importance.get_param_importances(_study(trials), evaluator=evaluator, params=names))
 
 
 def parallel_coordinates(trials: Trials) -> str:
-    """One line a finished trial across an axis for each varied parameter, coloured by the metric; "" where none varied."""
+    """Draws a line for each finished trial across an axis for each varied parameter; the colour is the metric; "" where none varied."""
     from optuna.visualization.matplotlib import plot_parallel_coordinate
 
-    varied = _varied(trials)
-    if not varied:
+    names = _varied_parameters(trials)
+    if not names:
         return ""
     study = _study_of_values(trials)
-    width = max(7.0, 2.6 * (len(varied) + 1))
-    return _svg(lambda: plot_parallel_coordinate(study, params=varied, target_name=trials.sweep.metric), width)
+    width = max(7.0, 2.6 * (len(names) + 1))
+    return _svg(lambda: plot_parallel_coordinate(study, params=names, target_name=trials.sweep.metric), width)
 
 
 def importance_bars(trials: Trials) -> str:
-    """A bar for each varied parameter; "" where `importances` says nothing."""
+    """Draws a bar for each varied parameter; "" where `importances` is empty."""
     from optuna.visualization.matplotlib import plot_param_importances
 
     names = list(importances(trials))
@@ -53,45 +53,43 @@ def importance_bars(trials: Trials) -> str:
 
 
 def course(trials: Trials) -> str:
-    """Each finished trial's value by its number, and the best so far."""
+    """Draws the value of each finished trial by its number, and the best value so far."""
     from optuna.visualization.matplotlib import plot_optimization_history
 
     return _svg(lambda: plot_optimization_history(_study(trials), target_name=trials.sweep.metric), 7.0)
 
 
-def _varied(trials: Trials) -> list[str]:
-    """The parameters of which the finished trials have more than one value."""
-    chosen = [trials.sweep.values(trial.params) for trial in trials.results().values()]
-    return [p.name for p in trials.sweep.parameters if len({as_text(values[p.name]) for values in chosen}) > 1]
+def _varied_parameters(trials: Trials) -> list[str]:
+    """Returns the parameters of which the finished trials have more than one value."""
+    rows = [trials.sweep.values(trial.params) for trial in trials.results().values()]
+    return [p.name for p in trials.sweep.parameters if len({as_text(values[p.name]) for values in rows}) > 1]
 
 
 def _study(trials: Trials) -> optuna.Study:
-    """The last try of each trial as a study in memory, where a trial's number is its index in the sweep."""
+    """Returns the last try of each trial as a study in memory, where a trial's number is its index in the sweep."""
     study = optuna.create_study(direction=trials.sweep.goal)
     study.add_trials(trials.latest().values())
     return study
 
 
 def _study_of_values(trials: Trials) -> optuna.Study:
-    """The finished trials as a study in memory, with the values of the runs instead of Optuna's samples."""
-    chosen = [
-        {name: _plain(value) for name, value in trials.sweep.values(trial.params).items()}
-        for trial in trials.results().values()
-    ]
-    distributions = {p.name: _extent(p, [values[p.name] for values in chosen]) for p in trials.sweep.parameters}
+    """Returns the finished trials as a study in memory, with the values of the runs in place of Optuna's samples."""
+    results = list(trials.results().values())
+    rows = [{key: _plain(value) for key, value in trials.sweep.values(trial.params).items()} for trial in results]
+    distributions = {p.name: _extent(p, [values[p.name] for values in rows]) for p in trials.sweep.parameters}
     study = optuna.create_study(direction=trials.sweep.goal)
-    for values, trial in zip(chosen, trials.results().values(), strict=True):
+    for values, trial in zip(rows, results, strict=True):
         study.add_trial(create_trial(value=trial.value, params=values, distributions=distributions))
     return study
 
 
 def _plain(value: Value) -> int | float | str:
-    """A value as Optuna draws it: a number, or a text."""
+    """Returns a value as Optuna draws it: a number, or a text."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else as_text(value)
 
 
 def _extent(parameter: Parameter, values: list[int | float | str]) -> BaseDistribution:
-    """What a parameter's axis covers: every choice, or from the least to the greatest value."""
+    """Returns what a parameter's axis covers: every choice, or the range from the smallest to the largest value."""
     if isinstance(parameter, Choice):
         return CategoricalDistribution([_plain(value) for value in parameter.values])
     numbers = [float(value) for value in values]
@@ -99,7 +97,7 @@ def _extent(parameter: Parameter, values: list[int | float | str]) -> BaseDistri
 
 
 def _svg(draw: "Callable[[], Axes]", width: float) -> str:
-    """One of Optuna's figures as an SVG element, without its title: the page has headings."""
+    """Returns one of Optuna's figures as an SVG element, without its title, since the page has headings."""
     from matplotlib import pyplot
 
     pyplot.switch_backend("agg")  # a figure for a file needs no display

@@ -1,10 +1,11 @@
-"""Shares the GPUs of this machine out to trials, also between sweeps that run side by side."""
+"""Distributes the GPUs of this machine to trials, also between sweeps that run at the same time."""
 
 import getpass
 import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,9 +14,9 @@ from ecg_lightning.errors import UserError
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, by their unique names where ``nvidia-smi`` tells them.
+    """Returns the GPUs that this process may use, by their unique names where `nvidia-smi` lists them.
 
-    Numbers are not enough: two jobs of a batch system each see their own GPU as number 0.
+    Numbers are not enough: two jobs of a batch system each see their GPU as number 0.
     """
     unique: dict[str, str] = {}
     if shutil.which("nvidia-smi"):
@@ -23,36 +24,33 @@ def visible_gpus() -> list[str]:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
         lines = answer.stdout.splitlines() if answer.returncode == 0 else []
         unique = dict(line.replace(" ", "").split(",") for line in lines)
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if listed is None:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
         return list(unique.values())
-    names = [name.strip() for name in listed.split(",")]
+    names = [name.strip() for name in visible.split(",")]
     return [unique.get(name, name) for name in names if name not in ("", "-1")]
 
 
 class Gpus:
     """The GPUs of this machine.
 
-    A taken GPU is a locked file in the temporary folder, so that other sweeps of the same user leave it alone; the
-    lock ends with the process that holds it.
+    A GPU in use has a locked file in the temporary folder, so that other sweeps of the same user do not use it; the lock
+    ends with the process that holds it.
 
     Args:
-        names: the GPUs, as in ``CUDA_VISIBLE_DEVICES``.
-        per_run: GPUs a trial gets: 1, 2, …, or 1/2, 1/3, … where several trials share one; None: 1 where there
-            is any.
+        names: the GPUs, as in `CUDA_VISIBLE_DEVICES`.
+        per_run: the number of GPUs of each trial: 1, 2, …, or 1/2, 1/3, … where several trials share one; None stands for
+            1, or for 0 on a machine without a GPU.
 
     Raises:
-        UserError: where a trial could never have that many.
+        UserError: where the machine has fewer GPUs than a trial needs.
     """
 
     def __init__(self, names: list[str], per_run: float | None) -> None:
         per_run = per_run if per_run is not None else float(bool(names))
         shared = round(1 / per_run) if 0 < per_run < 1 else 1
-        if (
-            per_run < 0
-            or (per_run >= 1 and per_run != int(per_run))
-            or (0 < per_run < 1 and abs(shared * per_run - 1) > 0.02)
-        ):
+        gpus = per_run * shared  # a whole number for 2, and for 0.33 of a GPU that three trials share
+        if not 0 <= per_run <= 1024 or abs(gpus - round(gpus)) > (0.02 if shared > 1 else 0):
             raise UserError(f"--gpus-per-run {per_run:g}: give a whole number, or 0.5, 0.33, 0.25 … to share each GPU.")
         self.per_run = 0 if per_run == 0 else max(1, int(per_run))
         if self.per_run > len(names):
@@ -70,28 +68,25 @@ class Gpus:
         ]
 
     def take(self) -> list[str] | None:
-        """GPUs for one trial; None while there are not enough free ones; empty where trials use none."""
-        taken: list[str] = []
-        for name, lock in self._locks if self.per_run else []:
-            if len(taken) == self.per_run:
-                break
-            if lock.is_locked or name in taken:
-                continue
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                continue
-            taken.append(name)
-        if len(taken) < self.per_run:
-            self.give_back(taken)
-            return None
-        return taken
+        """Returns GPUs for one trial; None while too few are free; an empty list where trials use none."""
+        names: list[str] = []
+        for name, lock in self._locks:
+            if len(names) == self.per_run:
+                return names
+            if not lock.is_locked and name not in names:
+                with suppress(Timeout):
+                    lock.acquire(blocking=False)
+                    names.append(name)
+        if len(names) == self.per_run:
+            return names
+        self.give_back(names)
+        return None
 
     def give_back(self, names: list[str]) -> None:
-        """Frees the GPUs of a trial."""
+        """Frees the GPUs of a trial that has ended."""
         for name in names:
             next(lock for gpu, lock in self._locks if gpu == name and lock.is_locked).release()
 
-    def environment(self, taken: list[str]) -> dict[str, str]:
-        """What tells a trial its GPUs; nothing on a machine that has none."""
-        return {"CUDA_VISIBLE_DEVICES": ",".join(taken)} if self._names else {}
+    def environment(self, names: list[str]) -> dict[str, str]:
+        """Returns the variable that gives a trial its GPUs; nothing on a machine without GPUs."""
+        return {"CUDA_VISIBLE_DEVICES": ",".join(names)} if self._names else {}

@@ -1,4 +1,4 @@
-"""Tells a trial whose worker is alive from one that was killed with its machine."""
+"""Distinguishes a trial with a living worker from a trial whose worker was killed, alone or with its machine."""
 
 import os
 import time
@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial
 BEAT = "beat"
 """The attribute of a trial that its worker keeps changing."""
 PATIENCE = 4
-"""Beats that may be missed in a row."""
+"""Number of beats that may be missed in a row."""
 GAP = 6.0
-"""Seconds between two looks after which the watcher cannot say who was silent."""
+"""Seconds between two looks after which the watcher cannot know which workers were silent."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Worker:
     """One process that works on a sweep.
 
     Attributes:
-        host: for people.
-        machine: identifies the booted kernel and the process namespace, where that can be known.
-        pid: of the process, unique within ``machine`` while it lives.
-        started: when the process started, in the kernel's ticks, since numbers of processes are used again.
-        key: unique.
+        host: name of the machine, for people.
+        machine: identifies the booted kernel and the process namespace; empty where they cannot be read.
+        pid: number of the process, unique within `machine` while the process lives.
+        started: when the process started, in clock ticks since boot, since the kernel uses numbers of processes again.
+        key: a unique text.
         every: seconds between two beats.
     """
 
@@ -40,18 +40,18 @@ class Worker:
     every: float
 
     def beat(self, count: int) -> dict[str, Any]:
-        """The attribute's value at the ``count``-th beat."""
+        """Returns the attribute's value at the `count`-th beat."""
         return asdict(self) | {"count": count}
 
 
 def this_worker(every: float) -> Worker:
-    """The running process as a worker."""
+    """Returns the running process as a worker."""
     pid = os.getpid()
     return Worker(gethostname(), _machine(), pid, _start_of(pid), uuid4().hex, every)
 
 
 def is_beat(value: object) -> bool:
-    """Whether an attribute is what `Worker.beat` makes, or there is none."""
+    """Returns whether an attribute is a value of `Worker.beat`, or None."""
     texts, numbers = ("host", "machine", "started", "key"), ("pid", "every", "count")
     return value is None or (
         isinstance(value, dict)
@@ -63,33 +63,33 @@ def is_beat(value: object) -> bool:
 class Watch:
     """Finds trials whose worker has ended.
 
-    A worker is dead when its beat has not changed for some time *of the watcher's own clock*, so that clocks of
-    different machines need not agree; or, on the watcher's own machine, when its process is not there.
+    A worker is dead when its beat has not changed for some time *of the watcher's clock*, so that the clocks of
+    different machines need not agree; or, on the watcher's machine, when its process has ended.
     """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._seen: dict[int, tuple[object, float]] = {}
-        self._looked = time.monotonic()
+        self._last_beats: dict[int, tuple[object, float]] = {}
+        self._last_look = time.monotonic()
 
     def dead(self, running: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-        """Those of the running trials that nobody works on any more."""
+        """Returns the running trials whose worker is dead."""
         now = time.monotonic()
-        if now - self._looked > max(2 * self._worker.every, GAP):
-            self._seen.clear()  # the storage or this machine was away: the others could not be heard
-        self._looked = now
-        abandoned = []
+        if now - self._last_look > max(2 * self._worker.every, GAP):
+            self._last_beats.clear()  # the storage or this machine did not work: no beat could be read
+        self._last_look = now
+        dead_trials = []
         for trial in running:
             beat = trial.user_attrs.get(BEAT)
-            if self._seen.get(trial.number, (None, 0.0))[0] != beat or trial.number not in self._seen:
-                self._seen[trial.number] = (beat, now)
+            if self._last_beats.get(trial.number, (None, 0.0))[0] != beat or trial.number not in self._last_beats:
+                self._last_beats[trial.number] = (beat, now)
             every = beat["every"] if beat else self._worker.every
-            silent = now - self._seen[trial.number][1] > PATIENCE * every
-            if silent or (beat and self._gone(beat)):
-                abandoned.append(trial)
-        return abandoned
+            silent = now - self._last_beats[trial.number][1] > PATIENCE * every
+            if silent or (beat and self._has_ended(beat)):
+                dead_trials.append(trial)
+        return dead_trials
 
-    def _gone(self, beat: dict[str, Any]) -> bool:
+    def _has_ended(self, beat: dict[str, Any]) -> bool:
         machine = self._worker.machine
         return bool(machine) and beat["machine"] == machine and _start_of(beat["pid"]) != beat["started"]
 
@@ -103,7 +103,7 @@ def _machine() -> str:
 
 
 def _start_of(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where there is no such process (or no /proc)."""
+    """Returns when a process started, in clock ticks since boot; empty where there is no such process (or no /proc)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""A study's journal file, which a full disk or a power cut may leave with an unfinished last line."""
+"""The journal file of a study; a full disk or a power cut may leave an unfinished last line in it."""
 
 import json
 import os
@@ -8,16 +8,17 @@ from optuna.storages.journal import JournalFileBackend
 
 
 class Journal(JournalFileBackend):
-    """Optuna's journal file, where an entry never stands on a line with the half of another.
+    """Optuna's journal file, in which every entry has a line for itself.
 
-    Optuna appends to whatever is there; after half a line, that would spoil both, and the study could not be read.
+    Optuna appends to whatever is in the file. After an unfinished line both entries would be lost, and the study could not
+    be read.
     """
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Adds entries, each on a line of its own; where they cannot all be written, none is.
+        """Adds entries, each on a line for itself; where they cannot all be written, none is.
 
         Raises:
-            OSError: where they were not written.
+            OSError: where the entries could not be written.
         """
         content = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in logs).encode()
         self._lock.acquire()
@@ -38,7 +39,7 @@ class Journal(JournalFileBackend):
 
 
 def _end_of_lines(file: int, chunk: int = 4096) -> int:
-    """Where the last whole line of a file ends."""
+    """Returns the position at which the last whole line of a file ends."""
     end = os.fstat(file).st_size
     while end > 0:
         start = max(0, end - chunk)

@@ -1,4 +1,4 @@
-"""Starts a trial: its folder, its command line, and what its environment tells it."""
+"""Starts a trial: its folder, its command line and its environment."""
 
 import os
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ class Launcher:
     """Starts the trials of one sweep on this machine.
 
     Attributes:
-        folder: of the sweep; each trial's run folder is in it.
-        workers: trials that run side by side and share the processor.
+        folder: the sweep's folder, with the run folder of each trial.
+        workers: number of trials that run side by side and share the processor.
     """
 
     sweep: Sweep
@@ -27,7 +27,7 @@ class Launcher:
     workers: int
 
     def start(self, trial: Try, environment: Mapping[str, str]) -> TrialProcess:
-        """Starts a trial in its folder, which is named by its index; a later try goes on from the checkpoint it finds."""
+        """Starts a trial in its folder, which is named by its index; a later try of `fit` continues from the checkpoint there."""
         folder = self.folder / f"{trial.index:03d}"
         values = dict(trial.values)
         checkpoint = folder / "checkpoints" / "last.ckpt"
@@ -45,25 +45,19 @@ class Launcher:
 
     def _environment(self, name: str) -> dict[str, str]:
         threads = max(1, len(os.sched_getaffinity(0)) // self.workers) if hasattr(os, "sched_getaffinity") else 1
-        variables = {
-            "WANDB_RUN_GROUP": self.sweep.name,
-            "WANDB_NAME": f"{self.sweep.name}-{name}",
-            "PYTHONUNBUFFERED": "1",  # the log of a killed trial is complete
-        }
+        variables = {"WANDB_RUN_GROUP": self.sweep.name, "WANDB_NAME": f"{self.sweep.name}-{name}"}
         if "WANDB_MODE" not in os.environ and not has_key():
             variables["WANDB_MODE"] = "offline"
-        if "OMP_NUM_THREADS" not in os.environ:
-            variables["OMP_NUM_THREADS"] = str(
-                threads
-            )  # else every trial takes all cores and they slow each other down
+        if "OMP_NUM_THREADS" not in os.environ:  # otherwise every trial uses all cores, and they slow each other down
+            variables["OMP_NUM_THREADS"] = str(threads)
         return variables
 
 
 def set_aside(folder: Path) -> None:
-    """Renames a folder that an earlier run has left, so that nothing old is read as new and nothing is lost."""
+    """Renames the folder of an earlier run, so that no old file is read as a new one, and no file is lost."""
     if not folder.exists():
         return
     number = 1
-    while (aside := folder.with_name(f"{folder.name}.before{number}")).exists():
+    while (target := folder.with_name(f"{folder.name}.before{number}")).exists():
         number += 1
-    folder.rename(aside)
+    folder.rename(target)

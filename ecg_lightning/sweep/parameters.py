@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Value = None | bool | int | float | str | list[Any] | dict[str, Any]
-"""What a YAML file can say."""
+"""What a YAML file can hold."""
 Sample = int | float | str
 """What Optuna stores for a parameter: a number of a range, or the text of a choice."""
 
@@ -38,7 +39,7 @@ DEFAULTS = {"mu": 0.0, "sigma": 1.0, "a": 1.0, "b": 1.0, "q": 1.0}
 
 
 def as_text(value: Value) -> str:
-    """A value as it stands on a command line; a text stands as it is, as in W&B's agent.
+    """Returns a value as it is written on a command line; a text is written without quotes, as W&B's agent does.
 
     >>> [as_text(value) for value in (1e-05, True, None, "adam", [64, 128])]
     ['1e-05', 'true', 'null', 'adam', '[64, 128]']
@@ -47,7 +48,7 @@ def as_text(value: Value) -> str:
 
 
 def quantise(number: float, q: float | None, low: float = -math.inf, high: float = math.inf) -> float:
-    """The multiple of ``q`` next to a number that lies within the bounds; the number itself where ``q`` is None."""
+    """Returns the multiple of `q` within the bounds that is next to a number; the number itself where `q` is None."""
     if q is None:
         return number
     steps = round(number / q)
@@ -67,41 +68,41 @@ class Choice:
     probabilities: tuple[float, ...] = ()
 
     def draw(self, unit: float) -> Sample:
-        """The sample at a uniform number in [0, 1)."""
-        reached = 0.0
-        for value, probability in zip(self.values, self.probabilities, strict=False):
-            reached += probability
-            if unit < reached:
-                return as_text(value)
-        return as_text(self.values[-1 if self.probabilities else int(unit * len(self.values))])
+        """Returns the sample at a uniform number in [0, 1)."""
+        if not self.probabilities:
+            return as_text(self.values[int(unit * len(self.values))])
+        ends = accumulate(self.probabilities)
+        return as_text(
+            next((value for value, end in zip(self.values, ends, strict=True) if unit < end), self.values[-1])
+        )
 
     def grid(self) -> list[Sample]:
-        """Every sample."""
+        """Returns every sample."""
         return [as_text(value) for value in self.values]
 
     def value(self, sample: Sample) -> Value:
-        """The value of a run for a sample."""
+        """Returns the value of a run for a sample."""
         return next(value for value in self.values if as_text(value) == sample)
 
     def admits(self, sample: object) -> bool:
-        """Whether something is a sample of it."""
+        """Returns whether an object is a sample of this parameter."""
         return sample in self.grid()
 
     def distribution(self) -> "BaseDistribution":
-        """What Optuna samples from."""
+        """Returns the distribution from which Optuna samples."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution([as_text(value) for value in self.values])
 
-    def described(self) -> str:
-        """What is searched, in words; equal for equal domains."""
+    def text(self) -> str:
+        """Returns the values that are searched, as a text; it is equal for equal domains."""
         weights = f" with probabilities {', '.join(f'{p:g}' for p in self.probabilities)}" if self.probabilities else ""
         return ", ".join(map(as_text, self.values)) + weights
 
 
 @dataclass(frozen=True)
 class Range:
-    """Uniform between two bounds, on a line, on a logarithm, or over the whole numbers; in steps of ``q`` if given."""
+    """Uniform between two bounds, on a line, on a logarithm, or over the whole numbers; in steps of `q` where it is a number."""
 
     name: str
     low: float
@@ -111,7 +112,7 @@ class Range:
     q: float | None = None
 
     def draw(self, unit: float) -> Sample:
-        """The sample at a uniform number in [0, 1)."""
+        """Returns the sample at a uniform number in [0, 1)."""
         if self.whole:
             return int(self.low + math.floor(unit * (self.high - self.low + 1)))
         if self.log:
@@ -119,7 +120,7 @@ class Range:
         return self.low + (self.high - self.low) * unit
 
     def grid(self) -> list[Sample]:
-        """Every sample, where there is a finite number of them, else none."""
+        """Returns every sample where their number is finite, else none."""
         if self.whole:
             return list(range(int(self.low), int(self.high) + 1))
         if self.q is None or self.log:
@@ -128,23 +129,23 @@ class Range:
         return [quantise(first + i * self.q, self.q) for i in range(round((last - first) / self.q) + 1)]
 
     def value(self, sample: Sample) -> Value:
-        """The value of a run for a sample."""
+        """Returns the value of a run for a sample."""
         return quantise(float(sample), self.q, self.low, self.high) if not self.whole else int(sample)
 
     def admits(self, sample: object) -> bool:
-        """Whether something is a sample of it."""
+        """Returns whether an object is a sample of this parameter."""
         return _is_number(sample, whole=self.whole) and self.low <= sample <= self.high
 
     def distribution(self) -> "BaseDistribution":
-        """What Optuna samples from."""
+        """Returns the distribution from which Optuna samples."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
         if self.whole:
             return IntDistribution(int(self.low), int(self.high))
         return FloatDistribution(self.low, self.high, log=self.log)
 
-    def described(self) -> str:
-        """What is searched, in words; equal for equal domains."""
+    def text(self) -> str:
+        """Returns the values that are searched, as a text; it is equal for equal domains."""
         scale = ", logarithmic" if self.log else ", whole numbers" if self.whole else ""
         return f"{self.low:.6g} … {self.high:.6g}{scale}" + (f", in steps of {self.q:g}" if self.q is not None else "")
 
@@ -160,15 +161,15 @@ class Curve:
     q: float | None = None
 
     def draw(self, unit: float) -> Sample:
-        """The sample at a uniform number in [0, 1)."""
+        """Returns the sample at a uniform number in [0, 1)."""
         return min(max(unit, 1e-6), 1 - 1e-6)  # the ends are at infinity
 
     def grid(self) -> list[Sample]:
-        """Nothing: a curve has no finite number of values."""
+        """Returns nothing: the number of samples is not finite."""
         return []
 
     def value(self, sample: Sample) -> Value:
-        """The value of a run for a sample."""
+        """Returns the value of a run for a sample."""
         if self.kind == "beta":
             from scipy.stats import beta
 
@@ -177,17 +178,17 @@ class Curve:
         return quantise(math.exp(number) if self.kind == "log_normal" else number, self.q)
 
     def admits(self, sample: object) -> bool:
-        """Whether something is a sample of it."""
+        """Returns whether an object is a sample of this parameter."""
         return _is_number(sample) and 0 < sample < 1
 
     def distribution(self) -> "BaseDistribution":
-        """What Optuna samples from."""
+        """Returns the distribution from which Optuna samples."""
         from optuna.distributions import FloatDistribution
 
         return FloatDistribution(1e-6, 1 - 1e-6)
 
-    def described(self) -> str:
-        """What is searched, in words; equal for equal domains."""
+    def text(self) -> str:
+        """Returns the values that are searched, as a text; it is equal for equal domains."""
         return f"{self.kind}({self.first:g}, {self.second:g})" + (
             f", in steps of {self.q:g}" if self.q is not None else ""
         )
@@ -197,7 +198,7 @@ Parameter = Choice | Range | Curve
 
 
 def parse_parameters(entries: object, prefix: str = "") -> list[Parameter]:
-    """The ``parameters`` of a sweep file; nested ones are named by their path, ``optim.lr``.
+    """Returns the `parameters` of a sweep file; nested ones are named by their path, `optim.lr`.
 
     Raises:
         UserError: for an entry that is not of W&B's format.
@@ -208,7 +209,7 @@ def parse_parameters(entries: object, prefix: str = "") -> list[Parameter]:
     for key, entry in entries.items():
         name = f"{prefix}{key}"
         if not isinstance(entry, Mapping):
-            raise UserError(f"parameters.{name}: write what it may be, for example {{values: [1, 2]}}, not {entry!r}.")
+            raise UserError(f"parameters.{name}: write its values, for example {{values: [1, 2]}}, not {entry!r}.")
         if "parameters" in entry:
             parameters += parse_parameters(entry["parameters"], f"{name}.")
         else:
@@ -220,13 +221,11 @@ def _parse(name: str, entry: Mapping[str, Any]) -> Parameter:
     kind = entry.get("distribution") or _implied(name, entry)
     if kind not in KEYS:
         raise UserError(f"parameters.{name}: there is no distribution '{kind}'. Choices: {', '.join(KEYS)}.")
-    unknown = set(entry) - {"distribution", *KEYS[kind]}
-    if unknown:
-        text = ", ".join(sorted(map(str, unknown)))
-        raise UserError(f"parameters.{name}: the distribution {kind} has no {text}; it takes {', '.join(KEYS[kind])}.")
-    missing = [key for key in KEYS[kind] if key not in entry and key not in DEFAULTS]
-    if missing:
-        raise UserError(f"parameters.{name}: the distribution {kind} also needs {' and '.join(missing)}.")
+    if surplus := sorted(map(str, set(entry) - {"distribution", *KEYS[kind]})):
+        text = ", ".join(surplus)
+        raise UserError(f"parameters.{name}: the distribution {kind} has no {text}. Its keys: {', '.join(KEYS[kind])}.")
+    if absent := [key for key in KEYS[kind] if key not in entry and key not in DEFAULTS]:
+        raise UserError(f"parameters.{name}: the distribution {kind} also needs {' and '.join(absent)}.")
     if kind in ("constant", "categorical", "categorical_w_probabilities"):
         return _choice(name, entry)
     numbers = {key: _number(name, key, entry.get(key, DEFAULTS.get(key))) for key in KEYS[kind]}
@@ -242,14 +241,13 @@ def _parse(name: str, entry: Mapping[str, Any]) -> Parameter:
 
 
 def _implied(name: str, entry: Mapping[str, Any]) -> str:
-    """The distribution that W&B takes where the file names none."""
+    """Returns the distribution that W&B uses where the file names none."""
     if "values" in entry:
         return "categorical_w_probabilities" if "probabilities" in entry else "categorical"
     if "value" in entry:
         return "constant"
     if "min" in entry or "max" in entry:
-        whole = all(isinstance(entry.get(key), int) for key in ("min", "max"))
-        return "int_uniform" if whole else "uniform"
+        return "int_uniform" if all(isinstance(entry.get(key), int) for key in ("min", "max")) else "uniform"
     raise UserError(f"parameters.{name}: give it a value, values, or min and max.")
 
 
@@ -258,12 +256,13 @@ def _choice(name: str, entry: Mapping[str, Any]) -> Choice:
     if not isinstance(values, list) or not values:
         raise UserError(f"parameters.{name}.values must be a list of at least one value, not {values!r}.")
     texts = [as_text(value) for value in values]
-    twice = {text for text in texts if texts.count(text) > 1}
-    if twice:
-        raise UserError(f"parameters.{name}.values lists {', '.join(sorted(twice))} more than once.")
+    if repeated := sorted({text for text in texts if texts.count(text) > 1}):
+        raise UserError(f"parameters.{name}.values lists {', '.join(repeated)} more than once.")
     numbers = [_number(name, "probabilities", p) for p in entry.get("probabilities", [])]
     if numbers and (len(numbers) != len(values) or not math.isclose(sum(numbers), 1.0, rel_tol=1e-6)):
-        raise UserError(f"parameters.{name}.probabilities: give one for each of the {len(values)} values, with sum 1.")
+        raise UserError(
+            f"parameters.{name}.probabilities: give one number for each of the {len(values)} values, with sum 1."
+        )
     return Choice(name, tuple(values), tuple(numbers))
 
 
@@ -287,8 +286,6 @@ def _is_number(sample: object, whole: bool = False) -> TypeGuard[float]:
 
 def _number(name: str, key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        hint = (
-            " In YAML a float in scientific notation needs a point: 1.0e-4, not 1e-4." if isinstance(value, str) else ""
-        )
+        hint = " In YAML a number in scientific notation needs a point: 1.0e-4, not 1e-4." * isinstance(value, str)
         raise UserError(f"parameters.{name}.{key} must be a number, not {value!r}.{hint}")
     return value

@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: the best configuration, the table, and a page that opens offline."""
+"""The results of a sweep: the best configuration, the table, and a page that opens offline."""
 
 import glob
 import html
@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from ecg_lightning.config import compose as config
 from ecg_lightning.files import write_whole
-from ecg_lightning.sweep.command import ARGUMENT_MACROS, OTHER_MACROS, fit_arguments
+from ecg_lightning.sweep.command import fit_arguments, fixed_arguments
 from ecg_lightning.sweep.figures import course, importance_bars, parallel_coordinates
 from ecg_lightning.sweep.parameters import as_text
 from ecg_lightning.sweep.process import duration
@@ -21,7 +21,7 @@ from ecg_lightning.sweep.table import Row, as_csv, best_first, count_states, row
 from ecg_lightning.sweep.trials import Trials, index_of
 
 UNFINISHED = 60.0
-"""Seconds after which nobody writes an unfinished file any more."""
+"""Seconds after which an unfinished file must be that of a killed process."""
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
 svg { max-width: 100%; height: auto; } h2 { margin-top: 2.5rem; }
@@ -32,39 +32,40 @@ pre { background: #f4f4f4; padding: 1rem; overflow-x: auto; } .scroll { overflow
 
 
 def write_results(trials: Trials, folder: Path, experiment: Path) -> list[Path]:
-    """Writes ``trials.csv``, ``report.html`` and the best configuration; they are replaced as the sweep goes on.
+    """Writes `trials.csv`, `report.html` and the best configuration; a later call replaces them.
 
     Args:
-        trials: of the sweep.
-        folder: of the sweep.
-        experiment: where the best configuration goes; it is made once a trial has ended well.
+        trials: the trials of the sweep.
+        folder: the folder of the sweep.
+        experiment: the file of the best configuration; it is written once a trial has finished.
 
     Returns:
-        What was written.
+        The files that were written.
     """
-    written = [_write(folder / "trials.csv", as_csv(trials))]
     best = best_configuration(trials, experiment)
-    if best is not None:
-        written.append(_write(experiment, best))
-    written.append(_write(folder / "report.html", page(trials, best)))
-    return written
+    texts = {folder / "trials.csv": as_csv(trials)} | ({experiment: best} if best is not None else {})
+    texts[folder / "report.html"] = page(trials, best)
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text)  # several workers may end at the same time
+    return list(texts)
 
 
 def best_configuration(trials: Trials, file: Path) -> str | None:
-    """The best trial as an experiment for ``fit --config``; None where no trial has ended well.
+    """Returns the best trial as an experiment for `fit --config`; None where no trial has finished.
 
-    The file stands over the same files as the sweep's trials, and holds what the trial changed. For a sweep of another
-    program, it holds the parameters alone.
+    Its `defaults:` are the files of the sweep's trials, and its keys are those that the trial changed. For a sweep of another
+    program, it has the parameters alone.
     """
     best = trials.best()
     if best is None:
         return None
     sweep = trials.sweep
     words = [f"{key}={as_text(value)}" for key, value in sweep.values(best.params).items()]
-    arguments = fit_arguments(sweep.command)
-    fixed = [word for word in arguments or [] if word not in ARGUMENT_MACROS and word not in OTHER_MACROS]
-    pairs = config.split_arguments([*fixed, *words])
-    names = [name for key, name in pairs if key == "config"] or ([] if arguments is None else ["default"])
+    pairs = config.split_arguments([*fixed_arguments(sweep.command), *words])
+    names = [name for key, name in pairs if key == "config"]
+    if not names and fit_arguments(sweep.command) is not None:
+        names = ["default"]
     content: dict[str, Any] = {"defaults": [_reference(name, file) for name in names]} if names else {}
     content |= config.as_dict(OmegaConf.from_dotlist([f"{key}={value}" for key, value in pairs if key != "config"]))
     goal = "highest" if sweep.goal == "maximize" else "lowest"
@@ -75,7 +76,7 @@ def best_configuration(trials: Trials, file: Path) -> str | None:
 
 
 def _reference(name: str, file: Path) -> str:
-    """How a file names another in its ``defaults:``: by the name of a shipped one, else by its path from there."""
+    """Returns how a file names another in its `defaults:`: by the name of a shipped one, else by the relative path."""
     path, shipped = config.find_config(name).resolve(), config.conf_folder().resolve()
     if path.is_relative_to(shipped):
         return path.relative_to(shipped).with_suffix("").as_posix()
@@ -83,9 +84,12 @@ def _reference(name: str, file: Path) -> str:
 
 
 def page(trials: Trials, best: str | None) -> str:
-    """The report: figures and table in one HTML file that needs nothing else."""
-    table_rows, title = rows(trials), html.escape(f"Sweep {trials.sweep.name}")
-    parts = [f"<h1>{title}</h1>", f"<p>{html.escape(_summary(trials, table_rows))}</p>"]
+    """Returns the report: figures and table in one HTML file that needs no other file."""
+    sweep, table_rows, title = trials.sweep, rows(trials), html.escape(f"Sweep {trials.sweep.name}")
+    states = count_states(table_rows) or "no trial yet"
+    total = duration(sum(row.seconds or 0.0 for row in table_rows))
+    summary = f"{sweep.method} search, {sweep.goal} {sweep.metric}: {states}. {total} of computing in all."
+    parts = [f"<h1>{title}</h1>", f"<p>{html.escape(summary)}</p>"]
     if best is not None:
         parts += ["<h2>Best configuration</h2>", f"<pre>{html.escape(best)}</pre>"]
     if trials.results():
@@ -102,36 +106,22 @@ def page(trials: Trials, best: str | None) -> str:
     return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
 
 
-def _summary(trials: Trials, table_rows: list[Row]) -> str:
-    sweep = trials.sweep
-    states = count_states(table_rows) or "no trial yet"
-    total = sum(row.seconds or 0.0 for row in table_rows)
-    return f"{sweep.method} search, {sweep.goal} {sweep.metric}: {states}. {duration(total)} of computing in all."
-
-
 def _html_table(trials: Trials, table_rows: list[Row]) -> str:
     names = [parameter.name for parameter in trials.sweep.parameters]
     best = trials.best()
     headings = ("trial", "state", trials.sweep.metric, *names, "epochs", "time", "error")
     lines = [f"<tr>{''.join(f'<th>{html.escape(heading)}</th>' for heading in headings)}</tr>"]
     for row in best_first(table_rows, trials.sweep, ("done",)):
-        cells = (row.trial, row.state, row.score(), *row.chosen(names), row.epochs, row.time(), row.error)
+        cells = (row.trial, row.state, row.score(), *row.texts(names), row.epochs, row.time(), row.error)
         mark = ' class="best"' if best is not None and row.trial == index_of(best) else ""
         lines.append(f"<tr{mark}>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in cells)}</tr>")
     return '<div class="scroll"><table>' + "\n".join(lines) + "</table></div>"
 
 
-def _write(path: Path, text: str) -> Path:
-    """Replaces a file at once, since several workers may end together."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)
-    return path
-
-
 def remove_leftovers(folder: Path, experiment: Path) -> None:
-    """Removes what a kill in the middle of writing has left: unfinished files, and locks that were being given back."""
+    """Removes the unfinished files, and the half-released locks, of processes that were killed while they wrote."""
     unfinished = [*folder.rglob("*.part"), *folder.glob("*.lock*.rename")]
     for path in (*unfinished, *experiment.parent.glob(f"{glob.escape(experiment.name)}.*.part")):
-        with suppress(OSError):  # another worker was faster
+        with suppress(OSError):  # another worker has removed it
             if time.time() - path.lstat().st_mtime > UNFINISHED:
                 path.unlink()

@@ -4,13 +4,13 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
 from optuna.exceptions import UpdateFinishedTrialError
 
-from ecg_lightning.errors import UserError, suggest
+from ecg_lightning.errors import UserError, one_line
 from ecg_lightning.sweep.gpus import Gpus
 from ecg_lightning.sweep.heartbeat import BEAT, Watch, Worker
 from ecg_lightning.sweep.launch import Launcher
@@ -23,19 +23,26 @@ TICK = 0.3
 LOOK = 2.0
 """Seconds between two looks at the study."""
 OUTAGE = 1800.0
-"""Seconds that the storage may be away before the trials are given up."""
+"""Seconds without the storage after which the worker gives up."""
 
 
 @dataclass
 class Slot:
-    """A trial that runs here."""
+    """A trial that runs here.
+
+    Attributes:
+        values: the metric after each epoch that was reported to the study.
+        pruned: whether the trial was stopped early.
+        last_beat: time of the last beat, by this machine's clock.
+        beats: the number of beats.
+    """
 
     trial: Try
     process: TrialProcess
     gpus: list[str]
-    reported: dict[int, float] = field(default_factory=dict)
+    values: dict[int, float] = field(default_factory=dict)
     pruned: bool = False
-    beaten: float = field(default_factory=time.monotonic)
+    last_beat: float = field(default_factory=time.monotonic)
     beats: int = 1
 
 
@@ -43,206 +50,197 @@ class Interrupted(Exception):
     """Ctrl-C, or SIGTERM from a batch system."""
 
 
+@dataclass
 class Runner:
-    """One worker process, with up to ``workers`` trials at a time.
+    """One worker process, with as many trials at a time as the launcher has workers.
 
-    Args:
-        say: called with one line for everything that happens.
-        show: called about every second, for a live table.
+    Attributes:
+        print_line: called with one line for every event.
+        refresh: called about every second, for a live table.
     """
 
-    def __init__(
-        self,
-        trials: Trials,
-        launcher: Launcher,
-        gpus: Gpus,
-        worker: Worker,
-        say: Callable[[str], None],
-        show: Callable[[], None],
-    ) -> None:
-        self._trials = trials
-        self._sweep = trials.sweep
-        self._launcher = launcher
-        self._gpus = gpus
-        self._worker = worker
-        self._watch = Watch(worker)
-        self._say, self._show = say, show
-        self._slots: list[Slot] = []
-        self._looked = -math.inf
-        self._away: float | None = None
-        self._stop = 0
+    trials: Trials
+    launcher: Launcher
+    gpus: Gpus
+    worker: Worker
+    print_line: Callable[[str], None]
+    refresh: Callable[[], None]
+    _slots: list[Slot] = field(default_factory=list, init=False)
+    _last_look: float = field(default=-math.inf, init=False)
+    _outage_start: float | None = field(default=None, init=False)
+    _signals: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.worker)
+        self._sweep = self.trials.sweep
 
     def run(self) -> None:
-        """Works until nothing is left to do for anybody.
+        """Works until no worker of the sweep has anything left to do.
 
         Raises:
-            Interrupted: after Ctrl-C; the trials that ran were ended and queued again.
-            UserError: where the metric is never logged, or the storage stays away.
+            Interrupted: after Ctrl-C; the running trials were ended and queued again.
+            UserError: where the metric is never logged, or the storage cannot be reached for a long time.
         """
-        with self._signals():
+        with self._counted_signals():
             try:
                 while self._tick():
-                    self._show()
+                    self.refresh()
                     time.sleep(TICK)
             finally:
                 self._close()
 
     def _tick(self) -> bool:
-        """One round; False when all is done."""
-        if self._stop:
-            raise Interrupted
+        """Does one round; returns False when all is done."""
         try:
             for slot in list(self._slots):
                 self._follow(slot)
-            if time.monotonic() - self._looked > LOOK:
-                self._looked = time.monotonic()
+            if self._signals:  # after a look at the trials, so that one which has just finished is kept
+                raise Interrupted
+            if time.monotonic() - self._last_look > LOOK:
+                self._last_look = time.monotonic()
                 self._recover()
                 self._fill()
-                if not self._slots and self._trials.done():
+                if not self._slots and self.trials.done():
                     return False
-            self._away = None
+            self._outage_start = None
         except StorageError as error:
-            self._endure(error)
+            if self._signals:
+                raise Interrupted from error
+            self._wait_for_storage(error)
         return True
 
     def _follow(self, slot: Slot) -> None:
-        status = slot.process.poll()  # before the metrics: what it wrote last must be read after its end
+        status = slot.process.poll()  # before the metrics are read, so that its last row is read after its end
         try:
             self._beat(slot)
             self._report(slot)
         except UpdateFinishedTrialError:
-            self._say(
-                f"trial {slot.trial.index}: another worker took it over while this one could not reach the storage"
+            self.print_line(
+                f"trial {slot.trial.index}: another worker runs it now, since this worker could not reach the storage"
             )
-            slot.process.kill()
-            slot.process.wait()
+            slot.process.wait(0.0)
             self._release(slot)
             return
         if status is not None:
             self._record(slot, status)
             self._release(slot)
-        elif not slot.reported and slot.process.never_logs_metric() and not self._trials.results():
-            raise UserError(self._no_metric(slot))
+        elif not slot.values and slot.process.never_logs_metric() and not self.trials.results():
+            raise UserError(self._without_metric(slot))
 
     def _beat(self, slot: Slot) -> None:
-        if time.monotonic() - slot.beaten > self._worker.every:
-            slot.trial.handle.set_user_attr(BEAT, self._worker.beat(slot.beats))
-            slot.beaten = time.monotonic()
+        if time.monotonic() - slot.last_beat > self.worker.every:
+            slot.trial.handle.set_user_attr(BEAT, self.worker.beat(slot.beats))
+            slot.last_beat = time.monotonic()
             slot.beats += 1
 
     def _report(self, slot: Slot) -> None:
+        """Reports the epochs that are new to the study, and asks a trial to end where it is to be stopped early."""
         for epoch, value in slot.process.history().items():
-            if epoch in slot.reported or slot.pruned:
+            if epoch in slot.values or slot.pruned:
                 continue
             slot.trial.handle.report(value, epoch)
-            slot.reported[epoch] = value
+            slot.values[epoch] = value
             if self._sweep.stopping is not None and slot.trial.handle.should_prune():
                 slot.pruned = True
                 slot.process.end()
 
     def _record(self, slot: Slot, status: int) -> None:
-        """Writes down how a trial ended."""
+        """Records how a trial ended."""
         index, metric = slot.trial.index, self._sweep.metric
-        best = self._sweep.best(slot.reported.values())
+        best = self._sweep.best(slot.values.values())
         if slot.pruned:
-            self._trials.prune(slot.trial)
-            self._say(f"trial {index}: stopped early after epoch {max(slot.reported)}")
+            self.trials.prune(slot.trial)
+            self.print_line(f"trial {index}: stopped early after epoch {max(slot.values)}")
         elif status == 0 and best is not None:
-            self._trials.finish(slot.trial, best)
-            self._say(f"trial {index}: {metric} {best:.4g} in {duration(time.monotonic() - slot.process.started)}")
+            self.trials.finish(slot.trial, best)
+            self.print_line(
+                f"trial {index}: {metric} {best:.4g} in {duration(time.monotonic() - slot.process.started)}"
+            )
         else:
             if status != 0:
-                error = failure(status, slot.process.last_words())
-            elif slot.reported:
+                error = failure(status, slot.process.last_line())
+            elif slot.values:
                 error = f"{metric} was NaN after every epoch"
-            elif self._trials.results():
-                error = self._no_metric(slot)
+            elif self.trials.results():
+                error = self._without_metric(slot)
             else:
-                raise UserError(self._no_metric(slot))
-            self._trials.fail(slot.trial, error)
-            self._say(f"trial {index}: failed. {error}. See {slot.process.folder / 'log.txt'}")
+                raise UserError(self._without_metric(slot))
+            self.trials.fail(slot.trial, error)
+            self.print_line(f"trial {index}: failed. {error}. See {slot.process.folder / 'log.txt'}")
 
-    def _no_metric(self, slot: Slot) -> str:
-        logged = [name for name in slot.process.logged() if name.count("/") < 2]  # not those of single terms
-        if not logged:
-            return f"Trial {slot.trial.index} did not write {slot.process.folder / 'metrics.csv'}, the file that should contain {self._sweep.metric}."
-        return (
-            f"{self._sweep.file}: metric.name: the runs never log '{self._sweep.metric}'. {suggest(self._sweep.metric, logged)}"
-            f"Trial {slot.trial.index} logs: {', '.join(logged)}."
-        )
+    def _without_metric(self, slot: Slot) -> str:
+        return f"{self._sweep.file}: {slot.process.without_metric(f'trial {slot.trial.index}')}"
 
     def _release(self, slot: Slot) -> None:
-        self._gpus.give_back(slot.gpus)
+        self.gpus.give_back(slot.gpus)
         self._slots.remove(slot)
-        self._looked = -math.inf  # the next may start at once
+        self._last_look = -math.inf  # so that the next trial starts at once
 
     def _recover(self) -> None:
-        """Queues again what others have left behind."""
-        running_here = {slot.trial.handle.number for slot in self._slots}
-        for trial in self._watch.dead(trial for trial in self._trials.unfinished() if trial.number not in running_here):
-            self._say(
-                f"trial {index_of(trial)}: its worker on {trial.user_attrs.get(BEAT, {}).get('host', 'unknown')} has died"
-            )
-            self._trials.give_back(trial, DIED)
+        """Queues the trials of dead workers again."""
+        numbers = {slot.trial.handle.number for slot in self._slots}
+        for trial in self._watch.dead(trial for trial in self.trials.unfinished() if trial.number not in numbers):
+            host = trial.user_attrs.get(BEAT, {}).get("host", "an unknown machine")
+            self.print_line(f"trial {index_of(trial)}: its worker on {host} has died")
+            self.trials.give_back(trial, DIED)
 
     def _fill(self) -> None:
         """Starts trials while there are free slots, GPUs, and trials."""
-        while len(self._slots) < self._launcher.workers and not self._trials.target_reached():
-            gpus = self._gpus.take()
+        while len(self._slots) < self.launcher.workers and not self.trials.target_reached():
+            gpus, slot = self.gpus.take(), None
             if gpus is None:
                 return
-            slot = None
             try:
-                trial = self._trials.claim()
+                trial = self.trials.claim()
                 if trial is None:
                     return
-                trial.handle.set_user_attr(BEAT, self._worker.beat(0))
-                slot = Slot(trial, self._launcher.start(trial, self._gpus.environment(gpus)), gpus)
+                trial.handle.set_user_attr(BEAT, self.worker.beat(0))
+                slot = Slot(trial, self.launcher.start(trial, self.gpus.environment(gpus)), gpus)
                 self._slots.append(slot)
             finally:
                 if slot is None:
-                    self._gpus.give_back(gpus)
+                    self.gpus.give_back(gpus)
 
-    def _endure(self, error: BaseException) -> None:
-        """Lets the trials go on while the storage is away for a while."""
+    def _wait_for_storage(self, error: BaseException) -> None:
+        """Lets the trials run while the storage cannot be reached, for a limited time."""
         now = time.monotonic()
-        if self._away is None:
-            self._away = now
-            self._say(
-                f"the storage cannot be reached ({' '.join(str(error).split())[:200]}); the running trials continue, and this worker tries again"
+        if self._outage_start is None:
+            self._outage_start = now
+            self.print_line(
+                f"the storage cannot be reached ({one_line(error, 200)}); the trials run on, and this worker tries again"
             )
-        if now - self._away > OUTAGE:
+        if now - self._outage_start > OUTAGE:
             raise UserError(
-                f"The storage could not be reached for {duration(OUTAGE)}. Start the sweep again once it is back."
+                f"The storage could not be reached for {duration(OUTAGE)}. Run the same command again when it works."
             )
         time.sleep(2.0)
 
     def _close(self) -> None:
-        """Ends what still runs, and queues it again for whoever comes next."""
+        """Ends the running trials, and queues them again for the next worker."""
         if self._slots:
-            self._say(f"ending {len(self._slots)} running trials; they are queued again")
+            self.print_line(f"ending {len(self._slots)} running trials; they are queued again")
         for slot in self._slots:
             slot.process.end()
         deadline = time.monotonic() + 20.0
         for slot in self._slots:
-            while slot.process.poll() is None and time.monotonic() < deadline and self._stop < 2:
+            while slot.process.poll() is None and time.monotonic() < deadline and self._signals < 2:
                 time.sleep(0.05)
             slot.process.wait(0.0)
-            try:
-                self._trials.give_back(slot.trial, INTERRUPTED)
-            except StorageError:
-                pass  # its heartbeat stops, so another worker will find it
-            self._gpus.give_back(slot.gpus)
+            with suppress(*StorageError):  # where it fails, the heartbeat stops, and another worker notices
+                self.trials.give_back(slot.trial, INTERRUPTED)
+            self.gpus.give_back(slot.gpus)
         self._slots.clear()
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def stop(number: int, frame: FrameType | None) -> None:
-            self._stop += 1  # a second one does not wait
+    def _counted_signals(self) -> Iterator[None]:
+        """Counts SIGINT and SIGTERM in place of stopping: after the first, the trials end cleanly; the second does not wait."""
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        def count(number: int, frame: FrameType | None) -> None:
+            self._signals += 1
+
+        previous = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecg_lightning.errors import UserError, needs
+from ecg_lightning.errors import UserError, one_line
 
 
 @dataclass(frozen=True)
@@ -15,25 +15,25 @@ class Job:
 
     Attributes:
         sweep: the verb.
-        arguments: its words.
+        arguments: the words after the verb.
     """
 
     sweep: Callable[[Sequence[str]], int]
     arguments: tuple[str, ...]
 
     def __call__(self) -> int:
-        """Runs it; called on the node."""
+        """Runs the worker; called on the node."""
         return self.sweep(self.arguments)
 
     def checkpoint(self) -> Any:
-        """Pre-empted, or out of time: the job is queued again, and takes up the trial that it had to leave."""
+        """Returns what SLURM queues again when the job is pre-empted or out of time: the same job, which continues its trial."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """The options of ``--slurm``, as sbatch names them.
+    """Returns the options in the text of `--slurm`, with the names that sbatch gives them.
 
     >>> parse_options("partition=gpu,time=4:00:00,cpus-per-task=8")
     {'partition': 'gpu', 'time': '4:00:00', 'cpus_per_task': '8'}
@@ -48,7 +48,7 @@ def parse_options(text: str) -> dict[str, str]:
 
 
 def minutes(time: str) -> int:
-    """A SLURM time limit in minutes: MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS.
+    """Returns a SLURM time limit (MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS) in minutes.
 
     >>> [minutes(t) for t in ("90", "30:00", "4:00:00", "2-12", "1-00:30:00")]
     [90, 30, 240, 3600, 1470]
@@ -58,10 +58,8 @@ def minutes(time: str) -> int:
         parts = [int(part) for part in rest.split(":")]
         if dash:
             hours, mins, seconds = (*parts, 0, 0)[:3]
-        elif len(parts) == 3:
-            hours, mins, seconds = parts
         else:
-            hours, mins, seconds = 0, parts[0], (*parts, 0)[1]
+            hours, mins, seconds = parts if len(parts) == 3 else (0, *parts, 0)[:3]
         return max(1, (int(days or 0) * 24 + hours) * 60 + mins + (seconds + 59) // 60)
     except (ValueError, IndexError) as error:
         raise UserError(f"--slurm: time={time} is not a time limit; write 4:00:00 or 2-00:00:00.") from error
@@ -75,44 +73,42 @@ def submit(
     gpus: float | None,
     folder: Path,
 ) -> list[str]:
-    """Submits ``workers`` jobs that share one study.
+    """Submits `workers` jobs that share one study.
 
     Args:
         sweep: the verb, called on the nodes.
-        arguments: its words, for one worker.
-        options: sbatch's; ``cluster=local`` runs the jobs on this machine, to try a setting without SLURM.
+        arguments: the words after the verb, for one worker.
+        options: options of sbatch; `cluster=local` runs the jobs on this machine, to try them without SLURM.
         workers: the size of the array.
-        gpus: for each job, where the options ask for none.
-        folder: for the jobs' logs, on a file system that the nodes share.
+        gpus: number of GPUs of each job, where the options ask for none.
+        folder: folder for the logs of the jobs, on a file system that the nodes share.
 
     Returns:
-        The jobs' numbers.
+        The numbers of the jobs.
+
+    Raises:
+        UserError: where there is no SLURM, or it does not accept the options.
     """
-    needs("submitit", "slurm", "--slurm")
     import submitit
 
-    remaining = dict(options)
-    cluster = remaining.pop("cluster", "slurm")
+    sbatch = dict(options)
+    cluster = sbatch.pop("cluster", "slurm")
     if cluster == "slurm" and shutil.which("sbatch") is None:
         raise UserError(
-            "--slurm: there is no sbatch here. Submit from a login node, or try it with --slurm cluster=local."
+            "--slurm: this machine has no sbatch. Submit from a login node, or try the sweep with --slurm cluster=local."
         )
-    executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster, **_retries(cluster))
-    settings: dict[str, Any] = {"name": "ecg-sweep", "timeout_min": minutes(remaining.pop("time", "24:00:00"))}
-    if gpus and not any("gpu" in f"{key}={value}" for key, value in remaining.items() if key != "partition"):
+    retries = {"slurm_max_num_timeout": 1000} if cluster == "slurm" else {}  # a job that is out of time is queued again
+    executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster, **retries)
+    settings: dict[str, Any] = {"name": "ecg-sweep", "timeout_min": minutes(sbatch.pop("time", "24:00:00"))}
+    if gpus and not any("gpu" in f"{key}={value}" for key, value in sbatch.items() if key != "partition"):
         settings["gpus_per_node"] = max(1, int(gpus))
-    known = submitit.SlurmExecutor._valid_parameters() - {"time", "job_name"}
-    settings |= {f"slurm_{key}": value for key, value in remaining.items() if key in known}
-    settings["slurm_additional_parameters"] = {key: value for key, value in remaining.items() if key not in known}
+    names = submitit.SlurmExecutor._valid_parameters() - {"time", "job_name"}
+    settings |= {f"slurm_{key}": value for key, value in sbatch.items() if key in names}
+    settings["slurm_additional_parameters"] = {key: value for key, value in sbatch.items() if key not in names}
     try:
         executor.update_parameters(**settings)
         with executor.batch():
             jobs = [executor.submit(Job(sweep, tuple(arguments))) for _ in range(workers)]
     except (ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
-        raise UserError(f"--slurm: the jobs were not accepted: {' '.join(str(error).split())}") from error
+        raise UserError(f"--slurm: the jobs were not accepted: {one_line(error)}.") from error
     return [str(job.job_id) for job in jobs]
-
-
-def _retries(cluster: str) -> dict[str, int]:
-    """A job that runs out of time is queued again, as often as it takes."""
-    return {"slurm_max_num_timeout": 1000} if cluster == "slurm" else {}

@@ -10,24 +10,24 @@ import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.trial import TrialState
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, one_line
 from ecg_lightning.sweep.definition import Stopping, Sweep
 from ecg_lightning.sweep.journal import Journal
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 StorageError = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, OSError)
-"""What a storage raises while it cannot be reached."""
+"""The exceptions of a storage that cannot be reached."""
 
 
 def open_storage(place: str) -> BaseStorage:
-    """Connects to a storage.
+    """Returns the storage at a path or a URL.
 
     Args:
-        place: the path of a journal file, or a database URL (``postgresql://user@host/database``). A password is
-            better kept in ``~/.pgpass`` or ``PGPASSWORD`` than in the URL.
+        place: the path of a journal file, or a database URL (`postgresql://user@host/database`). A password is
+            safer in `~/.pgpass` or `PGPASSWORD` than in the URL.
 
     Raises:
-        UserError: where it cannot be reached or made.
+        UserError: where the storage cannot be reached or created.
     """
     if "://" not in place:
         return _open_journal(Path(place))
@@ -35,7 +35,7 @@ def open_storage(place: str) -> BaseStorage:
         url = sqlalchemy.make_url(place)
     except sqlalchemy.exc.ArgumentError as error:
         raise UserError(
-            f"--storage: '{place}' is not a database URL; write postgresql://user@host/database."
+            f"--storage: '{place}' is not the URL of a database. Write postgresql://user@host/database."
         ) from error
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
@@ -45,16 +45,15 @@ def open_storage(place: str) -> BaseStorage:
             return get_storage(optuna.storages.RDBStorage(database, engine_kwargs={"pool_pre_ping": True}))
         except ImportError as error:
             raise UserError(
-                f"--storage {url!r}: the driver '{url.drivername}' is not installed ({error}). The one for PostgreSQL "
-                "comes with pip install 'ecg_lightning[sweep]'."
+                f"--storage {url!r}: the driver '{url.drivername}' is not installed ({error}). For PostgreSQL: "
+                "pip install 'ecg_lightning[sweep]'."
             ) from error
         except sqlalchemy.exc.OperationalError as error:
-            reason = " ".join(str(error.orig).split())
-            raise UserError(f"--storage {url!r} cannot be reached: {reason}") from error
+            raise UserError(f"--storage {url!r} cannot be reached: {one_line(error.orig)}.") from error
         except StorageError as error:
-            # Workers that start together all try to make the tables; those who come second find them there.
+            # Workers that start at the same time all try to create the tables, and all but the first fail.
             if attempt == 5:
-                raise UserError(f"--storage {url!r} cannot be used: {' '.join(str(error).split())}") from error
+                raise UserError(f"--storage {url!r} cannot be used: {one_line(error)}.") from error
             time.sleep(0.3 * (attempt + 1))
     raise AssertionError("unreachable")
 
@@ -70,10 +69,10 @@ def _open_journal(path: Path) -> BaseStorage:
 
 
 def open_study(sweep: Sweep, storage: BaseStorage) -> optuna.Study:
-    """The sweep's study: made, or joined where it is there.
+    """Returns the sweep's study, which is created where it does not exist.
 
     Raises:
-        UserError: where a study of that name searches something else; the message lists the differences.
+        UserError: where a study of that name searches other values; the message lists the differences.
     """
     pruner = _pruner(sweep.stopping)
     try:
@@ -82,41 +81,37 @@ def open_study(sweep: Sweep, storage: BaseStorage) -> optuna.Study:
         return study
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=sweep.name, storage=storage, pruner=pruner)
-    for _ in range(50):  # whoever made the study is about to say what it is
+    for _ in range(50):  # the worker that created the study writes this next
         if "identity" in study.user_attrs:
             break
         time.sleep(0.1)
     else:
         study.set_user_attr("identity", json.dumps(sweep.identity()))
-    recorded, wanted = _identity(study), sweep.identity()
-    keys = dict.fromkeys((*recorded, *wanted))
-    different = [
-        f"  {key}: {recorded.get(key, '(none)')} → {wanted.get(key, '(none)')}"
-        for key in keys
-        if recorded.get(key) != wanted.get(key)
-    ]
-    begun = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    if different and not study.get_trials(deepcopy=False, states=begun):
-        optuna.delete_study(study_name=sweep.name, storage=storage)  # it has no result: a first mistake was mended
+    old, new = _identity(study), sweep.identity()
+    keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+    if not keys:
+        return study
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)):
+        optuna.delete_study(
+            study_name=sweep.name, storage=storage
+        )  # it has no result: a mistake in the file was corrected
         return open_study(sweep, storage)
-    if different:
-        raise UserError(
-            f"There is a study '{sweep.name}' already, and it searches something else (study → {sweep.file}):\n"
-            + "\n".join(different)
-            + "\nGive this sweep a name of its own with --name, or undo the change."
-        )
-    return study
+    raise UserError(
+        f"There is already a study '{sweep.name}', and it searches other values (study → {sweep.file}):\n"
+        + "".join(f"  {key}: {old.get(key, '(none)')} → {new.get(key, '(none)')}\n" for key in keys)
+        + "Give this sweep another name with --name, or undo the change."
+    )
 
 
 def _identity(study: optuna.Study) -> dict[str, str]:
-    """What a study says that it searches."""
+    """Returns the identity of the sweep that created a study."""
     try:
         parts = json.loads(study.user_attrs["identity"])
     except (TypeError, ValueError):
         parts = None
     if not isinstance(parts, dict):
         raise UserError(
-            f"The study '{study.study_name}' was not made by `sweep`. Give this one a name of its own with --name."
+            f"The study '{study.study_name}' was not created by `sweep`. Give this sweep another name with --name."
         )
     return parts
 
@@ -132,7 +127,7 @@ def _pruner(stopping: Stopping | None) -> optuna.pruners.BasePruner:
 
 
 def sampler(seed: int) -> optuna.samplers.BaseSampler:
-    """TPE for one trial; its own seed keeps workers that start together from proposing the same."""
+    """Returns TPE for one trial; with a seed for each trial, workers that start together do not propose the same values."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(seed=seed, constant_liar=True)

@@ -29,12 +29,12 @@ REFRESH = 2.0
 
 @dataclass(frozen=True)
 class Row:
-    """One trial of a sweep, as people read it.
+    """One trial of a sweep, for people.
 
     Attributes:
         state: waiting, running, done, stopped (early), failed, interrupted or died.
-        value: the metric's best epoch, or its last so far.
-        seconds: that its last try took, or has taken so far.
+        value: the metric in the best epoch so far; None where there is none.
+        seconds: duration of the last try, until now where it still runs.
     """
 
     trial: int
@@ -47,37 +47,37 @@ class Row:
     host: str
     error: str
 
-    def chosen(self, names: Iterable[str]) -> list[str]:
-        """The values of some parameters as texts; an empty one where the search has not chosen yet."""
+    def texts(self, names: Iterable[str]) -> list[str]:
+        """Returns the values of some parameters as texts; an empty text where a value is not chosen yet."""
         return [as_text(self.values[name]) if name in self.values else "" for name in names]
 
     def score(self) -> str:
-        """The value for people."""
+        """Returns the value as a text."""
         return "" if self.value is None else f"{self.value:.4f}"
 
     def time(self) -> str:
-        """The seconds for people."""
+        """Returns the seconds as a text."""
         return "" if self.seconds is None else duration(self.seconds)
 
 
 def count_states(table_rows: Iterable[Row]) -> str:
-    """How many trials are in each state, ``17 done, 1 failed``."""
+    """Returns how many trials are in each state, `17 done, 1 failed`."""
     return ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in table_rows).items())
 
 
 def best_first(table_rows: Iterable[Row], sweep: Sweep, states: Sequence[str]) -> list[Row]:
-    """The trials in the order of some states, others after them, and the best of each first."""
+    """Returns the trials in the order of some states, then those in other states; in each state the best are first."""
     sign = -1.0 if sweep.goal == "maximize" else 1.0
 
-    def place(row: Row) -> tuple[int, float, int]:
+    def key(row: Row) -> tuple[int, float, int]:
         state = states.index(row.state) if row.state in states else len(states)
         return state, 0.0 if row.value is None else sign * row.value, row.trial
 
-    return sorted(table_rows, key=place)
+    return sorted(table_rows, key=key)
 
 
 def rows(trials: Trials) -> list[Row]:
-    """Every trial that has been queued so far."""
+    """Returns a row for every trial that was queued so far."""
     return [_row(trials, index, trial) for index, trial in trials.latest().items()]
 
 
@@ -99,7 +99,7 @@ def _row(trials: Trials, index: int, trial: FrozenTrial) -> Row:
 
 
 def state_of(trial: FrozenTrial) -> str:
-    """The state of a trial in a word."""
+    """Returns the state of a trial as a word."""
     if trial.state == TrialState.FAIL:
         ended = trial.user_attrs.get("ended")
         return {DIED: "died", None: "failed"}.get(ended, "interrupted")
@@ -115,40 +115,35 @@ def _seconds(trial: FrozenTrial) -> float | None:
 
 
 def as_csv(trials: Trials) -> str:
-    """The table as CSV: one row a trial, one column a parameter."""
+    """Returns the table as CSV: a row for each trial, a column for each parameter."""
     text = io.StringIO()
     names = [parameter.name for parameter in trials.sweep.parameters]
     out = csv.writer(text, lineterminator="\n")
     out.writerow(["trial", "state", trials.sweep.metric, *names, "epochs", "seconds", "tries", "host", "error"])
     for row in rows(trials):
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        parameters = row.chosen(names)
-        out.writerow(
-            [row.trial, row.state, row.value, *parameters, row.epochs, seconds, row.tries, row.host, row.error]
-        )
+        end = (row.epochs, seconds, row.tries, row.host, row.error)
+        out.writerow([row.trial, row.state, row.value, *row.texts(names), *end])
     return text.getvalue()
 
 
 def render(trials: Trials, height: int) -> Group:
-    """The live table: a line of counts, then what runs, the best, and what failed, as far as there is room."""
+    """Returns the live table: a line of counts, then the running, the best and the failed trials in at most `height` rows."""
     table_rows, size = rows(trials), trials.sweep.size
-    line = Text(f"{trials.sweep.name}: {size if size is not None else 'unlimited'} trials; ")
-    line.append(count_states(table_rows) or "none yet")
+    total = size if size is not None else "unlimited"
+    line = Text(f"{trials.sweep.name}: {total} trials; {count_states(table_rows) or 'none yet'}")
     table = Table(box=None, pad_edge=False)
-    varied = [
-        parameter.name
-        for parameter in trials.sweep.parameters
-        if len({as_text(row.values.get(parameter.name)) for row in table_rows}) > 1
-    ]
-    for heading in ("trial", "state", "epochs", trials.sweep.metric, "time", *varied):
+    parameters = [parameter.name for parameter in trials.sweep.parameters]
+    names = [name for name in parameters if len({as_text(row.values.get(name)) for row in table_rows}) > 1]
+    for heading in ("trial", "state", "epochs", trials.sweep.metric, "time", *names):
         table.add_column(heading, justify="left" if heading == "state" else "right", overflow="fold")
     best = trials.best()
-    begun = (row for row in table_rows if row.state != "waiting")
-    for row in best_first(begun, trials.sweep, ("running", "done", "stopped"))[: max(height, 5)]:
+    started_rows = (row for row in table_rows if row.state != "waiting")
+    for row in best_first(started_rows, trials.sweep, ("running", "done", "stopped"))[: max(height, 5)]:
         is_best = best is not None and row.state == "done" and row.value == best.value
         style = "bold green" if is_best else {"running": "cyan", "failed": "red", "died": "red"}.get(row.state, "")
-        parameters = [_short(row.values.get(name)) for name in varied]
-        table.add_row(str(row.trial), row.state, str(row.epochs), row.score(), row.time(), *parameters, style=style)
+        values = [_short(row.values.get(name)) for name in names]
+        table.add_row(str(row.trial), row.state, str(row.epochs), row.score(), row.time(), *values, style=style)
     return Group(line, table)
 
 
@@ -158,27 +153,27 @@ def _short(value: Value) -> str:
 
 @contextmanager
 def live_table(trials: Trials, console: Console) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """Shows the table while a sweep runs; where the output is no terminal, only one line for each event.
+    """Shows the table while a sweep runs; where the output is no terminal, only a line for each event.
 
     Yields:
-        What to call with a line for each event, and what to call often.
+        A function that prints a line, and a function that draws the table again, which is called often.
     """
     if not console.is_terminal:
-        yield (lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)), lambda: None
+        yield (lambda line: console.print(line, soft_wrap=True)), lambda: None
         return
     height = shutil.get_terminal_size().lines - 10
-    drawn = -REFRESH
+    last_drawing = -REFRESH
     with Live(console=console, refresh_per_second=2, transient=False) as live:
 
-        def show() -> None:
-            nonlocal drawn
-            if time.monotonic() - drawn > REFRESH:
+        def refresh() -> None:
+            nonlocal last_drawing
+            if time.monotonic() - last_drawing > REFRESH:
                 try:
                     live.update(render(trials, height))
                 except StorageError:
                     return
-                drawn = time.monotonic()
+                last_drawing = time.monotonic()
 
-        yield (lambda line: live.console.print(line, markup=False, highlight=False)), show
-        drawn = -REFRESH
-        show()
+        yield live.console.print, refresh
+        last_drawing = -REFRESH
+        refresh()

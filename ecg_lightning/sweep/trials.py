@@ -1,7 +1,7 @@
-"""The trials of a study: each index of a sweep is run once, by whichever worker claims it, and is never lost.
+"""The trials of a study: each index of a sweep is run once, by the worker that claims it first, and is never lost.
 
-A trial in Optuna's sense is one *try* of an index. A try that died with its machine, or was interrupted, is followed by
-another of the same index and parameters; one that failed by itself is not.
+A trial of Optuna is one *try* of an index. After a try that was interrupted, or whose worker has died, there is another try
+of the same index and parameters; after a try that failed by itself there is none.
 """
 
 import random
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 import optuna
@@ -25,10 +26,10 @@ from ecg_lightning.sweep.parameters import Sample, Value
 from ecg_lightning.sweep.storage import sampler
 
 LOT = 50
-"""Trials that are queued at a time: a grid of a million points need not be written down at once."""
+"""The largest number of trials that are queued at a time, since a grid may have a million points."""
 INTERRUPTED, DIED, SURPLUS = "interrupted", "died", "surplus"
-"""Why a try ended without a result, in its attribute ``ended``: to be tried again, the first two; the third was queued
-twice by two workers and never ran."""
+"""Why a try ended without a result, in its attribute `ended`. After the first two reasons the index is tried again; a surplus
+try was queued by two workers at the same time and never ran."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Try:
         index: which trial of the sweep it is; also the name of its folder.
         attempt: 0 for the first try of the index.
         values: the parameters of its run.
-        handle: Optuna's side of it.
+        handle: the trial of Optuna.
     """
 
     index: int
@@ -62,15 +63,15 @@ class Trials:
         self._study_id = storage.get_study_id_from_name(study.study_name)
 
     def all(self) -> list[FrozenTrial]:
-        """Every try of this sweep, except those that were queued twice."""
+        """Returns every try of this sweep, except the surplus ones."""
         return [trial for trial in self._of_sweep() if trial.user_attrs.get("ended") != SURPLUS]
 
-    def strangers(self) -> int:
-        """How many trials of the study no worker of this sweep has queued."""
+    def foreign(self) -> int:
+        """Returns how many trials of the study are not of this sweep."""
         return len(self.study.get_trials(deepcopy=False)) - len(self._of_sweep())
 
     def _of_sweep(self) -> list[FrozenTrial]:
-        """The trials whose entries are such as this sweep makes: whoever can write to the storage chooses no others."""
+        """Returns the trials with entries that this sweep can have written; anybody who can write to the storage may add others."""
         parameters = {p.name: (p, p.distribution()) for p in self.sweep.parameters}
 
         def of_sweep(trial: FrozenTrial) -> bool:
@@ -86,80 +87,71 @@ class Trials:
         return [trial for trial in self.study.get_trials(deepcopy=False) if of_sweep(trial)]
 
     def latest(self) -> dict[int, FrozenTrial]:
-        """The last try of each index, by index."""
+        """Returns the last try of each index, by index."""
         tries = sorted(self.all(), key=lambda trial: (index_of(trial), attempt_of(trial), -trial.number))
         return {index_of(trial): trial for trial in tries}
 
     def results(self) -> dict[int, FrozenTrial]:
-        """Those that ran to their end, by index."""
+        """Returns the trials that ran to their end, by index."""
         return {index: trial for index, trial in self.latest().items() if trial.state == TrialState.COMPLETE}
 
     def failed(self) -> list[int]:
-        """The indices of those that failed by themselves, or whose worker died too often."""
-        missing = self.missing()
-        return [
-            index for index, trial in self.latest().items() if trial.state == TrialState.FAIL and index not in missing
-        ]
+        """Returns the indices of the trials that failed by themselves, or whose worker died too often."""
+        unqueued, latest = self.unqueued(), self.latest()
+        return [index for index, trial in latest.items() if trial.state == TrialState.FAIL and index not in unqueued]
 
     def best(self) -> FrozenTrial | None:
-        """The trial with the best value."""
+        """Returns the trial with the best value; None where no trial has finished."""
         better = max if self.sweep.goal == "maximize" else min
         return better(self.results().values(), key=_value, default=None)
 
     def target_reached(self) -> bool:
-        """Whether a trial is as good as the sweep's ``metric.target``."""
+        """Returns whether a trial is as good as the sweep's `metric.target`."""
         best, target = self.best(), self.sweep.target
         return best is not None and target is not None and self.sweep.best([_value(best), target]) == _value(best)
 
-    def missing(self) -> list[int]:
-        """Indices that must still be queued, at most one lot: never tried, or tried by a worker that ended."""
-        latest, deaths = self.latest(), self._deaths()
-        lost = [
+    def unqueued(self) -> list[int]:
+        """Returns the indices that must still be queued, at most one lot: never tried, or to be tried again."""
+        latest = self.latest()
+        deaths = Counter(index_of(trial) for trial in self.all() if _reason(trial) == DIED)
+        again = [
             index
             for index, trial in latest.items()
-            if _ended(trial) in (INTERRUPTED, DIED) and deaths[index] <= self._retries
+            if _reason(trial) in (INTERRUPTED, DIED) and deaths[index] <= self._retries
         ]
-        size, index = self.sweep.size, 0
-        fresh: list[int] = []
-        while len(fresh) + len(lost) < LOT and (size is None or index < size):
-            if index not in latest:
-                fresh.append(index)
-                if size is None:  # one at a time where there is no end
-                    break
-            index += 1
-        return lost + fresh
+        indices = count() if self.sweep.size is None else range(self.sweep.size)
+        most = LOT if self.sweep.size is not None else min(LOT, len(again) + 1)  # one at a time where there is no end
+        return [*again, *islice((index for index in indices if index not in latest), max(0, most - len(again)))]
 
     def queue(self, indices: Iterable[int]) -> None:
-        """Queues a try of each index, except where another worker has done so in the meantime.
+        """Queues a try of each index, except where another worker has queued it in the meantime.
 
-        What a try is numbered follows from what is seen here, so that two workers that see the same queue the same
-        try, and the second of the two is told apart when it is claimed.
+        The number of a try follows from the trials in the study, so that two workers at the same time queue the same try; the
+        second of the two is recognised as surplus when it is claimed.
         """
         latest = self.latest()
         for index in indices:
             last = latest.get(index)
             if last is not None and last.state != TrialState.FAIL:
                 continue
-            fixed = self.sweep.samples(index, self._seed) | (last.params if last is not None else {})
+            samples = self.sweep.samples(index, self._seed) | (last.params if last is not None else {})
             attempt = attempt_of(last) + 1 if last is not None else 0
-            self.study.enqueue_trial(fixed, user_attrs={"index": index, "attempt": attempt})
+            self.study.enqueue_trial(samples, user_attrs={"index": index, "attempt": attempt})
 
     def claim(self) -> Try | None:
-        """Takes the next trial of the queue for this worker, filling the queue where it is empty; None if nothing is left."""
+        """Takes the next trial of the queue for this worker, and fills an empty queue; returns None where no trial is left."""
         trial = self._take()
-        if trial is None and self.missing():
-            time.sleep(random.uniform(0.0, 0.5))  # workers that find the queue empty together need not all fill it
+        if trial is None and self.unqueued():
+            time.sleep(random.uniform(0.0, 0.5))  # so that not all workers fill an empty queue
             trial = self._take()
             if trial is None:
-                self.queue(self.missing())
+                self.queue(self.unqueued())
                 trial = self._take()
         return trial
 
     def _take(self) -> Try | None:
-        waiting = [trial for trial in self._of_sweep() if trial.state == TrialState.WAITING]
-        for trial in sorted(
-            waiting, key=lambda trial: (-attempt_of(trial), trial.number)
-        ):  # what was begun comes first
+        queue = [trial for trial in self._of_sweep() if trial.state == TrialState.WAITING]
+        for trial in sorted(queue, key=lambda trial: (-attempt_of(trial), trial.number)):  # later tries come first
             identifier = self._identifier(trial.number)
             try:
                 if not self._storage.set_trial_state_values(identifier, TrialState.RUNNING):
@@ -170,7 +162,7 @@ class Trials:
                 self._end(trial.number, SURPLUS)
                 continue
             seed = zlib.crc32(f"{self._seed}/{index_of(trial)}".encode())
-            # A study object remembers the trials it saw at its last `ask`; a fresh one lets the sampler see them all.
+            # A study object keeps the trials of its last `ask`; with a new object the sampler sees all trials.
             study = optuna.load_study(
                 study_name=self.study.study_name, storage=self._storage, sampler=sampler(seed), pruner=self.study.pruner
             )
@@ -179,8 +171,8 @@ class Trials:
                 samples = {p.name: _suggest(handle, p.name, p.distribution()) for p in self.sweep.parameters}
             except ValueError as error:
                 raise UserError(
-                    f"The study '{self.study.study_name}' has trials that search something else ({error}). "
-                    "Give this sweep a name of its own with --name."
+                    f"The study '{self.study.study_name}' has trials that search other values ({error}). "
+                    "Give this sweep another name with --name."
                 ) from error
             return Try(index_of(trial), attempt_of(trial), self.sweep.values(samples), handle)
         return None
@@ -203,32 +195,34 @@ class Trials:
         self._tell(trial.handle.number, TrialState.FAIL)
 
     def give_back(self, trial: Try | FrozenTrial, reason: str) -> None:
-        """Ends a try whose worker ended (``died``, ``interrupted``) and queues the next; one of several workers succeeds."""
+        """Ends a try whose worker has ended (`died`, `interrupted`) and queues the next try; one of several workers succeeds."""
         number = trial.handle.number if isinstance(trial, Try) else trial.number
         index = trial.index if isinstance(trial, Try) else index_of(trial)
-        if self._end(number, reason) and index in self.missing():
+        if self._end(number, reason) and index in self.unqueued():
             self.queue([index])
 
     def unfinished(self) -> list[FrozenTrial]:
-        """The tries that somebody works on, or did until now."""
+        """Returns the tries that a worker runs, or ran until it died."""
         return [trial for trial in self.all() if trial.state == TrialState.RUNNING]
 
     def done(self) -> bool:
-        """Whether nothing is left to do for anybody."""
+        """Returns whether no worker has anything left to do."""
         if self.target_reached():
             return not self.unfinished()
-        active = any(trial.state in (TrialState.WAITING, TrialState.RUNNING) for trial in self.all())
-        return not active and not self.missing()
+        return all(trial.state.is_finished() for trial in self.all()) and not self.unqueued()
 
     def _end(self, number: int, reason: str) -> bool:
         self._annotate(number, "ended", reason)
         return self._tell(number, TrialState.FAIL)
 
     def _tell(self, number: int, state: TrialState, value: float | None = None) -> bool:
-        """Ends a try; False where another worker has ended it before."""
+        """Ends a try; returns False where another worker has ended it before."""
         try:
             self.study.tell(number, value, state)
-        except (ValueError, UpdateFinishedTrialError):  # Optuna raises the first where it sees that the try has ended
+        except (
+            ValueError,
+            UpdateFinishedTrialError,
+        ):  # Optuna raises a ValueError where it knows that the try has ended
             return False
         return True
 
@@ -239,18 +233,14 @@ class Trials:
     def _identifier(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
-    def _deaths(self) -> Counter[int]:
-        """How often the worker of each index has died."""
-        return Counter(index_of(trial) for trial in self.all() if _ended(trial) == DIED)
-
 
 def index_of(trial: FrozenTrial) -> int:
-    """Which trial of the sweep a try belongs to."""
+    """Returns the index of the sweep to which a try belongs."""
     return int(trial.user_attrs.get("index", trial.number))
 
 
 def attempt_of(trial: FrozenTrial) -> int:
-    """The number of tries of the same index before it."""
+    """Returns the number of earlier tries of the same index."""
     return int(trial.user_attrs.get("attempt", 0))
 
 
@@ -259,11 +249,11 @@ def _is_count(value: object) -> bool:
 
 
 def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {"": value}  # which no parameter is called
+    return value if isinstance(value, Mapping) else {"": value}  # no parameter has an empty name
 
 
-def _ended(trial: FrozenTrial) -> object:
-    """Why a try ended without a result; None where it goes on, or ended by itself."""
+def _reason(trial: FrozenTrial) -> object:
+    """Returns why a try ended without a result; None where it runs, or failed by itself."""
     return trial.user_attrs.get("ended") if trial.state == TrialState.FAIL else None
 
 

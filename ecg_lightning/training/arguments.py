@@ -1,4 +1,4 @@
-"""Which arguments of Lightning's Trainer a run understands: what it cannot do is refused by name, before data are packed."""
+"""Which arguments of Lightning's Trainer a run accepts: others are refused by name, before data are packed."""
 
 import os
 from collections.abc import Mapping
@@ -8,23 +8,14 @@ from typing import Any
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules.optim import Optim
 
-WORKS = (
-    "accelerator", "strategy", "devices", "num_nodes", "precision", "fast_dev_run", "max_epochs", "min_epochs",
-    "max_steps", "min_steps", "max_time", "limit_train_batches", "limit_val_batches", "val_check_interval",
-    "check_val_every_n_epoch", "num_sanity_val_steps", "log_every_n_steps", "enable_checkpointing",
-    "enable_progress_bar", "enable_model_summary", "accumulate_grad_batches", "gradient_clip_val",
-    "gradient_clip_algorithm", "deterministic", "benchmark", "inference_mode", "profiler", "detect_anomaly",
-    "sync_batchnorm", "reload_dataloaders_every_n_epochs", "enable_autolog_hparams",
-)  # fmt: skip
-"""Arguments that do what Lightning documents."""
 REFUSED = {
     "overfit_batches": (
         "Lightning would replace the order in which recordings are drawn. Use data.train_records=32 to train on a few"
     ),
     "limit_test_batches": "`test` measures all recordings of the test side",
-    "limit_predict_batches": "`predict` takes all recordings that it is given",
-    "barebones": "it keeps neither metrics nor checkpoints, and a run is both",
-    "model_registry": "checkpoints are shared by `publish`",
+    "limit_predict_batches": "`predict` takes all recordings",
+    "barebones": "it keeps no metrics and no checkpoints, and a run needs both",
+    "model_registry": "`publish` shares checkpoints",
 }
 """Arguments that must keep their defaults, and why."""
 DEFAULTS: dict[str, tuple[Any, ...]] = {
@@ -39,25 +30,25 @@ LOWEST = {
 """The lowest value of a number."""
 ABOVE_ZERO = ("limit_train_batches", "val_check_interval")
 ENDLESS = ("max_epochs", "max_steps", "num_sanity_val_steps")
-"""Numbers of which -1 means: without a limit."""
+"""Numbers for which -1 means: without a limit."""
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
 EVALUATION = (
     "accelerator", "strategy", "devices", "num_nodes", "precision", "deterministic", "benchmark", "inference_mode",
     "enable_progress_bar", "enable_model_summary",
 )  # fmt: skip
-"""Arguments that a measurement takes from a run's configuration: those of training would measure a part only."""
+"""Arguments that a measurement takes from a run's configuration: others may limit what is measured."""
 
 
 def check_arguments(values: Mapping[str, Any], optim: Optim, freezes: bool) -> None:
-    """Compares the values of ``trainer`` with what a run can do.
+    """Compares the values of `trainer` with what a run can do.
 
     Args:
-        values: the configuration's.
-        optim: schedule and patience, which need validation.
+        values: the group `trainer` of the configuration.
+        optim: has the schedule and the patience, which need validation.
         freezes: whether layer groups are ever frozen.
 
     Raises:
-        UserError: naming the first argument that cannot be.
+        UserError: naming the first argument that is not possible.
     """
     for key, reason in REFUSED.items():
         if values.get(key, DEFAULTS[key][0]) not in DEFAULTS[key]:
@@ -71,7 +62,7 @@ def check_arguments(values: Mapping[str, Any], optim: Optim, freezes: bool) -> N
 
 
 def validates(values: Mapping[str, Any]) -> bool:
-    """Whether a run of these values is ever validated."""
+    """Returns whether a run of these values is ever validated."""
     epochs = values.get("max_epochs")
     every = values.get("check_val_every_n_epoch", 1)
     too_late = epochs is not None and epochs > 0 and every is not None and every > epochs
@@ -92,8 +83,8 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
             raise UserError(f"trainer.{key}={value}: a share is at most 1.0; write a whole number for batches.")
     if not isinstance(values.get("val_check_interval"), int | float | None):
         raise UserError(
-            f"trainer.val_check_interval={values['val_check_interval']} is a time, and a run that is validated by the "
-            "clock cannot be repeated. Give a share of the epoch, or a number of batches."
+            f"trainer.val_check_interval={values['val_check_interval']} is a time, and a run that is validated at "
+            "times cannot be repeated. Give a share of the epoch, or a number of batches."
         )
 
 
@@ -108,7 +99,7 @@ def _check_length(values: Mapping[str, Any], optim: Optim) -> None:
     if (epochs is None or epochs == -1) and optim.depends_on_length():
         raise UserError(
             f"optim.schedule={optim.schedule} with optim.warmup={optim.warmup} follows the length of the run, which "
-            "trainer.max_time alone does not say: set trainer.max_epochs or trainer.max_steps too, or "
+            "trainer.max_time alone does not tell: set trainer.max_epochs or trainer.max_steps too, or "
             "optim.schedule=constant and optim.warmup=0."
         )
 
@@ -116,14 +107,14 @@ def _check_length(values: Mapping[str, Any], optim: Optim) -> None:
 def _check_validation(values: Mapping[str, Any], optim: Optim) -> None:
     plateau = optim.schedule == "plateau"
     if not validates(values) and (plateau or optim.patience is not None):
-        what = "optim.schedule=plateau" if plateau else f"optim.patience={optim.patience}"
+        setting = "optim.schedule=plateau" if plateau else f"optim.patience={optim.patience}"
         keys = ("limit_val_batches", "check_val_every_n_epoch", "max_epochs")
-        given = ", ".join(f"trainer.{key}={values[key]}" for key in keys if key in values)
-        raise UserError(f"{what} compares epochs by their validation, and there is none with {given}.")
+        settings = ", ".join(f"trainer.{key}={values[key]}" for key in keys if key in values)
+        raise UserError(f"{setting} compares epochs by their validation, and there is none with {settings}.")
     if plateau and values.get("check_val_every_n_epoch", 1) is None:
         raise UserError(
-            "optim.schedule=plateau looks at whole epochs, and trainer.check_val_every_n_epoch=null validates without "
-            "regard to them. Give it a number."
+            "optim.schedule=plateau compares whole epochs, and trainer.check_val_every_n_epoch=null validates within them. "
+            "Give it a number."
         )
 
 
@@ -133,7 +124,7 @@ def _check_machine(values: Mapping[str, Any], freezes: bool) -> None:
         raise UserError(f"trainer.strategy={strategy} is not possible. Choices: {', '.join(STRATEGIES)}.")
     if freezes and strategy == "ddp_find_unused_parameters_false":
         raise UserError(
-            f"trainer.strategy={strategy} would wait for ever for the gradients of layer groups that "
+            f"trainer.strategy={strategy} would wait forever for the gradients of layer groups that "
             "finetune.schedule freezes. Use auto."
         )
     precision = str(values.get("precision", ""))
@@ -144,6 +135,6 @@ def _check_machine(values: Mapping[str, Any], freezes: bool) -> None:
         )
     if (values.get("num_nodes") or 1) > 1 and not {"SLURM_PROCID", "RANK"} & os.environ.keys():
         raise UserError(
-            f"trainer.num_nodes={values['num_nodes']} would wait for ever: this process was not started by srun or "
-            "torchrun, which tell each node of the others."
+            f"trainer.num_nodes={values['num_nodes']} would wait forever: this process was not started by srun or "
+            "torchrun, which connect the nodes."
         )

@@ -1,4 +1,4 @@
-"""The data and the module of a run, whole, from its configuration: for `fit`, and for a Trainer of one's own."""
+"""Builds the data and the module of a run from its configuration: for `fit`, and for a Trainer of your own."""
 
 import sys
 from dataclasses import asdict, replace
@@ -23,16 +23,28 @@ from ecg_lightning.training import ancestry, leak, resume
 from ecg_lightning.training.arguments import validates
 from ecg_lightning.training.callbacks.record import provenance
 from ecg_lightning.training.finetune import FineTune
-from ecg_lightning.training.terms import learnable, say_what_is_missing
+from ecg_lightning.training.terms import learnable, warn_of_unlearnable
 
 
 def seed_of(config: DictConfig) -> int:
-    """The seed of weights, order, cuts and augmentation; 0 where none is given."""
+    """Returns the seed of weights, order, cuts and augmentation; 0 where the configuration has none."""
     return int(config.get("seed") or 0)
 
 
+def build_optim(config: DictConfig) -> Optim:
+    """Builds the group `optim`: `Optim.configure` makes the optimizer and the schedule from it."""
+    optim: Optim = build("optim", config.get("optim") or {})
+    return optim
+
+
+def build_finetune(config: DictConfig) -> FineTune:
+    """Builds the group `finetune`."""
+    finetune: FineTune = build("finetune", config.get("finetune") or {})
+    return finetune
+
+
 def build_data(config: DictConfig) -> PackedDataModule:
-    """The data of a run: packed where its store is missing, and checked for what a training needs."""
+    """Builds the data of a run, packs them where their store is missing, and checks that they can train."""
     data: PackedDataModule = build("data", config.data, seed=seed_of(config))
     data.prepare_data()
     data.setup("fit")
@@ -40,27 +52,26 @@ def build_data(config: DictConfig) -> PackedDataModule:
 
 
 def build_run(config: DictConfig) -> tuple[PackedDataModule, ECGModule]:
-    """Data and module of a configuration, for a Trainer of one's own; arguments and errors as of `build_module`.
+    """Builds data and module of a configuration, for a Trainer of your own; arguments and errors as of `build_module`.
 
-    A layer-freezing schedule is a callback of `fit` (``training.callbacks.Freeze``), and does not act without it.
+    A schedule that freezes layer groups needs the callback `training.callbacks.Freeze`, which `fit` adds.
     """
     data = build_data(config)
     return data, build_module(config, data)
 
 
 def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint | None = None) -> ECGModule:
-    """The module that is trained, whole: with the weights it starts from and a card that says what it is.
+    """Builds the module that is trained, with the weights that it starts from and its card.
 
     Args:
         config: a composed and checked configuration.
-        data: what trains it, set up.
-        resumed: the checkpoint of the run that goes on, if any.
+        data: the data that train it, set up.
+        resumed: the checkpoint of the run that goes on; None for a new run.
 
     Raises:
-        UserError: where the network does not fit the data or its parent, or a held-out recording was seen in training.
+        UserError: where the network does not fit the data or its parent, or a held-out recording trained it or its parent.
     """
-    finetune: FineTune = build("finetune", config.get("finetune") or {})
-    optim: Optim = build("optim", config.get("optim") or {})
+    optim, finetune = build_optim(config), build_finetune(config)
     values, terms = as_dict(config.model), list(data.terms)
     network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
     if data.window < network.shortest:
@@ -80,30 +91,34 @@ def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint
         allow_leak=data.allow_leak,
     )
     if resumed is not None:
-        card, seen = _continued(card, data, finetune, resumed)
+        card, seen = _resumed_card(card, data, finetune, resumed)
     else:
-        card, seen = _begun(card, network, data, finetune)
+        card, seen = _new_card(card, network, data, finetune)
     rows = data.rows("train")
     validation = data.targets[data.rows("val")] if validates(as_dict(config.get("trainer") or DictConfig({}))) else None
-    learnt = say_what_is_missing(terms, data.targets[rows], validation)
+    learnt = warn_of_unlearnable(terms, data.targets[rows], validation)
     module: ECGModule = module_class(values)(
         network,
         terms,
-        optim=optim,
-        rates=finetune.rates_of(groups),
+        optim=optim,  # the module's `configure_optimizers` calls its `configure`
+        lr_factors=finetune.lr_factors(groups),
         positive_weight=positive_weights(data.targets[rows], optim, data.draws(rows)),
         monitor=_monitor(validation),
         seed=seed_of(config),
-        card=replace(card, seen=len(seen), thresholds=[0.5 if each else None for each in learnt]),
+        card=replace(card, seen=len(seen), thresholds=[0.5 if is_learnt else None for is_learnt in learnt]),
         seen=seen,
     )
     return module
 
 
 def _monitor(validation: NDArray[np.float32] | None) -> str:
-    """The metric by which epochs are compared, given the targets of the validation side; None where there is none."""
+    """Returns the metric by which epochs are compared.
+
+    Args:
+        validation: (recordings, terms) targets of the validation side; None where nothing is validated.
+    """
     if validation is None:
-        print("Nothing is validated: there will be no best.ckpt, and thresholds of 0.5.", file=sys.stderr)
+        print("Nothing is validated: there will be no best.ckpt, and all thresholds are 0.5.", file=sys.stderr)
     elif not learnable(validation).any():
         print(
             "No term has both positives and negatives in the validation folds: epochs are compared by val/loss.",
@@ -113,35 +128,35 @@ def _monitor(validation: NDArray[np.float32] | None) -> str:
     return "val/auroc"
 
 
-def _begun(card: Card, network: Network, data: PackedDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
-    """Checks for leaks, and takes the parent's weights where there is one; the card, and the fingerprints of the past."""
+def _new_card(card: Card, network: Network, data: PackedDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
+    """Checks for leaks and takes the parent's weights, if any; returns the card, and the fingerprints of what trains."""
     parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
     leak.check_training(data, parent)
-    seen = ancestry.seen(data, parent)
-    card = replace(card, ancestry_unknown=ancestry.unknown_after(data, parent))
+    seen = ancestry.seen_after_training(data, parent)
+    card = replace(card, ancestry_unknown=ancestry.is_unknown_after_training(data, parent))
     if parent is None:
         return card, seen
-    taken = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
-    print(f"From {parent.name}: {taken}", flush=True)
-    _warn_of_other_input(parent.card.input, card.input)
+    summary = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
+    print(f"From {parent.name}: {summary}", flush=True)
+    _warn_of_different_input(parent.card.input, card.input)
     origin = Parent(parent.title, parent.sha256, parent.card.data, parent.card.parent)
     return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
 
 
-def _continued(card: Card, data: PackedDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
-    """Makes sure that it is the same run, and takes over what it knows of its past; Lightning takes the weights."""
-    resume.check_same(resumed, card)
+def _resumed_card(card: Card, data: PackedDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:
+    """Checks that it is the same run; returns its card and fingerprints. Lightning takes the weights."""
+    resume.check_card(resumed, card)
     origin = resumed.card.parent
     if (finetune.checkpoint is None) != (origin is None):
-        began = "from scratch" if origin is None else f"from {origin.name}"
-        raise resume.another(resumed, f"it began {began}, and finetune.checkpoint is {finetune.checkpoint} here")
+        start = "from scratch" if origin is None else f"from {origin.name}"
+        raise resume.different_run(resumed, f"it began {start}, and finetune.checkpoint is {finetune.checkpoint} here")
     flaw = ancestry.flaw(resumed)
     leak.refuse([flaw] if flaw else [], data)
-    seen = ancestry.seen(data, resumed)
+    seen = ancestry.seen_after_training(data, resumed)
     if resumed.seen is not None and flaw is None and len(seen) > len(resumed.seen):
-        raise resume.another(resumed, "other recordings trained it")
-    leak.check_training(data, ancestry.ancestors(data, resumed) if origin else None)
-    unknown = ancestry.unknown_after(data, resumed)
+        raise resume.different_run(resumed, "other recordings trained it")
+    leak.check_training(data, ancestry.without_training_recordings(resumed, data) if origin else None)
+    unknown = ancestry.is_unknown_after_training(data, resumed)
     allow_leak = card.allow_leak or resumed.card.allow_leak
     return replace(card, allow_leak=allow_leak, ancestry_unknown=unknown, parent=origin), seen
 
@@ -149,23 +164,26 @@ def _continued(card: Card, data: PackedDataModule, finetune: FineTune, resumed: 
 def positive_weights(
     targets: NDArray[np.float32], optim: Optim, draws: NDArray[np.float64] | None = None
 ) -> NDArray[np.float32]:
-    """(terms,) weight of a positive in the loss: negatives/positives, its root, or 1; bounded, and 1 without positives.
+    """Computes the weight of a positive in the loss: negatives/positives, its root, or 1; 1 for a term without positives.
 
     Args:
         targets: (recordings, terms) 1, 0 or NaN.
         optim: which weight, and its bound.
-        draws: (recordings,) how likely each is drawn, so that positives count as often as they are met.
+        draws: (recordings,) how likely each is drawn, so that positives count as often as they are drawn.
+
+    Returns:
+        (terms,) float32.
     """
     if optim.positive_weight == "none":
         return np.ones(targets.shape[1], np.float32)
-    each = np.ones(len(targets)) if draws is None else draws
-    positive, negative = each @ (targets == 1), each @ (targets == 0)
+    chances = np.ones(len(targets)) if draws is None else draws
+    positive, negative = chances @ (targets == 1), chances @ (targets == 0)
     ratio: NDArray[np.float64] = np.divide(negative, positive, out=np.ones(targets.shape[1]), where=positive > 0)
     weight = np.sqrt(ratio) if optim.positive_weight == "sqrt" else ratio
     return np.clip(weight, 1 / optim.max_positive_weight, optim.max_positive_weight).astype(np.float32)
 
 
-def _warn_of_other_input(before: Input, now: Input) -> None:
+def _warn_of_different_input(before: Input, now: Input) -> None:
     for key, value in asdict(before).items():
-        if (here := getattr(now, key)) != value:
-            print(f"Note: the checkpoint was trained with {key}={value}, this run has {here}.", file=sys.stderr)
+        if (value_now := getattr(now, key)) != value:
+            print(f"Note: the checkpoint was trained with {key}={value}, this run has {value_now}.", file=sys.stderr)

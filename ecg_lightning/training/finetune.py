@@ -1,4 +1,4 @@
-"""Fine-tuning: which checkpoint gives the weights, which layer groups are awake when, and at what share of the rate."""
+"""Fine-tuning: which checkpoint gives the weights, when each layer group is frozen, and its learning-rate factor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from ecg_lightning.config.relations import check_schedule
 from ecg_lightning.errors import UserError, suggest
-from ecg_lightning.modules.optim import layer_rates
+from ecg_lightning.modules.optim import decayed_factors
 from ecg_lightning.ranges import Between, Epochs, Misfit, check_fields
 
 
@@ -16,10 +16,10 @@ class FineTune:
 
     Attributes:
         checkpoint: a .ckpt or .safetensors file, a URL, or a published name; null starts from scratch.
-        schedule: epoch -> layer groups that are awake from then on, or `all`: {0: [head], 2: [stage4, head], 4: all}.
-        layer_decay: each layer group learns at this share of the rate of the next one; the head at the full rate.
-        rates: a share of the rate for single layer groups, for example {stem: 0.01}; wins over layer_decay.
-        reset_head: start the head fresh even for terms that the checkpoint knows.
+        schedule: epoch -> layer groups that are unfrozen from then on, or `all`: {0: [head], 2: [stage4, head], 4: all}.
+        layer_decay: the learning-rate factor of each layer group is this times that of the next one; the head has 1.
+        rates: learning-rate factors of single layer groups, for example {stem: 0.01}; they win over layer_decay.
+        reset_head: start the head fresh even for terms that the checkpoint has.
     """
 
     checkpoint: str | None = None
@@ -36,13 +36,13 @@ class FineTune:
         check_schedule(vars(self))
 
     def check(self, groups: Sequence[str]) -> None:
-        """Compares the names with a network's layer groups.
+        """Compares the names in the schedule and the factors with a network's layer groups.
 
         Raises:
             UserError: for an unknown group.
         """
-        named = [name for awake in self.schedule.values() if awake != "all" for name in _listed(awake)]
-        for name in (*named, *self.rates):
+        scheduled = [name for entry in self.schedule.values() if entry != "all" for name in _group_names(entry)]
+        for name in (*scheduled, *self.rates):
             if name not in groups:
                 hint = suggest(str(name), groups)
                 raise UserError(
@@ -50,26 +50,27 @@ class FineTune:
                 )
 
     def freezes(self) -> bool:
-        """Whether anything is ever frozen."""
-        return any(awake != "all" for awake in self.schedule.values())
+        """Returns whether any layer group is ever frozen."""
+        return any(entry != "all" for entry in self.schedule.values())
 
-    def awake(self, epoch: int, groups: Sequence[str]) -> frozenset[str]:
-        """The layer groups that learn in an epoch: a function of the epoch alone.
+    def unfrozen(self, epoch: int, groups: Sequence[str]) -> frozenset[str]:
+        """Returns the layer groups that learn in an epoch: a function of the epoch alone.
 
-        >>> FineTune(schedule={0: ["head"], 4: "all"}).awake(3, ["stem", "head"])
+        >>> FineTune(schedule={0: ["head"], 4: "all"}).unfrozen(3, ["stem", "head"])
         frozenset({'head'})
         """
-        awake = self.schedule[max(begin for begin in self.schedule if begin <= epoch)]
-        return frozenset(groups) if awake == "all" else frozenset(_listed(awake))
+        entry = self.schedule[max(begin for begin in self.schedule if begin <= epoch)]
+        return frozenset(groups) if entry == "all" else frozenset(_group_names(entry))
 
-    def rates_of(self, groups: Sequence[str]) -> dict[str, float]:
-        """The share of the learning rate of every layer group."""
-        return layer_rates(list(groups), self.layer_decay) | self.rates
+    def lr_factors(self, groups: Sequence[str]) -> dict[str, float]:
+        """Returns the learning-rate factor of every layer group, given their names in order."""
+        return decayed_factors(list(groups), self.layer_decay) | self.rates
 
 
-def _listed(awake: Any) -> list[str]:
-    if isinstance(awake, str):
-        return [awake]
-    if isinstance(awake, list):
-        return [str(name) for name in awake]
-    raise UserError(f"finetune.schedule: {awake!r} is neither `all` nor a list of layer groups.")
+def _group_names(entry: Any) -> list[str]:
+    """Returns an entry of the schedule as a list of names: it may be one name, or a list."""
+    if isinstance(entry, str):
+        return [entry]
+    if isinstance(entry, list):
+        return [str(name) for name in entry]
+    raise UserError(f"finetune.schedule: {entry!r} must be `all` or a list of layer groups.")

@@ -1,4 +1,4 @@
-"""One run: a configuration becomes data, network and Trainer; its folder holds everything that came of it."""
+"""One run: a configuration becomes data, module and Trainer; the run's folder gets all results."""
 
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,21 @@ from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training import resume
 from ecg_lightning.training.arguments import check_arguments
-from ecg_lightning.training.build import build_data, build_module, seed_of
-from ecg_lightning.training.callbacks import Finite, Freeze, Kept, RunRecord
+from ecg_lightning.training.build import build_data, build_finetune, build_module, build_optim, seed_of
+from ecg_lightning.training.callbacks import Finite, Freeze, RunCheckpoint, RunRecord
 from ecg_lightning.training.callbacks.record import provenance
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.training.logger import Logging
 from ecg_lightning.training.recipe import recipe_of
 from ecg_lightning.training.stop import stoppable
-from ecg_lightning.training.trainer import keep_freed_memory, of_lightning, probe, quiet, run_dir_of, trainer_of
+from ecg_lightning.training.trainer import keep_freed_memory, lightning_refusal, probe, quiet, run_dir_of, trainer_of
 
 
 def fit(config: DictConfig) -> Path:
     """Trains a network, from scratch, from another run's weights, or from where the same run stopped.
 
     Args:
-        config: a composed and checked configuration (``ecg_lightning.compose``).
+        config: a composed and checked configuration (`ecg_lightning.compose`).
 
     Returns:
         The run's folder.
@@ -42,7 +42,7 @@ def fit(config: DictConfig) -> Path:
         Stopped: where Ctrl-C or SIGTERM stopped it; the message says how to go on.
     """
     run_dir = run_dir_of(config)
-    with resume.alone(run_dir):
+    with resume.locked(run_dir):
         _fit(config, run_dir)
     return run_dir
 
@@ -51,21 +51,21 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
     pl.seed_everything(seed_of(config), workers=True, verbose=False)
     quiet()
     keep_freed_memory()
-    recipe = _checked_recipe(config, run_dir)
-    resumed = resume.find(config, run_dir)
+    optim, finetune = build_optim(config), build_finetune(config)
+    recipe = _checked_recipe(config, run_dir, optim, finetune.freezes())
+    resumed = resume.checkpoint_to_resume(config, run_dir)
     if resumed is not None:
-        resume.check_recipe(resumed, recipe, build("optim", config.get("optim") or {}))
+        resume.check_recipe(resumed, recipe, optim)
 
     data = build_data(config)
     model = build_module(config, data, resumed)
-    finetune: FineTune = build("finetune", config.get("finetune") or {})
     train, val = data.rows("train"), data.rows("val")
     print(
         f"{data.source}: {len(train)} recordings to train on, {len(val)} to validate; "
         f"{type(model).__name__} with {sum(p.numel() for p in model.parameters()):,} parameters → {run_dir}",
         flush=True,
     )
-    _say_rejected(data)
+    _print_rejected(data)
     logger: Logging = build("logger", config.get("logger") or {})
     callbacks = _callbacks(run_dir, config, model, finetune, data, recipe)
     stopped = False
@@ -79,45 +79,43 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
     except (MisconfigurationException, ValueError) as error:
         if isinstance(error, ValueError) and "val_check_interval" not in str(error):
             raise
-        raise UserError(f"trainer: {of_lightning(error, {})}") from error  # known only with the number of batches
+        raise UserError(f"trainer: {lightning_refusal(error, {})}") from error  # known only with the number of batches
     finally:
         logger.finish()
     if stopped:
-        words = "" if config.get("checkpoint_path") == "auto" else f" with run_dir={run_dir} checkpoint_path=auto"
-        raise Stopped(f"Stopped. The same command goes on{words}.")
+        overrides = "" if config.get("checkpoint_path") == "auto" else f" with run_dir={run_dir} checkpoint_path=auto"
+        raise Stopped(f"Stopped. The same command goes on{overrides}.")
     if trainer.is_global_zero:
-        _say_end(run_dir, model.monitor)
+        _print_result(run_dir, model.monitor)
 
 
-def _checked_recipe(config: DictConfig, run_dir: Path) -> dict[str, Any]:
-    """The run's recipe, once Lightning has accepted its arguments: with the processes and the precision that it found."""
-    optim: Optim = build("optim", config.get("optim") or {})
-    finetune: FineTune = build("finetune", config.get("finetune") or {})
-    check_arguments(as_dict(config.get("trainer") or DictConfig({})), optim, finetune.freezes())
-    trainer = probe(config, run_dir, finetune.freezes())
+def _checked_recipe(config: DictConfig, run_dir: Path, optim: Optim, freezes: bool) -> dict[str, Any]:
+    """Returns the run's recipe after Lightning accepted its arguments, with its number of processes and its precision."""
+    check_arguments(as_dict(config.get("trainer") or DictConfig({})), optim, freezes)
+    trainer = probe(config, run_dir, freezes)
     machine = {"trainer.devices": trainer.world_size, "trainer.precision": trainer.precision}
     recipe = {key: value for key, value in recipe_of(config).items() if key != "trainer.num_nodes"}
     return recipe | machine
 
 
-def _say_end(run_dir: Path, monitor: str) -> None:
+def _print_result(run_dir: Path, monitor: str) -> None:
     best, last = (run_dir / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
-    where = f"Checkpoints, metrics.csv and config.yaml are in {run_dir}"
+    place = f"Checkpoints, metrics.csv and config.yaml are in {run_dir}"
     if best.exists():
         card = checkpoints.card_of(str(best))
         score = card.metrics.get(monitor)
-        print(f"Best epoch {card.epoch}: {monitor} {'not defined' if score is None else f'{score:.4f}'}. {where}")
+        print(f"Best epoch {card.epoch}: {monitor} {'not defined' if score is None else f'{score:.4f}'}. {place}")
     elif last.exists():
         epoch = checkpoints.card_of(str(last)).epoch
         print(
             f"Epoch {epoch} was the last one. Nothing was validated, so there is no best.ckpt, and no threshold was "
-            f"chosen: all are 0.5. {where}; `publish` takes {last}."
+            f"chosen: all are 0.5. {place}; `publish` takes {last}."
         )
     else:
         print(f"A trial (trainer.fast_dev_run): no checkpoint is kept. config.yaml is in {run_dir}")
 
 
-def _say_rejected(data: PackedDataModule) -> None:
+def _print_rejected(data: PackedDataModule) -> None:
     stores = [part.store for part in data.sources.values()]
     rejected = sum(store.meta["rejected"] for store in stores)
     if rejected:
@@ -135,15 +133,15 @@ def _callbacks(
 ) -> list[Callback]:
     mode = "min" if model.monitor == "val/loss" else "max"
     facts = provenance() | {"data": data.store.sha256}
-    found: list[Callback] = [
+    callbacks: list[Callback] = [
         Freeze(finetune),
         Finite(),
         RunRecord(run_dir, as_written(config) | {"run_dir": str(run_dir)}, facts, recipe),
         _checkpoint(run_dir, "best", monitor=model.monitor, mode=mode),
-        _checkpoint(run_dir, "last"),  # after `best`, so that it knows the best score
+        _checkpoint(run_dir, "last"),  # after `best`, so that its file has the best score
     ]
     if model.optim.patience is not None:
-        found.append(
+        callbacks.append(
             EarlyStopping(
                 model.monitor,
                 patience=model.optim.patience,
@@ -152,8 +150,10 @@ def _callbacks(
                 check_on_train_epoch_end=False,
             )
         )
-    return found
+    return callbacks
 
 
-def _checkpoint(run_dir: Path, name: str, **which: Any) -> Callback:
-    return Kept(run_dir / "checkpoints", name, enable_version_counter=False, save_on_train_epoch_end=True, **which)
+def _checkpoint(run_dir: Path, name: str, **comparison: Any) -> Callback:
+    return RunCheckpoint(
+        run_dir / "checkpoints", name, enable_version_counter=False, save_on_train_epoch_end=True, **comparison
+    )

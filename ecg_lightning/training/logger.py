@@ -1,4 +1,4 @@
-"""Weights & Biases is the logger, and never in the way: what it cannot send is logged offline, and it never asks."""
+"""Weights & Biases is the logger, and never stops a run: what it cannot send is logged offline, and it never asks."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ecg_lightning.training.wandb_server import how_to_send, say, unless_it_fails, unreachable
+from ecg_lightning.training.wandb_server import failures_to, how_to_send, print_line, why_unreachable
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ecg_lightning.training.wandb_run import RunLogger
 
 START = 12.0
-"""Seconds that W&B's server has for taking a run, once it has taken the key."""
+"""Seconds that W&B's server has to accept a run, after it accepted the key."""
 END = 30.0
-"""Seconds that W&B's server has for the rest of a run's log at its end."""
+"""Seconds that W&B's server has to receive the rest of a run's log at the run's end."""
 
 
 @dataclass
@@ -43,48 +43,50 @@ class Logging:
     offline: bool | None = None
 
     def make(self, run_dir: Path, config: dict[str, Any], resumed: bool = False) -> "RunLogger | bool":
-        """The logger, started; False where none is wanted, or W&B fails altogether. A run of before is ended.
+        """Starts the logger; returns False where it is switched off, or where W&B fails. Ends an earlier run first.
 
         Args:
             run_dir: the run's folder, which also keeps the run's id at W&B.
             config: what W&B shows as the run's configuration.
-            resumed: whether the run goes on, at W&B too.
+            resumed: whether the run goes on; it then goes on at W&B too.
         """
         if not self.wandb or os.environ.get("WANDB_MODE") == "disabled":
             return False
         self.finish()
         from lightning.pytorch.utilities import rank_zero_only
 
-        from ecg_lightning.training.wandb_run import RunLogger, RunRecord
+        from ecg_lightning.training.wandb_run import RunLogger, WandbRunFile, best_summary
 
         if getattr(rank_zero_only, "rank", 0):  # the first process alone logs
             return RunLogger(None, run_dir)
-        record, run, reasons = RunRecord(run_dir), None, list[str]()
-        known = record.id if resumed else None
-        asked = self.offline if self.offline is not None else os.environ.get("WANDB_MODE") in ("offline", "dryrun")
-        if not asked:
-            with unless_it_fails(reasons.append):
-                if reason := unreachable():
+        run_file, run, reasons = WandbRunFile(run_dir), None, list[str]()
+        run_id = run_file.id if resumed else None
+        is_offline = self.offline if self.offline is not None else os.environ.get("WANDB_MODE") in ("offline", "dryrun")
+        if not is_offline:
+            with failures_to(reasons.append):
+                if reason := why_unreachable():
                     reasons.append(reason)
                 else:
-                    run = self._start(run_dir, config, known, "online")
-        with unless_it_fails(reasons.append):
-            run = run or self._start(run_dir, config, known, "offline")
-            record.write(run.id)
+                    run = self._start(run_dir, config, run_id, "online")
+        with failures_to(reasons.append):
+            run = run or self._start(run_dir, config, run_id, "offline")
+            run_file.write(run.id)
             if resumed:
-                run.summary.update(record.best())
+                run.summary.update(best_summary(run_dir))
         if run is None:
-            say(f"it cannot be started ({'; '.join(reasons)}). The run is logged in {run_dir / 'metrics.csv'} alone.")
+            print_line(
+                f"it cannot be started ({'; '.join(reasons)}). The run is logged in {run_dir / 'metrics.csv'} alone."
+            )
             return False
         reason = f"{reasons[0]}, so " if reasons else ""
         if run.offline:
-            say(f"{reason}this run is logged offline. {how_to_send(run_dir)}")
+            print_line(f"{reason}this run is logged offline. {how_to_send(run_dir)}")
         else:
-            say(str(run.url))
+            print_line(str(run.url))
         return RunLogger(run, run_dir)
 
     def finish(self) -> None:
-        """Ends the run at W&B, so that the next one of this process is not logged into it."""
+        """Ends the run at W&B, so that the next run of this process is not logged into it."""
         if not self.wandb or "wandb" not in sys.modules:
             return
         import wandb
@@ -94,12 +96,12 @@ class Logging:
             return
         folder = Path(run.settings.wandb_dir).parent
 
-        def failed(reason: str) -> None:
-            say(f"the log was not sent to its end ({reason}). {how_to_send(folder, run.offline)}")
+        def report_failure(reason: str) -> None:
+            print_line(f"the log was not sent completely ({reason}). {how_to_send(folder, run.offline)}")
             with suppress(Exception):  # else it fails once more at the program's end, with a traceback
                 wandb.teardown()
 
-        with unless_it_fails(failed):
+        with failures_to(report_failure):
             run.finish()
 
     def _start(
@@ -116,7 +118,7 @@ class Logging:
         )  # fmt: skip
         run.define_metric("trainer/global_step")
         run.define_metric("train/*", step_metric="trainer/global_step", step_sync=True)
-        # The summary of validation is that of the best epoch, which is published, not of the last. (Where two patterns
-        # overlap, it is left open which one holds.)
+        # The summary of validation is that of the best epoch, which is published, not of the last one. (W&B does not define
+        # which of two overlapping patterns holds.)
         run.define_metric("val/*", step_metric="trainer/global_step", step_sync=True, summary="none")
         return run

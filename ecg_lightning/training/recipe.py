@@ -1,4 +1,4 @@
-"""The recipe of a run: every key of its configuration that changes what the training comes to, with defaults filled in."""
+"""The recipe of a run: every key of its configuration that changes the trained network, with defaults filled in."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,12 @@ SILENT = (
     "trainer.inference_mode", "trainer.detect_anomaly", "trainer.deterministic", "trainer.benchmark",
     "trainer.num_sanity_val_steps", "trainer.reload_dataloaders_every_n_epochs",
 )  # fmt: skip
-"""Beginnings of keys that do not change what a training comes to."""
+"""Beginnings of keys that do not change the trained network."""
 NOTHING = "nothing"
 
 
 def recipe_of(config: DictConfig) -> dict[str, Any]:
-    """The recipe as plain values by their dotted keys, comparable between runs: an explicit default is no difference.
+    """Returns the recipe as plain values by their dotted keys; a default that is written out makes no difference.
 
     >>> recipe = recipe_of(DictConfig({"data": {"name": "GeorgiaDataModule"}, "model": {"name": "ResNet1dModule"}}))
     >>> recipe["optim.lr"], recipe["data.batch_size"], "data.root" in recipe
@@ -38,14 +38,16 @@ def recipe_of(config: DictConfig) -> dict[str, Any]:
         data["label_space"] = list(LabelSpace.load(data["label_space"]).items)
     if "augment" in data:
         signature = signature_of("ecg_lightning.transforms.augment", "Augment")
-        data["augment"] = {name: each.default for name, each in signature.arguments.items()} | (data["augment"] or {})
-    # A recipe is kept in checkpoints, and the environment may hold a secret: of it, only the name is kept.
-    named = {key: text for key, text in flat(as_written(config)).items() if "${" in str(text)}
-    return {key: named.get(key, value) for key, value in flat(values).items() if not is_silent(key)}
+        data["augment"] = {name: argument.default for name, argument in signature.arguments.items()} | (
+            data["augment"] or {}
+        )
+    # Checkpoints keep the recipe, and the environment may hold a secret: the recipe has the name of the variable alone.
+    variables = {key: text for key, text in flat(as_written(config)).items() if "${" in str(text)}
+    return {key: variables.get(key, value) for key, value in flat(values).items() if not is_silent(key)}
 
 
 def _with_defaults(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """One group's arguments as its constructor gets them; a default that no source line spells out is left out."""
+    """Returns one group's arguments as its constructor gets them, without defaults that are computed."""
     if group in NAMED and "name" not in values:
         return dict(values)
     supplied = SUPPLIED.get(group, ())
@@ -59,30 +61,33 @@ def _with_defaults(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_silent(key: str) -> bool:
-    """Whether a key does not change what a training comes to; of a mix, ``data.parts.2.root`` is ``data.root``."""
+    """Returns whether a key does not change the trained network; in a mix, `data.parts.2.root` counts as `data.root`."""
     return re.sub(r"\.parts\.\d+", "", key).startswith(SILENT)
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:
-    """The leaves of nested mappings, and of lists of mappings, by their dotted names.
+    """Returns the leaves of nested mappings, and of lists of mappings, by their dotted names.
 
     >>> flat({"folds": (1,), "parts": [{"val": 3}]}, "data")
     {'data.folds': [1], 'data.parts.0.val': 3}
     """
     if isinstance(value, list | tuple):
-        if not any(isinstance(each, Mapping) for each in value):
+        if not any(isinstance(item, Mapping) for item in value):
             return {name: list(value)}
         value = dict(enumerate(value))
     if not isinstance(value, Mapping):
         return {name: value}
     leaves: dict[str, Any] = {}
-    for key, each in value.items():
-        leaves |= flat(each, f"{name}.{key}" if name else str(key))
+    for key, item in value.items():
+        leaves |= flat(item, f"{name}.{key}" if name else str(key))
     return leaves
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, str]:
-    """What differs between two recipes, as ``key → "key was …, and is … here"``; that of a class before its arguments'."""
+    """Returns what differs between two recipes, as `key → "key was …, and is … here"`.
+
+    The difference of a class comes before those of its arguments.
+    """
     keys = sorted({*before, *now}.difference(without), key=lambda key: (not key.endswith(".name"), key))
     return {
         key: f"{key} was {before.get(key, NOTHING)}, and is {now.get(key, NOTHING)} here"

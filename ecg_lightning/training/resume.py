@@ -1,4 +1,4 @@
-"""Going on with a run: from which checkpoint, that it is the same run, and that nobody else is at it."""
+"""Going on with a run: finds its checkpoint, checks that it is the same run, and locks its folder."""
 
 import os
 import sys
@@ -17,21 +17,21 @@ from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training.callbacks.record import RUN
-from ecg_lightning.training.recipe import NOTHING, differences, flat
+from ecg_lightning.training.recipe import differences, flat
 
 LOCK = "fit.lock"
 LENGTH = ("trainer.max_epochs", "trainer.max_steps")
-"""How long a run trains: a longer one begins as the shorter one does, where its rate does not depend on it."""
+"""Keys of a run's length: a longer run begins as the shorter one does, where its learning rate does not depend on it."""
 ENDINGS = ("trainer.max_time", "trainer.min_epochs", "trainer.min_steps")
-"""What else ends a run, and changes nothing before."""
+"""Keys that end a run and do not change what comes before the end."""
 
 
 @contextmanager
-def alone(run_dir: Path) -> Iterator[None]:
-    """Keeps every other `fit` out of a run's folder; a folder in which nothing was written is removed again.
+def locked(run_dir: Path) -> Iterator[None]:
+    """Keeps every other `fit` out of a run's folder; removes the folder again where nothing was written to it.
 
     Raises:
-        UserError: where another process is at it.
+        UserError: where another process trains in it.
     """
     if getattr(rank_zero_only, "rank", 0):  # this process belongs to the one that has the lock
         yield
@@ -42,7 +42,7 @@ def alone(run_dir: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"Another `fit` is at work in {run_dir}. Wait for its end, or give this one another run_dir."
+            f"Another `fit` is at work in {run_dir}. Wait until it ends, or give this one another run_dir."
         ) from None
     try:
         for folder in (run_dir, run_dir / "checkpoints"):
@@ -56,11 +56,11 @@ def alone(run_dir: Path) -> Iterator[None]:
             run_dir.rmdir()
 
 
-def find(config: DictConfig, run_dir: Path) -> Checkpoint | None:
-    """The checkpoint that the run goes on from, if any.
+def checkpoint_to_resume(config: DictConfig, run_dir: Path) -> Checkpoint | None:
+    """Reads the checkpoint that the run goes on from; None where the run is a new one.
 
     Raises:
-        UserError: where it is not there or cannot be read, or the folder has a run and none was asked for.
+        UserError: where the file is missing or cannot be read, or where the folder has a run and `checkpoint_path` is not set.
     """
     path, last = config.get("checkpoint_path"), run_dir / "checkpoints" / "last.ckpt"
     if path == "auto":
@@ -77,84 +77,85 @@ def find(config: DictConfig, run_dir: Path) -> Checkpoint | None:
         raise UserError(f"checkpoint_path: there is no file '{path}'.")
     if not path.endswith(".ckpt"):
         raise UserError(
-            f"checkpoint_path: {path} is no .ckpt file of a run, and has not what training needs to go on. To start from "
+            f"checkpoint_path: {path} is not a .ckpt file of a run, and lacks what training needs to go on. To start from "
             f"its weights, use finetune.checkpoint={path}."
         )
     try:
         return checkpoints.read(path)
     except UserError as error:
-        raise UserError(f"checkpoint_path: {error} {_instead_of(Path(path))}") from error
+        raise UserError(f"checkpoint_path: {error} {_remedy(Path(path))}") from error
 
 
-def _instead_of(path: Path) -> str:
+def _remedy(path: Path) -> str:
+    """Returns what to do about a checkpoint that cannot be read."""
     best = path.with_name("best.ckpt")
     if best != path and best.is_file():
-        return f"If it was cut off: copy {best} over it to go on from the best epoch, or remove both to start anew."
-    return "If it was cut off: remove it to start anew."
+        return (
+            f"If the file was cut off: copy {best} over it to go on from the best epoch, or remove both to start anew."
+        )
+    return "If the file was cut off: remove it to start anew."
 
 
-def check_recipe(found: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> None:
-    """Compares what a checkpoint was trained with and what is configured now: another recipe is another run.
+def check_recipe(checkpoint: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> None:
+    """Compares the recipe that a checkpoint was trained with and the recipe of this run: another recipe is another run.
 
-    A run may become longer where its learning rate does not depend on its length, and may end by another clock.
+    A run may become longer where its learning rate does not depend on its length. Its time limit may change.
 
     Raises:
         UserError: naming the first difference.
     """
     import torch
 
-    run = torch.load(found.name, map_location="cpu", mmap=True, weights_only=True).get(RUN)
+    run = torch.load(checkpoint.name, map_location="cpu", mmap=True, weights_only=True).get(RUN)
     if run is None:
         print(
-            f"Note: {found.name} is of an earlier version and does not say how it was trained; that this is the same "
-            "recipe is not checked.",
+            f"Note: {checkpoint.name} is of an earlier version and does not say how it was trained. It is not checked that "
+            "this is the same recipe.",
             file=sys.stderr,
         )
         return
     if not isinstance(run, dict) or not isinstance(run.get("recipe"), dict):
-        raise UserError(f"checkpoint_path: {found.name} does not say how it was trained: it was damaged.")
+        raise UserError(f"checkpoint_path: {checkpoint.name} does not say how it was trained: it was damaged.")
     changed = {key: text for key, text in differences(run["recipe"], recipe).items() if not key.startswith(ENDINGS)}
     for key in LENGTH:
         if key in changed and not optim.depends_on_length():
             del changed[key]
         elif key in changed:
             changed[key] += f", and optim.schedule={optim.schedule} with optim.warmup={optim.warmup} follows it"
-    if "finetune.checkpoint" in changed and _same_parent(found, recipe):
+    if "finetune.checkpoint" in changed and _same_parent(checkpoint, recipe):
         del changed["finetune.checkpoint"]
     for difference in changed.values():
-        raise another(found, difference)
-    epochs, done = recipe.get("trainer.max_epochs"), found.card.epoch + 1
-    if epochs is not None and 0 < epochs < done:
+        raise different_run(checkpoint, difference)
+    epochs, trained = recipe.get("trainer.max_epochs"), checkpoint.card.epoch + 1
+    if epochs is not None and 0 < epochs < trained:
         raise UserError(
-            f"checkpoint_path: {found.name} has {done} epochs behind it; trainer.max_epochs={epochs} is less."
+            f"checkpoint_path: {checkpoint.name} was trained for {trained} epochs, and trainer.max_epochs={epochs} is less."
         )
 
 
-def _same_parent(found: Checkpoint, recipe: Mapping[str, Any]) -> bool:
-    """Whether the run's parent, if any, is the one configured now, under whatever name; `fit` says where one has none."""
-    parent, name = found.card.parent, recipe.get("finetune.checkpoint")
+def _same_parent(checkpoint: Checkpoint, recipe: Mapping[str, Any]) -> bool:
+    """Returns whether the configured parent is the run's parent, perhaps under another name; also where either has none."""
+    parent, name = checkpoint.card.parent, recipe.get("finetune.checkpoint")
     return parent is None or name is None or bool(checkpoints.read(name).sha256 == parent.sha256)
 
 
-def check_same(found: Checkpoint, card: Card) -> None:
+def check_card(checkpoint: Checkpoint, card: Card) -> None:
     """Compares a checkpoint's card with that of the run that is to go on from it: terms, input, data.
 
     Raises:
         UserError: naming the first difference.
     """
-    then_card, now_card = found.card.to_dict(), card.to_dict()
+    card_before, card_now = checkpoint.card.to_dict(), card.to_dict()
     for key in ("terms", "input", "data"):
-        before, now = flat(then_card[key], key), flat(now_card[key], key)
-        for name in dict.fromkeys([*now, *before]):
-            if key == "data" and name not in before:  # of a version that did not say it yet
-                continue
-            if (then := before.get(name, NOTHING)) != (here := now.get(name, NOTHING)):
-                raise another(found, f"{name} was {then}, and is {here} here")
+        before, now = flat(card_before[key], key), flat(card_now[key], key)
+        without = [name for name in now if key == "data" and name not in before]  # a version that did not write it yet
+        for difference in differences(before, now, without).values():
+            raise different_run(checkpoint, difference)
 
 
-def another(found: Checkpoint, difference: str) -> UserError:
-    """The refusal to go on with a run as if it were another one."""
+def different_run(checkpoint: Checkpoint, difference: str) -> UserError:
+    """Returns the error that refuses to go on, because the checkpoint is of a different run."""
     return UserError(
-        f"checkpoint_path: {found.name} is of another run: {difference}. checkpoint_path goes on with the same run; to "
-        f"start from its weights, use finetune.checkpoint={found.name} and a run_dir of its own."
+        f"checkpoint_path: {checkpoint.name} is of another run: {difference}. checkpoint_path goes on with the same run. To "
+        f"start from its weights, use finetune.checkpoint={checkpoint.name} and a run_dir of its own."
     )

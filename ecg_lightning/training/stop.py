@@ -1,4 +1,4 @@
-"""Stopping a training by Ctrl-C or SIGTERM: one process at the end of its step, several at once and together."""
+"""Stops a training by Ctrl-C or SIGTERM: one process at the end of its step, several processes at once."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ from types import FrameType
 import lightning.pytorch as pl
 
 GRACE = 10.0
-"""Seconds that a process has to end in order, logger and all, before it is ended."""
+"""Seconds that a process has to finish its logger and end by itself, before it is ended."""
 STOPPED = 130
 """Exit status of a run that was stopped."""
 
 
 @contextmanager
 def stoppable(trainer: pl.Trainer) -> Iterator[None]:
-    """Makes Ctrl-C and SIGTERM a KeyboardInterrupt, where Lightning would end with status 1 and no word, or not at all."""
+    """Turns Ctrl-C and SIGTERM into a KeyboardInterrupt: Lightning would end with status 1 and no message, or not end."""
     in_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     watch = _Watch(trainer) if in_main and trainer.world_size > 1 else None
@@ -42,11 +42,11 @@ def stoppable(trainer: pl.Trainer) -> Iterator[None]:
 
 
 class _Watch(threading.Thread):
-    """Ends all processes of a training at once when one of them is told to stop.
+    """Ends all processes of a training at once when one of them gets a signal to stop.
 
-    A process that waits for others in a collective operation is in no state to react: Python runs a signal's handler
-    only when that operation returns, and Lightning's starts another one (2.6.6; both processes then hang). What wakes
-    this thread is written by the signal itself. Nothing is lost: checkpoints are those of whole epochs.
+    A process that waits for the other ones in a collective operation cannot react: Python runs a signal's handler only
+    when that operation returns, and Lightning's handler starts a further one (2.6.6; both processes then hang). The signal
+    itself writes to the socket that this thread reads. Nothing is lost: checkpoints are those of whole epochs.
     """
 
     def __init__(self, trainer: pl.Trainer) -> None:
@@ -56,18 +56,18 @@ class _Watch(threading.Thread):
         self.writing.setblocking(False)
 
     def begin(self) -> None:
-        """Listens from now on."""
+        """Starts to listen."""
         signal.signal(signal.SIGTERM, _interrupt)
         self.before = signal.set_wakeup_fd(self.writing.fileno())
         self.start()
 
     def end(self) -> None:
-        """Listens no longer; a stop that has begun is carried through."""
+        """Stops listening; a stop that has begun goes on to its end."""
         signal.set_wakeup_fd(self.before)
         self.writing.close()
 
     def run(self) -> None:
-        """Waits for a signal; then ends the other processes, and this one where it does not end by itself."""
+        """Waits for a signal, then ends the other processes, and this one if it does not end by itself."""
         while received := self.reading.recv(64):
             if {signal.SIGINT, signal.SIGTERM}.intersection(received):
                 break
@@ -75,11 +75,11 @@ class _Watch(threading.Thread):
             return
         self.stopped.set()
         if self.trainer.global_rank:
-            os._exit(STOPPED)  # the first process writes all that is kept
-        processes = getattr(self.trainer.strategy.launcher, "procs", [])
-        others = list(processes)
-        processes.clear()  # Lightning watches this list, and would kill this process without a word
-        for process in others:
+            os._exit(STOPPED)  # the first process writes all files
+        watched = getattr(self.trainer.strategy.launcher, "procs", [])
+        processes = list(watched)
+        watched.clear()  # Lightning watches this list, and would kill this process without a message
+        for process in processes:
             process.kill()
             process.wait()
         time.sleep(GRACE)

@@ -1,4 +1,4 @@
-"""The Trainer as every run has it, where a run's folder is, and what a process is set to before it trains."""
+"""The Trainer of every run, the place of the run's folder, and the settings of a process before it trains."""
 
 import ctypes
 import logging
@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 
 from ecg_lightning.config.compose import as_dict, new_run_dir
 from ecg_lightning.config.schema import build
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, one_line
 
 PROFILERS: dict[str | None, type[Profiler]] = {
     "simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler,
@@ -31,24 +31,24 @@ PROFILERS: dict[str | None, type[Profiler]] = {
 
 
 def run_dir_of(config: DictConfig) -> Path:
-    """The run's folder: ``run_dir``, or a new one in ``runs``."""
+    """Returns the run's folder: `run_dir`, or a new one in `runs`."""
     return Path(config.get("run_dir") or new_run_dir("run")).expanduser()
 
 
 def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], logger: Any, freezes: bool) -> pl.Trainer:
-    """Lightning's Trainer with the values of the configuration and what every run has.
+    """Makes Lightning's Trainer with the values of the configuration and the settings of every run.
 
     Args:
-        config: its group ``trainer``.
+        config: has the group `trainer`.
         run_dir: where Lightning may write.
         callbacks: of this run.
         logger: of this run, or False.
-        freezes: whether layer groups are ever frozen, which several processes must know.
+        freezes: whether layer groups are ever frozen; several processes then need another strategy.
     """
     values = as_dict(config.get("trainer") or DictConfig({}))
     strategy = values.get("strategy", "auto")
     if freezes and (strategy == "ddp" or (strategy == "auto" and _devices(values) > 1)):
-        # Frozen parameters get no gradient; without this, replicas wait for them for ever.
+        # Frozen parameters get no gradient; without this, replicas wait for it forever.
         values["strategy"] = "ddp_find_unused_parameters_true"
     profiler = values.pop("profiler", None)
     try:
@@ -57,51 +57,51 @@ def trainer_of(config: DictConfig, run_dir: Path, callbacks: list[Callback], log
             use_distributed_sampler=False, plugins=[WholeCheckpoints()], profiler=_profiler(profiler, run_dir),
         )  # fmt: skip
     except (MisconfigurationException, TypeError, RuntimeError, ImportError) as error:
-        raise UserError(f"trainer: {of_lightning(error, values)}") from error
+        raise UserError(f"trainer: {lightning_refusal(error, values)}") from error
     return trainer
 
 
 def probe(config: DictConfig, run_dir: Path, freezes: bool) -> pl.Trainer:
-    """A Trainer of these values, made only so that Lightning refuses what it refuses before data are packed.
+    """Makes a Trainer of these values, so that Lightning refuses wrong arguments before data are packed.
 
     Raises:
         UserError: naming the argument.
     """
     values = as_dict(config.get("trainer") or DictConfig({}))
-    if values.get("profiler") in PROFILERS:  # which must be used, once made
+    if values.get("profiler") in PROFILERS:  # a profiler that was made must be used
         del values["profiler"]
     trainer = trainer_of(DictConfig({"trainer": values}), run_dir, [], False, freezes)
     on_cpu, cores = isinstance(trainer.accelerator, CPUAccelerator), os.cpu_count() or 1
     if on_cpu and values.get("sync_batchnorm"):
         raise UserError("trainer.sync_batchnorm=true needs GPUs: torch synchronises no batch norm on the CPU.")
     if on_cpu and trainer.num_devices > cores and trainer.is_global_zero:
-        share = "one core" if cores == 1 else f"{cores} cores"
-        print(f"Note: trainer.devices={trainer.num_devices} processes share {share} of this machine.", file=sys.stderr)
+        count = "one core" if cores == 1 else f"{cores} cores"
+        print(f"Note: trainer.devices={trainer.num_devices} processes share {count} of this machine.", file=sys.stderr)
     return trainer
 
 
-def of_lightning(error: Exception, values: Mapping[str, Any]) -> str:
-    """What Lightning refuses, in one sentence."""
-    text, accelerator = " ".join(str(error).split()), values.get("accelerator", "auto")
+def lightning_refusal(error: Exception, values: Mapping[str, Any]) -> str:
+    """Returns the reason for which Lightning refuses an argument, on one line."""
+    text, accelerator = one_line(error), values.get("accelerator", "auto")
     if accelerator != "auto" and any(word in text for word in ("Accelerator", "backend", "torch_xla")):
         return f"accelerator={accelerator} was not found on this machine. Use trainer.accelerator=auto. ({text})"
-    return text
+    return f"{text}."
 
 
 def _profiler(name: str | None, run_dir: Path) -> Profiler | str | None:
-    """The profiler of that name, writing into the run's folder: Lightning would write to a log that nobody sees."""
+    """Returns the profiler of that name, which writes to the run's folder: Lightning's would write to a hidden log."""
     return PROFILERS[name](run_dir, "profile") if name in PROFILERS else name
 
 
 class WholeCheckpoints(TorchCheckpointIO):
     """Writes a checkpoint so that a kill at any moment leaves the old file or the whole new one.
 
-    Lightning writes into the system's folder of temporary files and moves the file from there, which between two file
-    systems is a copy that a kill cuts off.
+    Lightning writes to the system's folder of temporary files and moves the file from there. Between two file systems
+    that is a copy, and a kill would cut it off.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
-        """Writes ``<path>.part`` and renames it when it is on the disk."""
+        """Writes `<path>.part` and renames it when it is on the disk."""
         content = BytesIO()
         torch.save(checkpoint, content)
         target = Path(path)
@@ -127,7 +127,7 @@ def _devices(values: Mapping[str, Any]) -> int:
 
 
 def quiet() -> None:
-    """Silences what does not help here: packed data wants no workers, folders are looked after by us, advertisements."""
+    """Silences warnings of Lightning that do not apply: packed data need no workers, and `fit` locks its folder."""
     for text in (
         ".*does not have many workers.*", ".*Checkpoint directory .* exists and is not empty.*",
         ".*is smaller than the logging interval.*", ".*LeafSpec.* is deprecated.*",
@@ -139,7 +139,7 @@ def quiet() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Lets glibc keep freed buffers: giving activations back to the kernel each step costs page faults on the CPU."""
+    """Makes glibc keep freed buffers: returning activations to the kernel at each step costs page faults on the CPU."""
     if sys.platform != "linux":
         return
     try:

@@ -1,4 +1,4 @@
-"""W&B's server seen from here: whether there is a key, whether it answers, and how a log is sent to it later."""
+"""W&B's server: whether there is a key, whether the server answers, and how a log is sent to it later."""
 
 import os
 import re
@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecg_lightning.errors import one_line
+
 
 def has_key() -> bool:
-    """Whether this user has credentials for W&B, wherever W&B itself looks for them."""
+    """Returns whether this user has credentials for W&B, in any of the places where W&B looks for them."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     import wandb
@@ -18,14 +20,14 @@ def has_key() -> bool:
     wandb.setup(wandb.Settings(silent=True))
     try:
         return wandb.login(prompt=False, verify=False)
-    except wandb.errors.Error:  # there is one, though malformed
+    except wandb.errors.Error:  # there is a key, and it is malformed
         return True
     finally:
-        wandb.teardown()  # else processes that are started next use this one's service, and lose it at its end
+        wandb.teardown()  # else processes that start next use this one's service, and lose it at its end
 
 
-def unreachable() -> str:
-    """Why W&B's server would not take a run; empty where it would. Asks it once, and waits about ten seconds."""
+def why_unreachable() -> str:
+    """Returns why W&B's server would not take a run; empty where it would. Asks once, and waits about ten seconds."""
     import wandb
 
     host = wandb.setup(wandb.Settings(silent=True)).settings.base_url
@@ -38,29 +40,24 @@ def unreachable() -> str:
         if code := re.search(r"error (401|403)\b", str(error)):
             return f"{host} refuses the key ({code[0]})"
         return one_line(error)
-    return "there is no key for it here (`wandb login` stores one)"
+    return "there is no key for it on this machine (`wandb login` stores one)"
 
 
 def how_to_send(run_dir: Path, offline: bool = True) -> str:
-    """What is to be typed to send a run's log."""
+    """Returns the sentence with the command that sends a run's log."""
     option = "" if offline else "--include-online "
     return f"To send the log: wandb sync {option}{shlex.quote(str(run_dir.absolute() / 'wandb'))}"
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message on one line of a bearable length, without its full stop."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
-
-
 @contextmanager
-def unless_it_fails(failed: Callable[[str], None]) -> Iterator[None]:
-    """Calls ``failed`` with the reason where W&B fails: its processes, servers and disks do so in many ways."""
+def failures_to(report: Callable[[str], None]) -> Iterator[None]:
+    """Calls `report` with the reason where W&B fails: its processes, servers and disks fail in many ways."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 whatever it is must not cost a training
-        failed(one_line(error))
+    except Exception as error:  # noqa: BLE001 no failure of W&B may end a training
+        report(one_line(error))
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Prints one line about W&B."""
     print(f"W&B: {text}", file=sys.stderr, flush=True)

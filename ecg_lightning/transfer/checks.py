@@ -1,4 +1,4 @@
-"""What can be known to be wrong before hours of training, and whether what is finished still belongs together."""
+"""Finds mistakes of a study before hours of training, and networks in its folder that do not belong to it."""
 
 import contextlib
 import io
@@ -26,16 +26,16 @@ from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.transfer.study import ALL, Study, Training
 
 Archives = Mapping[str, PackedDataModule]
-"""The archives on which networks are measured: ``small``, and ``large`` where the study trains on it."""
+"""The archives on which networks are measured: `small`, and `large` where the study trains on it."""
 
 
 def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
-    """Builds and packs the archives, and builds each arm's network, as the trainings will; returns the archives.
+    """Builds and packs the archives, and builds each arm's network, as the trainings do; returns the archives.
 
     Raises:
         UserError: for archives that one network cannot be measured on, networks that differ, a subset that is larger than
-            its archive, recordings of one archive's training that the other one tests on, and whatever else a training
-            would end with.
+            its archive, recordings of one archive's training among the other's test recordings, and every other error
+            that would end a training.
     """
     names = ("small", "large") if study.trains_large else ("small",)
     configs = {training.arm: compose(training.words) for training in reversed(trainings)}
@@ -54,34 +54,38 @@ def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
         data.prepare_data()
         data.setup("fit")
         data.setup("test")
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # each training says it
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):  # each training prints it again
         if not _has_large(study):
             parent = _parent(configs["large"])
             leak.check_training(archives["large"], parent)
-            seen_by_large = ancestry.seen(archives["large"], parent)
+            seen_by_large = ancestry.seen_after_training(archives["large"], parent)
             large = replace(large, seen=seen_by_large, card=replace(large.card, seen=len(seen_by_large)))
         seen = _check_small(study, trainings, large)
         if study.trains_large:  # fine-tuned networks are measured on its test side too
-            leak.refuse(leak.before(archives["large"], ("test",), seen), archives["large"])
+            leak.refuse(leak.leaks_from_checkpoint(archives["large"], ("test",), seen), archives["large"])
         if study.both and not getattr(of_arm["both"], "drop_copies", False):  # a mix validates on both
-            leak.refuse(leak.before(archives["large"], ("val",), seen), of_arm["both"])
+            leak.refuse(leak.leaks_from_checkpoint(archives["large"], ("val",), seen), of_arm["both"])
     warn_of_one_class(archives["small"])
     return archives
 
 
 def check_finished(study: Study, trainings: Sequence[Training], archives: Archives) -> None:
-    """Compares the networks that are there with each other and with the archives.
+    """Compares the finished networks with each other and with the archives.
 
     Raises:
-        UserError: naming the folders of networks that were fine-tuned from another one than the large archive's is now,
-            or that were trained on other recordings than the archives hold now.
+        UserError: naming the folders of networks that were fine-tuned from another network than the large archive's
+            network of today, or that were trained on other recordings than the archives hold now.
     """
-    own = {name: data.store.sha256 for name, data in archives.items()}
-    expected = {"small": [own["small"]], "tuned": [own["small"]]}
+    stores = {name: data.store.sha256 for name, data in archives.items()}
+    expected = {"small": [stores["small"]], "tuned": [stores["small"]]}
     if study.trains_large:
-        expected |= {"large": [own["large"]], "both": [own["large"], own["small"]]}
+        expected |= {"large": [stores["large"]], "both": [stores["large"], stores["small"]]}
     parent = checkpoints.read(study.checkpoint).sha256 if _has_large(study) else ""
-    of_another, on_others = [], []
+    with_other_parent: list[str] = []
+    with_other_records: list[str] = []
     for training in trainings:
         paths = (training.folder / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
         path = next((path for path in paths if path.is_file()), None)
@@ -93,16 +97,16 @@ def check_finished(study: Study, trainings: Sequence[Training], archives: Archiv
             raise UserError(f"{error} Remove {training.folder}, and it is trained again.") from error
         parts = (card.data.parts or {}).values() if training.arm == "both" else [card.data]
         if [part.fingerprint for part in parts] != expected[training.arm]:
-            on_others.append(str(training.folder))
+            with_other_records.append(str(training.folder))
         if training.arm == "tuned" and (card.parent is None or card.parent.sha256 != parent):
-            of_another.append(str(training.folder))
-    for folders, what in (
-        (of_another, f"fine-tuned from another network than {study.checkpoint} is now"),
-        (on_others, "trained on other recordings than the archives hold now"),
+            with_other_parent.append(str(training.folder))
+    for folders, difference in (
+        (with_other_parent, f"fine-tuned from another network than {study.checkpoint} is now"),
+        (with_other_records, "trained on other recordings than the archives hold now"),
     ):
         if folders:
             raise UserError(
-                f"These networks were {what}, and cannot be compared with the rest of the study: {', '.join(folders)}. "
+                f"These networks were {difference}, and cannot be compared with the rest of the study: {', '.join(folders)}. "
                 "Give the study another run_dir, or remove these folders to train them again."
             )
 
@@ -132,27 +136,27 @@ def _has_large(study: Study) -> bool:
 def _large(
     study: Study, config: DictConfig | None, data: PackedDataModule | None, network: Network | None
 ) -> Checkpoint:
-    """The large archive's network; where it is still to be trained, its shape and what it will say of itself."""
+    """Returns the large archive's network; where it is still to be trained, a network of its shape with the card that it will get."""
     if _has_large(study) or config is None or data is None or network is None:
-        return _given(study)
+        return _read_large(study)
     if (parent := _parent(config)) is not None:
         take_weights(network, data.terms, parent.state, parent.terms, _finetune(config).reset_head, parent.name)
     return Checkpoint(str(study.folder("large")), network.state_dict(), _expected_card(config, data), None, "")
 
 
 def _expected_card(config: DictConfig, data: PackedDataModule) -> Card:
-    """What a network that is still to be trained will say of itself, but for its recordings, which are not packed yet."""
-    described = Data(data.source, "", [], list(data.val_folds), list(data.test_folds), {})
-    return Card(as_dict(config)["model"], data.label_space, list(data.terms), Input.of(data.input_spec()), described)
+    """Returns the card of a network that is still to be trained, without its recordings, which are not packed yet."""
+    description = Data(data.source, "", [], list(data.val_folds), list(data.test_folds), {})
+    return Card(as_dict(config)["model"], data.label_space, list(data.terms), Input.of(data.input_spec()), description)
 
 
 def _parent(config: DictConfig) -> Checkpoint | None:
-    """What the large archive's own training starts from."""
+    """Returns the network from which the large archive's training starts; None where it starts from scratch."""
     name = _finetune(config).checkpoint
     return checkpoints.read(name) if name else None
 
 
-def _given(study: Study) -> Checkpoint:
+def _read_large(study: Study) -> Checkpoint:
     try:
         return checkpoints.read(study.checkpoint)
     except UserError as error:
@@ -160,13 +164,17 @@ def _given(study: Study) -> Checkpoint:
             raise
         try:
             find_config(study.large)
-        except UserError as other:
-            raise UserError(f"large: {other}\nNor is it a checkpoint. {error}") from error
+        except UserError as missing_file:
+            raise UserError(f"large: {missing_file} It is no published checkpoint, either: {error}") from error
         raise
 
 
 def _check_small(study: Study, trainings: Sequence[Training], large: Checkpoint) -> Checkpoint:
-    """Draws the largest subset of each seed, in which the others lie, and checks it as a training does; returns what saw all."""
+    """Draws the largest subset of each seed, which contains the smaller ones, and checks it as a training does.
+
+    Returns:
+        A checkpoint that stands for a network that was trained on all these subsets.
+    """
     seen = []
     for training in _largest(trainings):
         data = _data(compose(training.words))
@@ -175,19 +183,19 @@ def _check_small(study: Study, trainings: Sequence[Training], large: Checkpoint)
         except UserError as error:
             raise UserError(f"sizes: {training.size} of {study.small}: {error}") from error
         leak.check_training(data, large if training.arm == "tuned" else None)
-        seen.append(ancestry.seen(data))
+        seen.append(ancestry.seen_after_training(data))
         card = _expected_card(compose(training.words), data)
-    descriptors = torch.from_numpy(np.unique(torch.cat(seen), axis=0))
-    return Checkpoint(f"a network of {study.small}", {}, replace(card, seen=len(descriptors)), descriptors, "")
+    fingerprints = torch.from_numpy(np.unique(torch.cat(seen), axis=0))
+    return Checkpoint(f"a network of {study.small}", {}, replace(card, seen=len(fingerprints)), fingerprints, "")
 
 
 def _largest(trainings: Sequence[Training]) -> list[Training]:
-    """The training with the most recordings of each arm and seed, of those that take the small archive alone."""
-    found: dict[tuple[str, int], Training] = {}
+    """Returns the training with the most recordings of each arm and seed, of the arms that use the small archive alone."""
+    largest: dict[tuple[str, int], Training] = {}
     for training in sorted(trainings, key=lambda training: _number(training.size)):
         if training.arm in ("small", "tuned"):
-            found[training.arm, training.seed] = training
-    return list(found.values())
+            largest[training.arm, training.seed] = training
+    return list(largest.values())
 
 
 def _number(size: str) -> float:
@@ -195,11 +203,11 @@ def _number(size: str) -> float:
 
 
 def warn_of_one_class(data: PackedDataModule) -> None:
-    """Says it where no network of the study can have an AUROC on the small archive's test folds."""
+    """Prints a note where no network of the study can have an AUROC on the small archive's test folds."""
     targets = data.targets[data.rows("test")]
     if not ((targets == 1).any(0) & (targets == 0).any(0)).any():
         print(
             f"Note: no term has both positives and negatives among the {len(targets)} recordings of the small archive's "
-            "test folds: there will be no AUROC. Other data.test_folds, or more of them, may have both.",
+            "test folds, so that there will be no AUROC. Choose other data.test_folds, or more of them.",
             file=sys.stderr,
         )

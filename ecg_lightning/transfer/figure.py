@@ -13,12 +13,12 @@ COLOURS = {"small": "#b2452f", "large": "#6b6b6b", "tuned": "#1f6f8b", "both": "
 
 
 def figure(results: Results, rows: Sequence[dict[str, object]], large: Estimate) -> "Figure":
-    """One line an arm with its 95 % band, a point a seed, and the large archive's network as a level."""
+    """Draws a line with its 95 % band for each arm, a point for each seed, and a level for the large archive's network."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    drawn = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = drawn.add_subplot()
+    chart = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = chart.add_subplot()
     sizes = [count(str(row["size"]), results.records) for row in rows]
     ends = [sizes[0] / 1.15, sizes[-1] * 1.15]
     axes.fill_between(ends, large.low, large.high, color=COLOURS["large"], alpha=0.10, linewidth=0)
@@ -30,8 +30,8 @@ def figure(results: Results, rows: Sequence[dict[str, object]], large: Estimate)
         axes.fill_between(sizes, [m.low for m in means], [m.high for m in means], color=colour, alpha=0.15, linewidth=0)
         axes.plot(sizes, [m.value for m in means], color=colour, marker="o", markersize=4, label=ARMS[arm])
         for size, row in zip(sizes, rows, strict=True):
-            each = results.seeds(arm, str(row["size"]))
-            axes.plot([size] * len(each), each, color=colour, marker=".", markersize=3, linestyle="none", alpha=0.6)
+            scores = results.seeds(arm, str(row["size"]))
+            axes.plot([size] * len(scores), scores, color=colour, marker=".", markersize=3, linestyle="none", alpha=0.6)
     axes.set_xscale("log")
     axes.set_xlim(ends[0], ends[1])
     axes.xaxis.set_major_locator(FixedLocator(sizes))
@@ -42,4 +42,4 @@ def figure(results: Results, rows: Sequence[dict[str, object]], large: Estimate)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
-    return drawn
+    return chart

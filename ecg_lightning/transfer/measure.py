@@ -1,4 +1,4 @@
-"""Measuring a study's networks on the archives' test folds: once, and again where the network or the archive changed."""
+"""Measures a study's networks on the archives' test folds: once, and again where the network or the archive has changed."""
 
 import json
 import zlib
@@ -16,14 +16,14 @@ from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.transfer.study import Study
 
 
-class Outputs(NamedTuple):
-    """What a network said of the test recordings.
+class MeasuredLogits(NamedTuple):
+    """The logits of a network for the recordings of the test folds, with the labels of these recordings.
 
     Attributes:
         logits: (recordings, terms).
         targets: (recordings, terms) 1, 0 or NaN.
         records: (recordings,) positions in the store.
-        patients: (recordings,) a number each.
+        patients: (recordings,) a number for each patient.
     """
 
     logits: NDArray[np.float32]
@@ -32,29 +32,29 @@ class Outputs(NamedTuple):
     patients: NDArray[np.int64]
 
 
-def outputs(folder: Path) -> Outputs:
-    """The saved outputs of a measured network."""
-    with (folder / "test.npz").open("rb") as file, np.load(file) as saved:
-        return Outputs(*(saved[name] for name in Outputs._fields))
+def read_logits(folder: Path) -> MeasuredLogits:
+    """Reads the logits of a network that was measured into a folder."""
+    with (folder / "test.npz").open("rb") as file, np.load(file) as arrays:
+        return MeasuredLogits(*(arrays[name] for name in MeasuredLogits._fields))
 
 
 def describe(data: PackedDataModule) -> dict[str, Any]:
-    """What a test.json says of its data, as it is read back."""
+    """Returns the description of an archive as it is read back from a test.json."""
     plain: dict[str, Any] = json.loads(json.dumps(data.describe()))
     return plain
 
 
-def measure(study: Study, checkpoint: str, archive: str, described: Mapping[str, Any], folder: Path) -> None:
-    """Writes test.json and test.npz of a network on an archive's test folds, unless they are there and still hold.
+def measure(study: Study, checkpoint: str, archive: str, description: Mapping[str, Any], folder: Path) -> None:
+    """Writes test.json and test.npz of a network on an archive's test folds, unless the folder has valid ones.
 
     Args:
-        study: whose archives.
+        study: the study with the archives.
         checkpoint: the network.
-        archive: ``small`` or ``large``.
-        described: what the archive is now, from `describe`.
-        folder: gets the files.
+        archive: `small` or `large`.
+        description: the archive as it is now, from `describe`.
+        folder: where the files are written.
     """
-    if _holds(folder, checkpoints.read(checkpoint).sha256, described):
+    if _is_valid(folder, checkpoints.read(checkpoint).sha256, description):
         return
     from ecg_lightning.evaluation.evaluate import evaluate
 
@@ -62,11 +62,11 @@ def measure(study: Study, checkpoint: str, archive: str, described: Mapping[str,
     evaluate(compose([*study.configured(archive), f"run_dir={folder}", f"checkpoint_path={checkpoint}"]))
 
 
-def _holds(folder: Path, sha256: str, described: Mapping[str, Any]) -> bool:
-    """Whether what was measured is of this network and of the archive as it is now."""
+def _is_valid(folder: Path, sha256: str, description: Mapping[str, Any]) -> bool:
+    """Returns whether a folder has the measurement of this network on the archive as it is now."""
     try:
-        said = json.loads((folder / "test.json").read_text(encoding="utf-8"))
-        outputs(folder)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):  # not there, or cut short
+        report = json.loads((folder / "test.json").read_text(encoding="utf-8"))
+        read_logits(folder)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):  # there is none, or it is incomplete
         return False
-    return bool(said.get("checkpoint_sha256") == sha256 and said.get("data") == described)
+    return bool(report.get("checkpoint_sha256") == sha256 and report.get("data") == description)

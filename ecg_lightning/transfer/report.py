@@ -7,30 +7,30 @@ import numpy as np
 
 from ecg_lightning.files import write_json, write_whole
 from ecg_lightning.transfer.figure import figure
-from ecg_lightning.transfer.results import Estimate, Results, estimate
+from ecg_lightning.transfer.results import Estimate, Results
 from ecg_lightning.transfer.study import ARMS, Study
 
 NAMES = {"small": "alone", "tuned": "tuned", "both": "both"}
-"""Arms in the heads of the table by term."""
+"""Names of the arms in the heading of the table by term."""
 
 
 def report(study: Study) -> None:
     """Prints the table and writes results.json, table.md, figure.png and figure.svg to the study's folder."""
     results = Results(study)
     rows, folder = results.rows(), Path(study.run_dir)
-    large = estimate(results.macro("large"))
+    large = results.macro("large")
     text = table(study, rows, large) + "\n\n" + by_term(results)
     write_whole(folder / "table.md", text + "\n")
-    found = {"large": large, "terms": results.terms, "sizes": rows}
-    write_json(folder / "results.json", {key: _plain(value) for key, value in found.items()})
-    drawn = figure(results, rows, large)
+    content = {"large": large, "terms": results.terms, "sizes": rows}
+    write_json(folder / "results.json", {key: _plain(value) for key, value in content.items()})
+    chart = figure(results, rows, large)
     for end in ("png", "svg"):
-        drawn.savefig(folder / f"figure.{end}", dpi=150, metadata={"Date": None} if end == "svg" else None)
+        chart.savefig(folder / f"figure.{end}", dpi=150, metadata={"Date": None} if end == "svg" else None)
     print(f"\n{text}\n\nWritten to {folder}: table.md, results.json, figure.png and figure.svg", flush=True)
 
 
 def table(study: Study, rows: list[dict[str, object]], large: Estimate) -> str:
-    """Markdown: one row a size."""
+    """Returns a table in Markdown, with a row for each size."""
     arms = [arm for arm in ARMS if arm in rows[0] and arm != "large"]
     forgets = "forgotten" in rows[0]
     head = ["recordings", "seeds", *(ARMS[arm] for arm in arms), "gain of pretraining"]
@@ -42,20 +42,23 @@ def table(study: Study, rows: list[dict[str, object]], large: Estimate) -> str:
         lines.append([str(cell) for cell in cells])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     note = (
-        "Macro AUROC on the small archive's test folds, mean over seeds, with 95 % intervals of a bootstrap by patient, for "
-        "these trainings (how others would differ, with other seeds, is not in them); gain: the paired difference of "
-        "`large, then small` and `small alone`."
+        "Macro AUROC on the small archive's test folds, mean over seeds, with 95 % intervals of a bootstrap by patient. The "
+        "intervals are for these trainings; they do not include how trainings with other seeds would differ. The gain is the "
+        "paired difference of `large, then small` and `small alone`."
     )
     return f"{note}\n\nThe large archive's network as it is: {large}.\n\n{body}"
 
 
 def by_term(results: Results) -> str:
-    """Markdown: AUROC of each term, large alone and of every arm at every size."""
-    columns = {"large alone": results.areas("large")[0]}
+    """Returns a table in Markdown with the AUROC of each term, of the large archive's network and of every arm at every size."""
+    columns = {"large alone": results.intervals("large").terms}
     for size in results.study.sizes:
-        columns |= {f"{size} {NAMES[arm]}": results.areas(arm, size)[0] for arm in results.arms}
+        columns |= {f"{size} {NAMES[arm]}": results.intervals(arm, size).terms for arm in results.arms}
     lines = [["term", *columns], ["---", *("---:" for _ in columns)]]
-    lines += [[term, *(f"{values[k]:.3f}" for values in columns.values())] for k, term in enumerate(results.terms)]
+    lines += [
+        [term, *(f"{intervals[k].estimate:.3f}" for intervals in columns.values())]
+        for k, term in enumerate(results.terms)
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -65,11 +68,11 @@ def _signed(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """For JSON: estimates as mappings, and None for NaN."""
+    """Returns a value as JSON can hold it: estimates as mappings, and None for NaN."""
     if isinstance(value, Estimate):
         return _plain(asdict(value))
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""The measured networks of a transfer study: AUROC of every arm, with intervals of a bootstrap by patient."""
+"""The AUROC of every arm of a transfer study, with intervals of a bootstrap by patient."""
 
 import json
 from dataclasses import dataclass
@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.metrics import auroc, macro
-from ecg_lightning.metrics.bootstrap import resampled_auroc
-from ecg_lightning.transfer.measure import Outputs, outputs
+from ecg_lightning.metrics import Interval, Intervals, auroc, auroc_differences, auroc_intervals, macro
+from ecg_lightning.transfer.measure import MeasuredLogits, read_logits
 from ecg_lightning.transfer.study import ALL, Study
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,80 +26,80 @@ class Estimate:
 
     @property
     def signed(self) -> str:
-        """As a difference."""
+        """The text of a difference, with signs."""
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
-
-def estimate(values: Floats) -> Estimate:
-    """From the value on all recordings, followed by those of the resamples; percentiles, undefined ones left out."""
-    defined = values[1:][~np.isnan(values[1:])]
-    low, high = np.quantile(defined, [0.025, 0.975]) if defined.size else (np.nan, np.nan)
-    return Estimate(float(values[0]), float(low), float(high))
-
-
-def areas(said: Outputs, resamples: int) -> Floats:
-    """(1 + resamples, terms) AUROC of a measured network: on all recordings, then in each resample of the patients.
-
-    Networks that were measured on the same recordings get the same resamples, so that their differences are paired.
-    """
-    drawn = resampled_auroc(said.logits, said.targets, said.patients, resamples=resamples)
-    return np.vstack([auroc(said.logits, said.targets), drawn])
+    @classmethod
+    def of(cls, interval: Interval) -> "Estimate":
+        """Makes it from an interval of the bootstrap."""
+        return cls(interval.estimate, interval.low, interval.high)
 
 
 class Results:
     """The measured networks of a study.
 
     Attributes:
-        study: whose.
-        records: the number of the small archive's training recordings, for the figure's axis.
-        terms: what the networks predict.
+        study: the study.
+        records: number of the small archive's training recordings, for the axis of the figure.
+        terms: the terms that the networks predict.
     """
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        some = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
-        self.records: int = some["data"]["records"]["train"]
-        self.terms: list[str] = [row["term"] for row in some["terms"]]
-        self._areas: dict[tuple[str, str, str], Floats] = {}
-        self._first: dict[str, Path] = {}
+        report = json.loads((study.measured("large") / "test.json").read_text(encoding="utf-8"))
+        self.records: int = report["data"]["records"]["train"]
+        self.terms: list[str] = [row["term"] for row in report["terms"]]
+        self._intervals: dict[tuple[str, str, str], Intervals] = {}
+        self._first_folders: dict[str, Path] = {}
 
-    def outputs(self, arm: str, size: str, seed: int, archive: str = "small") -> Outputs:
-        """The outputs of a measured network.
+    def logits(self, arm: str, size: str, seed: int, archive: str = "small") -> MeasuredLogits:
+        """Returns the logits of a measured network.
 
         Raises:
-            UserError: where it was measured on other recordings than the first one was, since differences are paired.
+            UserError: where it was measured on other recordings than the first network, since differences are paired.
         """
         folder = self.study.measured(arm, size, seed, archive)
-        first = self._first.setdefault(archive, folder)
-        said, expected = outputs(folder), outputs(first)
+        first = self._first_folders.setdefault(archive, folder)
+        measured, expected = read_logits(folder), read_logits(first)
         for name in ("records", "targets", "patients"):
-            if not np.array_equal(getattr(said, name), getattr(expected, name), equal_nan=name == "targets"):
+            if not np.array_equal(getattr(measured, name), getattr(expected, name), equal_nan=name == "targets"):
                 raise UserError(
                     f"{folder} and {first} were measured on different test recordings, and cannot be compared. The archive "
-                    "changed meanwhile: run the same command again."
+                    "has changed in the meantime. Run the same command again."
                 )
-        return said
+        return measured
 
-    def macro(self, arm: str, size: str = "", archive: str = "small") -> Floats:
-        """(1 + resamples,) macro AUROC of an arm, the mean over its seeds."""
-        return np.array([macro(row) for row in self.areas(arm, size, archive)])
+    def intervals(self, arm: str, size: str = "", archive: str = "small") -> Intervals:
+        """Computes the AUROC of an arm, the mean over its seeds, by term and macro, with intervals."""
+        key = (arm, size, archive)
+        if key not in self._intervals:
+            logits, targets, patients = self._networks(arm, size, archive)
+            self._intervals[key] = auroc_intervals(logits, targets, patients, resamples=self.study.resamples)
+        return self._intervals[key]
 
-    def areas(self, arm: str, size: str = "", archive: str = "small") -> Floats:
-        """(1 + resamples, terms) AUROC of an arm, the mean over its seeds."""
-        key = (arm, "" if arm == "large" else size, archive)
-        if key not in self._areas:
-            seeds = range(self.study.seeds_at(size)) if key[1] else range(1)
-            each = [areas(self.outputs(arm, key[1], k, archive), self.study.resamples) for k in seeds]
-            self._areas[key] = np.mean(each, axis=0)
-        return self._areas[key]
+    def macro(self, arm: str, size: str = "", archive: str = "small") -> Estimate:
+        """Computes the macro AUROC of an arm, the mean over its seeds."""
+        return Estimate.of(self.intervals(arm, size, archive).macro)
+
+    def difference(self, arm: str, size: str, baseline: str, baseline_size: str, archive: str = "small") -> Estimate:
+        """Computes the paired difference in macro AUROC of an arm and a baseline on the same recordings."""
+        logits, targets, patients = self._networks(arm, size, archive)
+        baseline_logits, _, _ = self._networks(baseline, baseline_size, archive)
+        resamples = self.study.resamples
+        return Estimate.of(auroc_differences(logits, baseline_logits, targets, patients, resamples=resamples).macro)
+
+    def _networks(
+        self, arm: str, size: str, archive: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """Returns logits (seeds, recordings, terms), targets (recordings, terms) and patients (recordings,) of an arm."""
+        seeds = range(self.study.seeds_at(size) if size else 1)  # the large archive's network has no size and one seed
+        measured = [self.logits(arm, size, seed, archive) for seed in seeds]
+        return np.stack([network.logits for network in measured]), measured[0].targets, measured[0].patients
 
     def seeds(self, arm: str, size: str) -> list[float]:
-        """Macro AUROC of each seed of an arm."""
-        found = []
-        for k in range(self.study.seeds_at(size)):
-            said = self.outputs(arm, size, k)
-            found.append(macro(auroc(said.logits, said.targets)))
-        return found
+        """Returns the macro AUROC of network seed of an arm."""
+        measured = [self.logits(arm, size, seed) for seed in range(self.study.seeds_at(size))]
+        return [macro(auroc(network.logits, network.targets)) for network in measured]
 
     @property
     def arms(self) -> list[str]:
@@ -110,22 +107,21 @@ class Results:
         return ["small", "tuned", *(["both"] if self.study.both else [])]
 
     def rows(self) -> list[dict[str, object]]:
-        """One row a size, plain values and estimates."""
-        large, found = self.macro("large"), []
+        """Returns a row for each size, with plain values and estimates."""
+        rows = []
         for size in self.study.sizes:
-            means = {arm: self.macro(arm, size) for arm in self.arms}
             row: dict[str, object] = {"size": size, "seeds": self.study.seeds_at(size)}
-            row |= {arm: estimate(values) for arm, values in means.items()}
-            row["tuned - small"] = estimate(means["tuned"] - means["small"])
-            row["tuned - large"] = estimate(means["tuned"] - large)
+            row |= {arm: self.macro(arm, size) for arm in self.arms}
+            row["tuned - small"] = self.difference("tuned", size, "small", size)
+            row["tuned - large"] = self.difference("tuned", size, "large", "")
             row["by seed"] = {arm: self.seeds(arm, size) for arm in self.arms}
             if self.study.trains_large:
-                row["tuned on large"] = estimate(self.macro("tuned", size, "large"))
-                row["forgotten"] = estimate(self.macro("tuned", size, "large") - self.macro("large", archive="large"))
-            found.append(row)
-        return found
+                row["tuned on large"] = self.macro("tuned", size, "large")
+                row["forgotten"] = self.difference("tuned", size, "large", "", "large")
+            rows.append(row)
+        return rows
 
 
 def count(size: str, records: int) -> int:
-    """A size as a number of recordings."""
+    """Returns a size as a number of recordings."""
     return records if size == ALL else int(size)

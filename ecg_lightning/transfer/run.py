@@ -1,4 +1,4 @@
-"""The verb `transfer`: trains what is missing, measures what is not measured, and writes table and figure."""
+"""The verb `transfer`: trains and measures the networks that are not finished, and writes table and figure."""
 
 import sys
 import time
@@ -15,55 +15,56 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.training.recipe import differences, recipe_of
 from ecg_lightning.transfer.study import Study, Training, read_study
 
-PAUSE = 5.0  # seconds between looks at what other processes have done
+PAUSE = 5.0  # seconds between two looks at the work of other processes
 
 
 def transfer(arguments: Sequence[str]) -> int:
-    """The verb: ``transfer --large A.yaml --small B.yaml --sizes [100,500,all] --seeds [3]``.
+    """Runs a study: `transfer --large A.yaml --small B.yaml --sizes [100,500,all] --seeds [3]`.
 
-    What is finished is never done again, so the same command goes on where it stopped; started in several processes,
-    or on several machines with one folder, they share the trainings.
+    A finished training is never done again, so that the same command goes on where it stopped. Several processes with the
+    same folder, on one machine or on several, share the trainings.
     """
     study = read_study(arguments)
     trainings = study.trainings()
-    for training in trainings:  # all mistakes before the first hour of training
-        _refuse_another(training, experiment(training.words))
+    for training in trainings:  # so that every mistake is answered before the first training
+        _refuse_changed(training, experiment(training.words))
     from ecg_lightning.transfer.checks import check_archives, check_finished
     from ecg_lightning.transfer.measure import describe, measure
     from ecg_lightning.transfer.report import report
 
     archives = check_archives(study, trainings)
     check_finished(study, trainings, archives)
-    described = {name: describe(data) for name, data in archives.items()}
+    descriptions = {name: describe(data) for name, data in archives.items()}
     folder = Path(study.run_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    _train_all(study, trainings, described)
+    _train_all(study, trainings, descriptions)
     with FileLock(folder / "report.lock"):
         if not study.trains_large:
-            measure(study, study.checkpoint, "small", described["small"], study.measured("large"))
+            measure(study, study.checkpoint, "small", descriptions["small"], study.measured("large"))
         check_finished(study, trainings, archives)
         report(study)
     return 0
 
 
-def _train_all(study: Study, trainings: Sequence[Training], described: Mapping[str, Mapping[str, Any]]) -> None:
-    """Trains and measures every network, in an order in which no process waits while there is something that it can do."""
+def _train_all(study: Study, trainings: Sequence[Training], descriptions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Trains and measures every network, in an order in which a process waits only where it can train nothing."""
     titles = {training: f"[{k}/{len(trainings)}] {training}" for k, training in enumerate(trainings, start=1)}
-    waiting, said = list(trainings), False
-    while waiting:
-        busy = [training for training in waiting if not _attempt(study, training, titles[training], described)]
-        if len(busy) == len(waiting):
-            if not said:
+    unfinished, has_printed = list(trainings), False
+    while unfinished:
+        in_use = [training for training in unfinished if not _attempt(study, training, titles[training], descriptions)]
+        if len(in_use) == len(unfinished):
+            if not has_printed:
+                names = "; ".join(map(str, in_use))
                 print(
-                    f"Another process is at {', '.join(map(str, busy))}; waiting for it.", file=sys.stderr, flush=True
+                    f"Waiting for another process, which trains these networks: {names}.", file=sys.stderr, flush=True
                 )
-            said = True
+            has_printed = True
             time.sleep(PAUSE)
-        waiting = busy
+        unfinished = in_use
 
 
-def _attempt(study: Study, training: Training, title: str, described: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Trains and measures one network; False where another process is at it, or at what it starts from."""
+def _attempt(study: Study, training: Training, title: str, descriptions: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Trains and measures one network; returns False where another process trains it, or the network from which it starts."""
     if training.arm == "tuned" and study.trains_large and not (study.folder("large") / "done").is_file():
         return False
     from ecg_lightning.transfer.measure import measure
@@ -74,14 +75,14 @@ def _attempt(study: Study, training: Training, title: str, described: Mapping[st
             for archive in _archives(study, training.arm):
                 folder = study.measured(training.arm, training.size, training.seed, archive)
                 best = str(training.folder / "checkpoints" / "best.ckpt")
-                measure(study, best, archive, described[archive], folder)
+                measure(study, best, archive, descriptions[archive], folder)
     except Timeout:
         return False
     return True
 
 
 def _archives(study: Study, arm: str) -> list[str]:
-    """The archives on which an arm's network is measured: on the large one where something can be forgotten."""
+    """Returns the archives on which an arm's network is measured; the large one shows how much fine-tuning has forgotten."""
     return ["small", "large"] if study.trains_large and arm != "small" else ["small"]
 
 
@@ -95,18 +96,18 @@ def _train(training: Training, title: str) -> None:
     (training.folder / "done").touch()
 
 
-def _refuse_another(training: Training, config: DictConfig) -> None:
-    """Refuses to take a finished training for one with another configuration.
+def _refuse_changed(training: Training, config: DictConfig) -> None:
+    """Compares the configuration of a finished training with that of the study.
 
     Raises:
-        UserError: naming the first difference, that of a class before those of its arguments.
+        UserError: naming the first difference; that of a class comes before those of its arguments.
     """
     path = training.folder / "config.yaml"
     if not path.is_file():
         return
-    # Which network it starts from is compared by content (check_finished): the study's folder may have been moved.
-    without = ("finetune.checkpoint",) if training.arm == "tuned" else ()
-    for difference in differences(recipe_of(load(path)), recipe_of(config), without).values():
+    # `check_finished` compares the bytes of the network from which it starts, since the study's folder may have been moved.
+    ignored_keys = ("finetune.checkpoint",) if training.arm == "tuned" else ()
+    for difference in differences(recipe_of(load(path)), recipe_of(config), ignored_keys).values():
         raise UserError(
             f"{training.folder} was trained with another configuration: {difference}. Give the study another run_dir, or "
             "remove that folder."

@@ -26,21 +26,21 @@ class Augment:
     """Strengths of random variations; each is 0 by default, which is off and draws nothing.
 
     What an electrode picks up comes in millivolts before filter and normalisation, as in a real recording; the rest
-    changes the network's input. Speed is not varied: rates and intervals are diagnoses. Draws come from torch's global
+    changes the network's input. Speed is not varied: heart rate and intervals are diagnoses. Draws come from torch's global
     generator of the batch's device.
 
     Attributes:
-        gain: A recording is multiplied by 1 ± at most this.
-        shift: A recording is turned in time, its end coming first, by at most this many seconds either way.
+        gain: A recording is multiplied by 1 ± at most this number.
+        shift: A recording is rotated in time by at most this many seconds in either direction; its end then comes first.
         noise: White noise of at most this standard deviation at each electrode, mV.
         wander: Baseline wander, two waves of 0.05–0.5 Hz, of at most about this amplitude at each electrode, mV.
         mains: Hum of 50 or 60 Hz, of at most about this amplitude at each electrode, mV; none where half the sampling
             rate is not above the frequency.
         rotation: The heart's dipole is turned by at most this many degrees about each axis. Few degrees: the
-            electrical axis is a diagnosis too. What is no dipole (by Dower's matrix) stays.
-        lead_dropout: Probability that a lead is silent; where it would be all of them, none is.
+            electrical axis is a diagnosis too. The part that is not a dipole (by Dower's matrix) stays.
+        lead_dropout: Probability that a lead is silent; if all leads would be silent, none is.
         time_mask: A stretch of at most this many seconds, and half the recording, is silent in all leads.
-        probability: That a recording gets noise; and likewise wander, mains, rotation and time_mask.
+        probability: The probability that a recording gets noise; the same for wander, mains, rotation and time_mask.
 
     Raises:
         UserError: For a strength or probability outside its range.
@@ -64,10 +64,10 @@ class Augment:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float]) -> "Augment":
-        """From a config's strengths.
+        """Makes it from the strengths of a configuration.
 
         Raises:
-            UserError: For a name that is none of them.
+            UserError: For a name that is not an augmentation.
         """
         names = [field.name for field in fields(cls)]
         if unknown := [name for name in values if name not in names]:
@@ -75,10 +75,10 @@ class Augment:
         return cls(**values)
 
     def recordings(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:
-        """What happens at the patient and the electrodes: (batch, 12, samples) in mV, before any processing.
+        """Varies what happens at the patient and the electrodes, before any processing.
 
         Args:
-            x: The recordings.
+            x: (batch, 12, samples) recordings, mV.
             mask: (batch, 1, samples), True where a sample is valid; the rest stays 0.
             rate: Sampling rate, Hz.
         """
@@ -96,10 +96,10 @@ class Augment:
         return signal.transpose(1, 2) * mask
 
     def inputs(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:
-        """What changes the network's input: (batch, leads, samples), after normalisation.
+        """Varies the network's input, after normalisation.
 
         Args:
-            x: The input, any leads.
+            x: (batch, leads, samples) input, any leads.
             mask: (batch, 1, samples), True where a sample is valid; padding stays where it is.
             rate: Sampling rate, Hz.
         """
@@ -113,8 +113,8 @@ class Augment:
             x = x.transpose(1, 2).reshape(-1, leads)[rows].view(batch, samples, leads).transpose(1, 2)
         if self.gain or self.lead_dropout:
             factor = 1 + self.gain * (2 * torch.rand(batch, 1, 1, device=x.device) - 1)
-            kept = torch.rand(batch, leads, 1, device=x.device) >= self.lead_dropout
-            x = x * (factor * (kept | ~kept.any(1, keepdim=True)))
+            audible = torch.rand(batch, leads, 1, device=x.device) >= self.lead_dropout
+            x = x * (factor * (audible | ~audible.any(1, keepdim=True)))
         if self.time_mask:
             silent = self._strengths(x, self.time_mask * rate)[:, :, 0].minimum(length / 2)
             start = torch.rand(batch, 1, device=x.device) * (length - silent)
@@ -122,13 +122,13 @@ class Augment:
         return x
 
     def _strengths(self, x: Tensor, most: float) -> Tensor:
-        """(batch, 1, 1) from 0 to `most`, evenly, for the recordings that get any."""
+        """Draws (batch, 1, 1) strengths evenly from 0 to `most`; 0 for recordings that are not varied."""
         strength, chance = torch.rand(2, len(x), 1, 1, device=x.device)
         strengths: Tensor = most * strength * (chance < self.probability)
         return strengths
 
     def _waves(self, x: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-        """Sines over time (batch, samples, 3), two of wander and one of mains, and electrodes' shares of them."""
+        """Draws sines (batch, samples, 3), two of wander and one of mains, and their weights (batch, 3, electrodes)."""
         batch, _, samples = x.shape
         frequency = torch.rand(batch, 3, device=x.device) * 0.45 + 0.05
         frequency[:, 2] = torch.where(frequency[:, 2] < 0.275, 50, 60)
@@ -136,12 +136,12 @@ class Augment:
         phase = 2 * pi * torch.rand(batch, 1, 3, device=x.device)
         waves = torch.sin(2 * pi * frequency[:, None] * time[:, None] + phase)
         wander, mains = self._strengths(x, self.wander), self._strengths(x, self.mains)
-        heard = mains * (frequency[:, 2, None, None] < rate / 2)
-        shares = torch.randn(batch, 3, ELECTRODES.shape[1], device=x.device)
-        return waves, shares * torch.cat([wander, wander, heard], dim=1)
+        below_limit = mains * (frequency[:, 2, None, None] < rate / 2)
+        weights = torch.randn(batch, 3, ELECTRODES.shape[1], device=x.device)
+        return waves, weights * torch.cat([wander, wander, below_limit], dim=1)
 
     def _rotations(self, x: Tensor) -> Tensor:
-        """(batch, 12, 12) that turn the part of each recording that is a dipole, and leave the rest."""
+        """Draws matrices (batch, 12, 12) that rotate the dipole part of each recording, and leave the rest."""
         angles = radians(self.rotation) * (2 * torch.rand(len(x), 3, device=x.device) - 1)
         angles = angles * (torch.rand(len(x), 1, device=x.device) < self.probability)
         generator = torch.zeros(len(x), 3, 3, device=x.device)

@@ -11,7 +11,11 @@ from ecg_lightning.errors import UserError
 
 
 def check_band(low: float | None, high: float | None, rate: float) -> None:
-    """Raise UserError unless 0 < low < high < rate / 2 (Hz), as far as they are given."""
+    """Checks that 0 < low < high < rate / 2 (Hz); a limit that is None is not compared.
+
+    Raises:
+        UserError: where it is not so.
+    """
     limits = [f for f in (0, low, high, rate / 2) if f is not None]
     if any(a >= b for a, b in pairwise(limits)):
         raise UserError(
@@ -27,7 +31,7 @@ def bandpass(
     order: int = 4,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Butterworth filter run forwards and backwards: `scipy.signal.sosfiltfilt` with its default padding.
+    """Applies a Butterworth filter forwards and backwards: `scipy.signal.sosfiltfilt` with its default padding.
 
     Like SciPy's, it begins in the steady state of an odd extension at either end; the end of a padded recording is its
     last valid sample. A recording too short for SciPy's extension gets a flat one beyond its other end.
@@ -36,7 +40,7 @@ def bandpass(
         x: (batch, leads, samples).
         rate: Sampling rate, Hz.
         low: Lower cut-off, Hz; None makes it a low-pass filter.
-        high: Upper cut-off, Hz; None makes it a high-pass filter; neither, and x comes back as it is.
+        high: Upper cut-off, Hz; None makes it a high-pass filter; with neither, x is returned as it is.
         order: Of the Butterworth design.
         mask: (batch, 1, samples), True where a sample is valid.
 
@@ -68,13 +72,13 @@ def bandpass(
     response = response.to(x.device)
     forward = _causal(extended, response, gain)
     end = (last + 2 * padding).expand(-1, x.shape[1], -1)
-    held = torch.where(torch.arange(size, device=x.device) > end, forward.gather(2, end), forward)
-    y = _causal(held.flip(2), response, gain).flip(2)[:, :, padding : padding + samples]
+    extended_end = torch.where(torch.arange(size, device=x.device) > end, forward.gather(2, end), forward)
+    y = _causal(extended_end.flip(2), response, gain).flip(2)[:, :, padding : padding + samples]
     return y if mask is None else y * mask
 
 
 def resample(x: Tensor, up: int, down: int) -> Tensor:
-    """Change the sampling rate by up/down: `scipy.signal.resample_poly` with its default anti-aliasing filter.
+    """Changes the sampling rate by up/down: `scipy.signal.resample_poly` with its default anti-aliasing filter.
 
     Args:
         x: (batch, leads, samples); like SciPy, taken as 0 beyond its ends.
@@ -88,18 +92,18 @@ def resample(x: Tensor, up: int, down: int) -> Tensor:
     up, down = up // common, down // common
     if up == down:
         return x
-    kernels, left = _polyphase(up, down)
+    kernels, before = _polyphase(up, down)
     batch, leads, samples = x.shape
     total = -(-samples * up // down)
     steps = -(-total // up)
-    right = max(0, (steps - 1) * down + kernels.shape[1] - left - samples)
-    padded = torch.nn.functional.pad(x.reshape(batch * leads, 1, samples), (left, right))
+    after = max(0, (steps - 1) * down + kernels.shape[1] - before - samples)
+    padded = torch.nn.functional.pad(x.reshape(batch * leads, 1, samples), (before, after))
     phases = torch.nn.functional.conv1d(padded, kernels[:, None].to(x.device), stride=down)[:, :, :steps]
     return phases.transpose(1, 2).reshape(batch, leads, -1)[:, :, :total]
 
 
 def _causal(x: Tensor, response: Tensor, gain: float) -> Tensor:
-    """The filter over x, as if its first value had gone on for ever before it."""
+    """Filters x (batch, leads, samples) as if its first value had lasted forever before it."""
     first = x[:, :, :1]
     size, length = x.shape[2], 2 * (response.shape[0] - 1)
     spectrum = torch.fft.rfft(x - first, length) * response
@@ -109,11 +113,11 @@ def _causal(x: Tensor, response: Tensor, gain: float) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _design(rate: float, low: float | None, high: float | None, order: int, size: int) -> tuple[Tensor, float, int]:
-    """Spectrum of the impulse response's first `size` samples, gain at 0 Hz, and SciPy's padding.
+    """Computes the spectrum of the impulse response's first `size` samples, the gain at 0 Hz, and SciPy's padding.
 
-    A causal filter's first `size` outputs need no more of its response, however long that rings.
+    The first `size` outputs of a causal filter need no more of its response, however long the response is.
     """
-    import numpy as np  # here, because only those who filter should wait for scipy.signal
+    import numpy as np  # here, because only runs with a filter should wait for scipy.signal
     from scipy.fft import next_fast_len
     from scipy.signal import butter, sosfilt
 
@@ -132,14 +136,14 @@ def _design(rate: float, low: float | None, high: float | None, order: int, size
 
 @lru_cache(maxsize=32)
 def _polyphase(up: int, down: int) -> tuple[Tensor, int]:
-    """One kernel a phase, (up, taps), and how many zeros the signal needs before it."""
+    """Computes one kernel a phase, (up, taps), and how many zeros the signal needs before it."""
     import numpy as np
     from scipy.signal import firwin
 
     half = 10 * max(up, down)
     taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
-    left = half // up
+    before = half // up
     # output q · up + p is the sum over inputs q · down + j of their value times tap p · down + half - j · up
-    tap = np.arange(up)[:, None] * down + half - np.arange(-left, (half + (up - 1) * down) // up + 1) * up
+    tap = np.arange(up)[:, None] * down + half - np.arange(-before, (half + (up - 1) * down) // up + 1) * up
     kernels = np.where((tap >= 0) & (tap < len(taps)), taps[tap.clip(0, len(taps) - 1)], 0)
-    return torch.from_numpy(kernels).to(torch.float32), left
+    return torch.from_numpy(kernels).to(torch.float32), before

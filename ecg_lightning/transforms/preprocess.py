@@ -1,4 +1,4 @@
-"""Preprocess: from a batch as the store has it to what a network sees; published with every checkpoint."""
+"""Preprocess: from a batch of the store to a network's input; published with every checkpoint."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -42,19 +42,19 @@ class Preprocess:
     leads: tuple[str, ...] = LEADS
 
     def __post_init__(self) -> None:
-        # asked here, before anything is packed or trained, and not at the first batch
+        # checked here, before anything is packed or trained, and not at the first batch
         check_normalisation(self.normalisation)
         lead_rows(self.leads)
         check_band(self.low, self.high, inf)
 
     def __call__(self, signals: Tensor, lengths: Tensor, rate: float, augment: Augment | None = None) -> Tensor:
-        """The network's input, float32 (batch, leads, samples), its padding exactly 0.
+        """Computes the network's input, float32 (batch, leads, samples); its padding is exactly 0.
 
         Args:
-            signals: int16 (batch, samples, 12), 1 µV a step.
-            lengths: (batch,) samples of each recording that are no padding.
+            signals: int16 (batch, samples, 12) in microvolts.
+            lengths: (batch,) samples of each recording without its padding.
             rate: Sampling rate, Hz.
-            augment: Variations for training.
+            augment: variations for training.
         """
         x = to_millivolts(signals)
         mask = valid_mask(lengths, x.shape[2])
@@ -65,12 +65,12 @@ class Preprocess:
         return x if augment is None else augment.inputs(x, mask, rate)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Returns plain values, for JSON."""
         return asdict(self) | {"leads": list(self.leads)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocess":
-        """What `to_dict` gave.
+        """Makes it again from the values of `to_dict`.
 
         Raises:
             UserError: For a key that this version does not know.

@@ -1,7 +1,7 @@
 """Units, masks, leads and normalisation of whole batches, on the batch's device.
 
 A batch is float32 (batch, leads, samples); a mask is bool (batch, 1, samples), False where a recording is padded on
-the right. In memory a batch is time-major, as the store is: what follows reads and writes it in that order anyway.
+the right. In memory a batch is time-major, as the store is: later layers read and write it in that order.
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ from ecg_lightning.records import LEADS
 Normalisation = Literal["zscore", "zscore_all", "none"]
 
 FLAT = 1e-4
-"""Standard deviation, in mV, up to which a lead is flat: a tenth of the store's step."""
+"""Standard deviation, in mV, up to which a lead is flat: a tenth of a microvolt, the store's resolution."""
 
 
 def to_millivolts(signals: Tensor) -> Tensor:
-    """The store's int16 (batch, samples, leads), 1 µV a step, as float32 (batch, leads, samples) in mV."""
+    """Converts the store's int16 (batch, samples, leads) in microvolts to float32 (batch, leads, samples) in mV."""
     return (signals.to(torch.float32) / 1000).transpose(1, 2)
 
 
 def valid_mask(lengths: Tensor, samples: int) -> Tensor:
-    """Bool (batch, 1, samples), True for the first `lengths` (batch,) samples of each recording."""
+    """Returns bool (batch, 1, samples), True for the first `lengths` (batch,) samples of each recording."""
     return (torch.arange(samples, device=lengths.device) < lengths[:, None])[:, None]
 
 
 def lead_rows(leads: Sequence[str]) -> list[int]:
-    """Where these leads are among the twelve.
+    """Returns the positions of these leads among the twelve.
 
     Raises:
         UserError: For no lead at all, or a name that is no standard lead.
@@ -42,22 +42,26 @@ def lead_rows(leads: Sequence[str]) -> list[int]:
 
 
 def select_leads(x: Tensor, leads: Sequence[str]) -> Tensor:
-    """The named leads, in this order, of a batch that has all twelve."""
+    """Returns the named leads in this order, (batch, leads, samples), of a batch (batch, 12, samples)."""
     return x if tuple(leads) == LEADS else x[:, lead_rows(leads)]
 
 
 def check_normalisation(method: str) -> None:
-    """Raise UserError where there is no such normalisation."""
+    """Checks the name of a normalisation.
+
+    Raises:
+        UserError: for an unknown name.
+    """
     if method not in get_args(Normalisation):
         raise UserError(f"There is no normalisation '{method}'. Choose from: {', '.join(get_args(Normalisation))}.")
 
 
 def normalise(x: Tensor, method: Normalisation = "zscore", mask: Tensor | None = None) -> Tensor:
-    """Bring every recording to the same scale; statistics are over valid samples, and padding becomes exactly 0.
+    """Brings every recording to the same scale; statistics are over valid samples, and padding becomes exactly 0.
 
     "zscore" gives each lead mean 0 and standard deviation 1; "zscore_all" centres each lead and divides a recording by
     one standard deviation over all its leads, so that their relative amplitudes stay; "none" keeps millivolts.
-    What is flat (see `FLAT`) becomes 0.
+    A flat lead (see `FLAT`) becomes 0.
 
     Args:
         x: (batch, leads, samples), mV.

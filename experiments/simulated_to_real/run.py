@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ecg_lightning.main import main
-from ecg_lightning.metrics import macro
-from ecg_lightning.transfer.measure import outputs
-from ecg_lightning.transfer.results import areas, estimate
+from ecg_lightning.metrics import auroc_intervals
+from ecg_lightning.transfer.measure import read_logits
+from ecg_lightning.transfer.results import Estimate
 from ecg_lightning.transfer.study import Study, read_study
 
 HERE = Path(__file__).parent
@@ -36,10 +36,13 @@ def elsewhere(root: Path, study: Study) -> str:
             if not (target / "test.json").exists():
                 with contextlib.redirect_stdout(io.StringIO()):
                     main(["test", *words, f"checkpoint_path={run / 'checkpoints' / 'best.ckpt'}"])
-            term_areas = areas(outputs(target), study.resamples)
-            cells.append(str(estimate(np.array([macro(row) for row in term_areas]))))
+            measured = read_logits(target)
+            intervals = auroc_intervals(measured.logits, measured.targets, measured.patients, resamples=study.resamples)
+            cells.append(str(Estimate.of(intervals.macro)))
         records = json.loads((target / "test.json").read_text(encoding="utf-8"))["records"]
-        lines.append(f"| {archive} | {records} | {np.isfinite(term_areas[0]).sum()} | {' | '.join(cells)} |")
+        lines.append(
+            f"| {archive} | {records} | {np.isfinite([term.estimate for term in intervals.terms]).sum()} | {' | '.join(cells)} |"
+        )
     return "\n".join(lines)
 
 

@@ -11,20 +11,18 @@ import lightning.pytorch as pl
 import torch
 
 from ecg_lightning.config.compose import as_dict, compose
-from ecg_lightning.config.schema import build
+from ecg_lightning.config.schema import build, module_class
 from ecg_lightning.datamodules import PTBXLDataModule
 from ecg_lightning.modules.base import ECGModule
-from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training.trainer import keep_freed_memory, quiet
 
 
 def model_of(data: PTBXLDataModule) -> ECGModule:
     """The shipped small network, equal weights every time."""
     torch.manual_seed(0)
-    module: ECGModule = build(
-        "model", as_dict(compose(["--config", "experiment/ptbxl_small"]).model), terms=list(data.terms), leads=12
-    )
-    module.optim = Optim()
+    values = as_dict(compose(["--config", "experiment/ptbxl_small"]).model)
+    network = build("model", values, leads=12, outputs=len(data.terms))
+    module: ECGModule = module_class(values)(network, list(data.terms))
     return module
 
 
@@ -32,8 +30,8 @@ def bare(data: PTBXLDataModule, x: torch.Tensor, y: torch.Tensor, batch: int) ->
     """Seconds of one epoch of a plain loop: shuffled batches of float tensors, loss, clipping, AdamW, schedule."""
     module = model_of(data).train()
     steps = -(-len(x) // batch)
-    optimizers = module.optim.configure(module.layer_groups(), {}, steps, "val/auroc")
-    optimizer, scheduler = optimizers["optimizer"], optimizers["lr_scheduler"]["scheduler"]
+    configured = module.optim.configure(module.layer_groups(), {}, steps, "val/auroc")
+    optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     begin = time.perf_counter()
     for rows in torch.randperm(len(x)).split(batch):
         loss = module.loss(module(x[rows]), y[rows], module.positive_weight)

@@ -246,5 +246,5 @@ def test_the_table_and_the_card(folder: str, capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)["name"] == "net-v1"
     assert small.run("checkpoints", [f"checkpoints_dir={folder}/empty"]) == 0
     assert "Nothing is published" in capsys.readouterr().out
-    with pytest.raises(UserError, match="usage: publish RUN NAME"):
+    with pytest.raises(UserError, match="Usage: publish RUN NAME"):
         small.run("publish", ["only-one"])

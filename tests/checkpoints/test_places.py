@@ -253,5 +253,5 @@ def test_words_with_an_equals_sign() -> None:
     assert split_words([url, "runs/lr=0.1"], "fetch NAME [FOLDER]", 1, 2) == ([url, "runs/lr=0.1"], None)
     assert split_words(["x", "checkpoints_dir=s3://team/run=3/"], "fetch NAME", 1, 1) == (["x"], "s3://team/run=3/")
     for word in ("checkpoint_dir=x", "--folder=x", "--folder"):
-        with pytest.raises(UserError, match=f"'{word}' is not understood"):
+        with pytest.raises(UserError, match=f"'{word}' is not an option of this verb"):
             split_words(["x", word], "fetch NAME", 1, 1)

@@ -134,7 +134,7 @@ def test_calibrated_probabilities_change_the_numbers_but_not_the_decision(networ
         (["nonet", "{here}"], "There is no checkpoint 'nonet'"),
         (["net", "{here}", "--ouput", "x"], "unrecognized arguments: --ouput"),
         (["net", "{here}/empty"], "There is no recording in the folder"),
-        (["net", "{here}", "--output", "empty"], "--output empty is a folder; name a file in it"),
+        (["net", "{here}", "--output", "empty"], "--output empty is a folder. Name a file in it"),
         (["net", "{here}", "--batch-size", "0"], "--batch-size 0 must be at least 1"),
     ],
 )

@@ -122,7 +122,7 @@ def test_shipped_files_are_found_by_name_and_own_files_first(folder: Path, monke
         (["optim.lr"], "'optim.lr' is not an override"),
         (["--optim.lr"], "'--optim.lr' is not an override"),
         (["optim.lr=[1"], "The override 'optim.lr=[1' cannot be read"),
-        (["--config", "experiment/ptbxl_smal"], "Did you mean: experiment/ptbxl_small"),
+        (["--config", "experiment/ptbxl_smal"], "Did you mean: 'experiment/ptbxl_small'"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_do(arguments: list[str], said: str) -> None:

@@ -195,7 +195,7 @@ def test_encoding_agrees_with_the_rules_applied_one_by_one() -> None:
     ("wrong", "message"),
     [
         ("paper8", r"no label space 'paper8'. Did you mean: 'paper7'\? Choices: paper7, ptbxl_all"),
-        (["AFBI"], r"no term 'AFBI'. Did you mean:? .*'AFIB'"),
+        (["AFBI"], r"no term 'AFBI'. Did you mean: .*'AFIB'"),
         (["CRBBB|RBB"], "no term 'RBB'"),
         (["AFIB", "SR", "AFIB"], r"names \['AFIB'\] twice"),
         ([], "has no terms"),

@@ -86,6 +86,20 @@ def test_paired_difference() -> None:
     assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low))
 
 
+def test_of_several_networks_the_mean_of_their_areas_is_resampled() -> None:
+    first, targets = random_pairs(80, 3)
+    second = random_pairs(80, 3, seed=1)[0]
+    patients = np.arange(80) // 2
+    intervals = auroc_intervals(np.stack([first, second]), targets, patients, resamples=60)
+    areas = [resampled_auroc(scores, targets, patients, resamples=60) for scores in (first, second)]
+    mean = (areas[0] + areas[1]) / 2
+    assert intervals.terms[1].estimate == pytest.approx((auroc(first, targets)[1] + auroc(second, targets)[1]) / 2)
+    assert intervals.terms[1][1:3] == pytest.approx(np.nanpercentile(mean[:, 1], [2.5, 97.5]))
+    gain = auroc_differences(np.stack([first, second]), second, targets, patients, resamples=60)
+    half = np.nanmean(areas[0] - areas[1], axis=1) / 2  # mean of both, minus the second
+    assert gain.macro[1:3] == pytest.approx(np.nanpercentile(half, [2.5, 97.5]))
+
+
 def test_coverage() -> None:
     """Normal scores one standard deviation apart have AUROC Φ(1/√2); the intervals should hold it as often as they say."""
     rng = np.random.default_rng(0)

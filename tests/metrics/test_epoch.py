@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, multiprocessing
 
-from ecg_lightning.metrics.epoch import EpochOutputs
+from ecg_lightning.metrics.epoch import OutputCollector
 
 
 def test_windows_are_averaged_and_rows_sorted_by_record() -> None:
-    metric = EpochOutputs()
+    metric = OutputCollector()
     metric.update(torch.tensor([[4.0, 0.0], [1.0, 2.0]]), torch.tensor([[1.0, 0.0], [0.0, float("nan")]]), *rows(7, 2))
     metric.update(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, float("nan")]]), *rows(2, windows=[1]))
     outputs = metric.compute()
@@ -21,20 +21,20 @@ def test_windows_are_averaged_and_rows_sorted_by_record() -> None:
 
 
 def test_a_window_that_comes_twice_counts_once() -> None:
-    metric = EpochOutputs()
+    metric = OutputCollector()
     logits = torch.tensor([[1.0], [5.0], [1.0], [1.0]])
     metric.update(logits, torch.ones(4, 1), *rows(0, 0, 0, 0, windows=[0, 1, 0, 0]))
     assert metric.compute().logits.tolist() == [[3.0]]
 
 
 def test_half_precision_and_gradients_end_here() -> None:
-    metric = EpochOutputs()
+    metric = OutputCollector()
     metric.update(torch.full((1, 1), 0.5, dtype=torch.bfloat16, requires_grad=True), torch.ones(1, 1), *rows(0))
     assert metric.compute().logits.tolist() == [[0.5]]
 
 
 def test_reset_forgets() -> None:
-    metric = EpochOutputs()
+    metric = OutputCollector()
     metric.update(torch.ones(1, 1), torch.ones(1, 1), *rows(3))
     metric.reset()
     metric.update(torch.zeros(1, 1), torch.ones(1, 1), *rows(4))
@@ -43,7 +43,7 @@ def test_reset_forgets() -> None:
 
 
 def test_shapes_that_do_not_fit_are_named() -> None:
-    metric = EpochOutputs()
+    metric = OutputCollector()
     with pytest.raises(ValueError, match=r"logits have the shape \(2, 3\) and targets \(2, 2\)"):
         metric.update(torch.zeros(2, 3), torch.zeros(2, 2), *rows(0, 1))
     with pytest.raises(ValueError, match=r"both must be \(2,\), one index a row"):
@@ -64,7 +64,7 @@ def test_two_processes_see_the_same_whole(tmp_path: Path) -> None:
 def collect_in_process(rank: int, port: int, folder: Path) -> None:
     """Records 0 2 4 and 1 3 0, as a DistributedSampler pads five records; record 2 has a second window."""
     torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    metric = EpochOutputs()
+    metric = OutputCollector()
     for record, window in [[(0, 0), (2, 0), (2, 1), (4, 0)], [(1, 0), (3, 0), (0, 0)]][rank]:
         metric.update(torch.tensor([[10.0 * record + window]]), torch.ones(1, 1), *rows(record, windows=[window]))
     outputs = metric.compute()

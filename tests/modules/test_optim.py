@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.modules.optim import Optim, layer_rates, parameter_groups
+from ecg_lightning.modules.optim import Optim, decayed_factors, parameter_groups
 
 
 def groups() -> dict[str, nn.Module]:
@@ -20,6 +20,16 @@ def test_weights_decay_and_vectors_do_not_and_every_layer_group_has_its_rate() -
     ]  # fmt: skip
 
 
+def test_a_module_with_a_factor_learns_at_its_share_and_does_not_decay() -> None:
+    slow = nn.Linear(3, 2)
+    slow.lr_factor = 0.1
+    network = {"stem": nn.Sequential(nn.Linear(2, 3), slow)}
+    optimizer_groups = parameter_groups(network, {"stem": 0.5}, lr=0.02, weight_decay=0.3)
+    assert [(g["lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in optimizer_groups] == [
+        (0.01, 0.3, [(3, 2)]), (0.01, 0.0, [(3,)]), (pytest.approx(0.001), 0.0, [(2, 3), (2,)]),
+    ]  # fmt: skip
+
+
 def test_every_parameter_is_in_one_group_frozen_or_not() -> None:
     network = groups()
     network["stem"].requires_grad_(False)
@@ -30,12 +40,12 @@ def test_every_parameter_is_in_one_group_frozen_or_not() -> None:
 
 def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
     optim = Optim(warmup=0.2)
-    assert optim.rate_at(0, 100) == pytest.approx(0.04)
-    assert optim.rate_at(10, 100) == pytest.approx(0.52)
-    assert optim.rate_at(20, 100) == pytest.approx(1.0)
-    assert optim.rate_at(60, 100) == pytest.approx(0.5)
-    assert optim.rate_at(100, 100) == pytest.approx(0.0)
-    assert Optim(warmup=0.0, schedule="constant").rate_at(77, 100) == 1.0
+    assert optim.schedule_at(0, 100) == pytest.approx(0.04)
+    assert optim.schedule_at(10, 100) == pytest.approx(0.52)
+    assert optim.schedule_at(20, 100) == pytest.approx(1.0)
+    assert optim.schedule_at(60, 100) == pytest.approx(0.5)
+    assert optim.schedule_at(100, 100) == pytest.approx(0.0)
+    assert Optim(warmup=0.0, schedule="constant").schedule_at(77, 100) == 1.0
 
 
 def test_a_cosine_run_ends_near_zero_each_group_at_its_share() -> None:
@@ -60,7 +70,7 @@ def test_plateau_watches_validation(monitor: str, mode: str) -> None:
 
 
 def test_layer_rates_by_hand() -> None:
-    assert layer_rates(["a", "b", "c"], 0.75) == {"a": 0.5625, "b": 0.75, "c": 1.0}
+    assert decayed_factors(["a", "b", "c"], 0.75) == {"a": 0.5625, "b": 0.75, "c": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_recording_of_more_than_two_days_is_refused() -> None:
 @pytest.mark.parametrize(
     ("rate", "sampling_rate"), [(500, 100), (100, 500), (250, 100), (360, 500), (257, 100), (977, 500)]
 )
-@pytest.mark.parametrize("samples", [1, 99, 1003])
+@pytest.mark.parametrize("samples", [2, 99, 1003])
 def test_resampling_equals_scipys_at_any_ratio(rate: int, sampling_rate: int, samples: int) -> None:
     ratio = Fraction(sampling_rate, rate)
     signal = 5 + np.cumsum(np.random.default_rng(0).normal(size=(12, samples)), axis=1).astype(np.float32)

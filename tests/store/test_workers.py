@@ -79,7 +79,7 @@ def test_a_packing_that_is_stopped_says_so_and_goes_on(tmp_path: Path, number: i
     text = process.communicate(timeout=60)[1].decode()
     assert (process.returncode, text.strip().splitlines()[-1]) == (
         130,
-        "ecg_lightning: stopped. The same command goes on.",
+        "ecg_lightning: stopped. Run the same command again to go on from here.",
     )
     assert "killed" not in text
     assert "Traceback" not in text

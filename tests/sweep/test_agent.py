@@ -14,7 +14,7 @@ def test_without_a_key_it_says_what_to_do(sweep_file: Write, tmp_path: Path, mon
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"wandb login.*Leave out --wandb"):
+    with pytest.raises(UserError, match=r"wandb login.*Without --wandb"):
         run([str(sweep_file()), "--wandb"])
 
 
@@ -25,7 +25,7 @@ def test_the_sweep_is_made_and_agents_run_it(
     made: list[tuple[object, object, object]] = []
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
-    monkeypatch.setattr(agent, "unreachable", lambda: "")
+    monkeypatch.setattr(agent, "why_unreachable", lambda: "")
     monkeypatch.setattr(
         wandb, "sweep", lambda content, entity, project: made.append((content, entity, project)) or "abc123"
     )

@@ -59,7 +59,7 @@ def test_the_arguments_of_fit_are_found() -> None:
         ({"optim": {"parameters": {"lrr": {"value": 1.0}}}}, "parameters.optim.lrr"),
         ({"optim.lr": {"values": [1.0e-3, "fast"]}}, "parameters.optim.lr = fast.*must be a number above 0"),
         ({"optin.lr": {"value": 1.0}}, "Did you mean: 'optim'"),
-        ({"config": {"values": ["finetune/everything", "finetune/gradul"]}}, "Did you mean: finetune/gradual"),
+        ({"config": {"values": ["finetune/everything", "finetune/gradul"]}}, "Did you mean: 'finetune/gradual'"),
     ],
 )
 def test_a_parameter_that_is_no_key_of_the_experiment_is_answered_before_anything_runs(

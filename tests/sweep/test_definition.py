@@ -61,16 +61,16 @@ def test_early_termination_counts_epochs(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"method": "annealing"}, "method must be one of grid, random, bayes"),
-        ({"metric": {"goal": "maximize"}}, "metric: say which logged number decides"),
-        ({"metric": {"name": "val/auroc", "goal": "max"}}, "metric.goal must be minimize or maximize"),
+        ({"method": "annealing"}, "method='annealing' must be one of grid, random, bayes"),
+        ({"metric": {"goal": "maximize"}}, "metric: name the logged number that decides"),
+        ({"metric": {"name": "val/auroc", "goal": "max"}}, "metric.goal='max' must be one of minimize, maximize"),
         ({"runcap": 3}, "Did you mean: 'run_cap'"),
-        ({"run_cap": 0}, "run_cap must be a whole number of at least 1"),
+        ({"run_cap": 0}, "run_cap=0 must be a whole number from 1"),
         ({"parameters": {}}, "list at least one"),
         ({"parameters": {"x": {"min": 0.0, "max": 1.0}}}, "a grid needs a list of values"),
         (
             {"parameters": {"a.b": {"value": 1}, "a": {"parameters": {"b": {"value": 2}}}}},
-            "a.b is given more than once",
+            "a.b is in the file more than once",
         ),
         ({"early_terminate": {"type": "hyperband"}}, "give min_iter, or max_iter and s"),
         (
@@ -78,7 +78,7 @@ def test_early_termination_counts_epochs(
             "max_iter 3 is before the first check",
         ),
         ({"command": "python train.py"}, "command must be a list of words"),
-        ({"command": ["${program}", "${args}"]}, "give program too"),
+        ({"command": ["${program}", "${args}"]}, "has no key program"),
     ],
 )
 def test_a_mistake_in_the_file_names_file_and_key(sweep_file: Write, more: dict[str, object], message: str) -> None:

@@ -50,7 +50,14 @@ def test_without_gpus_trials_are_told_nothing_and_with_zero_they_see_none() -> N
 
 
 @pytest.mark.parametrize(
-    ("names", "per_run", "message"), [(["0"], 2, "has 1 GPUs"), (["0"], 1.5, "whole number"), ([], 1, "has 0 GPUs")]
+    ("names", "per_run", "message"),
+    [
+        (["0"], 2, "has 1 GPUs"),
+        (["0"], 1.5, "whole number"),
+        ([], 1, "has 0 GPUs"),
+        (["0"], float("nan"), "whole number"),
+        (["0"], float("inf"), "whole number"),
+    ],
 )
 def test_what_cannot_be_had_is_said(names: list[str], per_run: float, message: str) -> None:
     with pytest.raises(UserError, match=message):

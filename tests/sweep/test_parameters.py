@@ -102,7 +102,7 @@ def test_a_value_reads_back_from_the_command_line_as_itself() -> None:
     ("entry", "message"),
     [
         ({"min": 1, "max": 1}, "min 1 is not less than max 1"),
-        ({"min": "1e-4", "max": 1.0}, "YAML a float in scientific notation needs a point"),
+        ({"min": "1e-4", "max": 1.0}, "YAML a number in scientific notation needs a point"),
         ({"min": 0, "max": 1.0, "distribution": "log_uniform_values"}, "min must be greater than 0"),
         ({"min": 0.1}, "also needs max"),
         ({"min": 0.1, "max": 0.4, "q": 1, "distribution": "q_uniform"}, "no multiple of q 1"),

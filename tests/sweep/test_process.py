@@ -15,7 +15,7 @@ def start(folder: Path, code: str, metric: str = "val/auroc") -> TrialProcess:
 def test_it_tells_status_output_and_environment(tmp_path: Path) -> None:
     trial = start(tmp_path, "import os, sys; print('hello'); sys.exit('bad: ' + os.environ['TOLD'])")
     trial.wait(30)
-    assert (trial.poll(), trial.last_words()) == (1, "bad: yes")
+    assert (trial.poll(), trial.last_line()) == (1, "bad: yes")
     assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "hello\nbad: yes\n"
 
 
@@ -23,7 +23,7 @@ def test_a_program_that_is_not_there_fails_with_its_name(tmp_path: Path) -> None
     trial = TrialProcess(["no-such-program"], tmp_path, {}, "m")
     trial.wait(30)
     assert trial.poll() == 1
-    assert "FileNotFoundError" in trial.last_words()
+    assert "FileNotFoundError" in trial.last_line()
 
 
 def test_the_metric_is_read_from_whole_rows(tmp_path: Path) -> None:

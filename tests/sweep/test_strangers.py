@@ -41,7 +41,7 @@ def test_a_forged_trial_is_left_out(forged: dict[str, Any], sweep_file: Write, t
     study.add_trial(create_trial(state=TrialState.RUNNING, **forged))
     study.add_trial(create_trial(state=TrialState.COMPLETE, value=99.0, **forged))
     trials = Trials(sweep, study, storage, 0, 2)
-    assert (trials.strangers(), trials.all(), trials.best()) == (3, [], None)
+    assert (trials.foreign(), trials.all(), trials.best()) == (3, [], None)
     claimed = [trials.claim(), trials.claim(), trials.claim()]
     assert [trial and trial.values for trial in claimed] == [{"x": 0}, {"x": 1}, None]
     assert "99" not in as_csv(trials)
@@ -59,7 +59,7 @@ def test_a_study_with_another_range_of_a_parameter_is_refused(
     )
     trials = Trials(sweep, study, storage, 0, 2)
     assert trials.best() is None
-    with pytest.raises(UserError, match="has trials that search something else"):
+    with pytest.raises(UserError, match="has trials that search other values"):
         trials.claim()
 
 
@@ -78,5 +78,5 @@ def test_the_command_says_how_many_it_left_out(
 def test_a_study_of_another_program_is_refused(identity: object, sweep_file: Write, tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path / "study.journal"))
     optuna.create_study(storage=storage, study_name="study", direction="maximize").set_user_attr("identity", identity)
-    with pytest.raises(UserError, match="was not made by `sweep`"):
+    with pytest.raises(UserError, match="was not created by `sweep`"):
         open_study(load_sweep(sweep_file()), storage)

@@ -77,7 +77,7 @@ def test_a_metric_of_nan_is_a_failure(sweep_file: Write, tmp_path: Path) -> None
 
 def test_a_metric_that_is_never_logged_ends_the_sweep_at_the_first_epoch(sweep_file: Write, tmp_path: Path) -> None:
     file = sweep_file(range(4), told=("--epochs=1000",), metric={"name": "val/aurok", "goal": "maximize"})
-    with pytest.raises(UserError, match=r"never log 'val/aurok'\. Did you mean: 'val/auroc'"):
+    with pytest.raises(UserError, match=r"never logged 'val/aurok'\. Did you mean: 'val/auroc'"):
         run([str(file), "--workers", "2", "--dir", str(tmp_path / "s")])
     assert not ended(tmp_path / "s")  # none of them came to its thousandth epoch
 
@@ -107,7 +107,7 @@ def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write,
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 130, output
-    assert "the same command goes on from here" in output
+    assert "Run the same command again" in output
     assert not any(map(alive, pids(folder)))
     before = ended(folder)
     assert Counter(row["state"] for row in table(folder))["done"] == before.total()
@@ -207,6 +207,8 @@ def test_dry_run_finds_what_would_go_wrong(sweep_file: Write, told: tuple[str, .
         (["--workers", "-1"], "-1 is less than 0"),
         (["trainer.max_epochs"], "'trainer.max_epochs' is not key=value"),
         (["--heartbeat", "0"], "--heartbeat must be greater than 0"),
+        (["--heartbeat", "nan"], "--heartbeat must be greater than 0"),
+        (["--gpus_per_run", "9"], "--gpus-per-run 9"),
         (["--gpus-per-run", "9"], "--gpus-per-run 9"),
         (["--storage", "postgresql://127.0.0.1:1/x"], "cannot be reached"),
     ],
@@ -217,7 +219,7 @@ def test_a_mistake_on_the_command_line(sweep_file: Write, arguments: list[str], 
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(UserError, match=r"Did you mean: sweep/quick"):
+    with pytest.raises(UserError, match=r"Did you mean: 'sweep/quick'"):
         run(["sweep/quik"])
 
 

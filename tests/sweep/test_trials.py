@@ -148,8 +148,8 @@ def test_a_trial_that_two_workers_queued_runs_once(sweep_file: Write) -> None:
 def test_a_worker_that_is_late_to_fill_the_queue_adds_nothing(sweep_file: Write) -> None:
     file = sweep_file(range(3))
     one, other = join(file), join(file)
-    seen = other.missing()
-    one.queue(one.missing())
+    seen = other.unqueued()
+    one.queue(one.unqueued())
     other.queue(seen)
     assert [(index_of(t), attempt_of(t)) for t in one.all()] == [(0, 0), (1, 0), (2, 0)]
 

@@ -78,9 +78,9 @@ def test_a_list_that_was_changed_is_noticed(parent: Path, change: str) -> None:
     damaged = replace(whole, seen=CHANGES[change](whole.seen))
     said = ancestry.flaw(damaged)
     assert said is not None
-    assert "was changed since it was written" in said and said.endswith("Its ancestry is unknown.")
+    assert "was changed after it was written" in said and said.endswith("Its ancestry is unknown.")
     assert ancestry.is_unknown(damaged)
-    assert ancestry.listed(damaged).shape[1] == SIZE  # what is left of it can be compared
+    assert ancestry.fingerprints_of(damaged).shape[1] == SIZE  # what is left of it can be compared
 
 
 def test_a_checkpoint_without_its_list_is_refused_and_its_descendants_say_so(
@@ -89,7 +89,7 @@ def test_a_checkpoint_without_its_list_is_refused_and_its_descendants_say_so(
     count = checkpoints.card_of(str(parent)).seen
     bare = changed(parent, tmp_path / "bare.ckpt", None)
     child = [*words(archives / "georgia", tmp_path / "child", "GeorgiaDataModule"), f"finetune.checkpoint={bare}"]
-    with pytest.raises(UserError, match=f"its card counts {count} recordings that trained it, and it lists 0"):
+    with pytest.raises(UserError, match=f"its card counts {count} recordings that trained it, and its list has 0"):
         small.run("fit", child)
     assert small.run("fit", [*child, "data.allow_leak=true"]) == 0
     assert "Leak allowed: georgia:" in capsys.readouterr().err
@@ -98,10 +98,10 @@ def test_a_checkpoint_without_its_list_is_refused_and_its_descendants_say_so(
     # Whoever tests it, or goes on from it, hears it; the grandchild's card has it, too.
     given = words(archives / "ptbxl", tmp_path / "test", "PTBXLDataModule")
     assert small.run("test", [*given, f"checkpoint_path={best}"]) == 0
-    assert f"{best}: ancestry unknown." in capsys.readouterr().err
+    assert f"{best}: its ancestry is unknown." in capsys.readouterr().err
     last = words(archives / "georgia", tmp_path / "last", "GeorgiaDataModule")
     assert small.run("fit", [*last, f"finetune.checkpoint={best}"]) == 0
-    assert f"{best}: ancestry unknown." in capsys.readouterr().err
+    assert f"{best}: its ancestry is unknown." in capsys.readouterr().err
     assert checkpoints.card_of(str(tmp_path / "last" / "checkpoints" / "best.ckpt")).ancestry_unknown is True
 
 
@@ -119,10 +119,10 @@ def test_a_checkpoint_that_never_had_a_list_is_taken_with_a_line(
     archives: Path, parent: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, foreign = _ptbxl(archives), _with(checkpoints.read(str(parent)), None, None)
-    assert leak.before(data, ("test",), foreign) == []
-    assert "ancestry unknown. Not all recordings that trained it" in capsys.readouterr().err
-    assert ancestry.unknown_after(data, foreign)
-    assert not ancestry.unknown_after(data, None)
+    assert leak.leaks_from_checkpoint(data, ("test",), foreign) == []
+    assert "its ancestry is unknown. It does not list all recordings that trained it" in capsys.readouterr().err
+    assert ancestry.is_unknown_after_training(data, foreign)
+    assert not ancestry.is_unknown_after_training(data, None)
 
 
 def test_a_list_of_64_bytes_is_compared_by_them(
@@ -131,16 +131,16 @@ def test_a_list_of_64_bytes_is_compared_by_them(
     data, whole = _ptbxl(archives), checkpoints.read(str(parent))
     test = torch.from_numpy(np.array(data.store.fingerprints[data.rows("test")]))
     for seen in (test, test[:, :OPENING]):
-        (said,) = leak.before(data, ("test",), _with(whole, seen.contiguous(), len(seen)))
+        (said,) = leak.leaks_from_checkpoint(data, ("test",), _with(whole, seen.contiguous(), len(seen)))
         assert said.startswith(f"{len(test)} of the {len(test)} recordings of the test side trained")
     # The list of an older version of the same run says nothing new, and an older parent's is carried on.
     assert whole.seen is not None
     older = _with(whole, whole.seen[:, :OPENING].contiguous(), len(whole.seen))
-    assert torch.equal(ancestry.seen(data, older), whole.seen)
-    assert len(ancestry.listed(ancestry.ancestors(data, older))) == 0
+    assert torch.equal(ancestry.seen_after_training(data, older), whole.seen)
+    assert len(ancestry.fingerprints_of(ancestry.without_training_recordings(older, data))) == 0
     both = _with(whole, torch.cat([whole.seen, test])[:, :OPENING].contiguous(), len(whole.seen) + len(test))
-    of_ancestors = ancestry.ancestors(data, both)
-    assert of_ancestors.card.seen == len(ancestry.listed(of_ancestors)) == len(test)
+    of_ancestors = ancestry.without_training_recordings(both, data)
+    assert of_ancestors.card.seen == len(ancestry.fingerprints_of(of_ancestors)) == len(test)
     assert ancestry.flaw(of_ancestors) is None
     assert capsys.readouterr().err == ""
 
@@ -152,10 +152,10 @@ def test_recordings_whose_fingerprints_are_damaged_are_counted(
     content = np.array(data.store.fingerprints)
     content[data.rows("train")[:3]] = 0
     content[data.rows("test")[:2]] = 77
-    monkeypatch.setattr(data.store, "content", content)
+    monkeypatch.setattr(data.store, "fingerprints", content)
     leak.check_training(data, None)
     said = capsys.readouterr().err
     assert said.startswith("5 recordings of ptbxl have no usable fingerprint") and str(data.store.path) in said
-    assert ancestry.unknown_after(data, None)
-    leak.before(data, ("test",), whole)
+    assert ancestry.is_unknown_after_training(data, None)
+    leak.leaks_from_checkpoint(data, ("test",), whole)
     assert "recordings of ptbxl have no usable fingerprint" in capsys.readouterr().err

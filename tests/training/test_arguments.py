@@ -16,9 +16,18 @@ from ecg_lightning import checkpoints
 from ecg_lightning.config.schema import SUPPLIED
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules.optim import Optim
-from ecg_lightning.training.arguments import DEFAULTS, REFUSED, WORKS, check_arguments
+from ecg_lightning.training.arguments import DEFAULTS, REFUSED, check_arguments
 from ecg_lightning.training.trainer import probe
 
+WORKS = (
+    "accelerator", "strategy", "devices", "num_nodes", "precision", "fast_dev_run", "max_epochs", "min_epochs",
+    "max_steps", "min_steps", "max_time", "limit_train_batches", "limit_val_batches", "val_check_interval",
+    "check_val_every_n_epoch", "num_sanity_val_steps", "log_every_n_steps", "enable_checkpointing",
+    "enable_progress_bar", "enable_model_summary", "accumulate_grad_batches", "gradient_clip_val",
+    "gradient_clip_algorithm", "deterministic", "benchmark", "inference_mode", "profiler", "detect_anomaly",
+    "sync_batchnorm", "reload_dataloaders_every_n_epochs", "enable_autolog_hparams",
+)  # fmt: skip
+"""Arguments that do what Lightning documents."""
 EVERYTHING = ("optim.schedule=plateau", "optim.patience=2", "finetune.schedule={0: [head], 1: all}")
 
 

@@ -101,11 +101,11 @@ def test_a_schedule_that_cannot_be_is_explained(values: dict[str, object], said:
 
 def test_the_schedule_is_a_function_of_the_epoch_and_rates_of_the_depth() -> None:
     finetune = FineTune(schedule={0: ["head"], 2: ["stage4", "head"], 4: "all"}, layer_decay=0.5, rates={"stem": 0.01})
-    assert [sorted(finetune.awake(epoch, GROUPS)) for epoch in (0, 1, 2, 3)] == [["head"]] * 2 + [
+    assert [sorted(finetune.unfrozen(epoch, GROUPS)) for epoch in (0, 1, 2, 3)] == [["head"]] * 2 + [
         ["head", "stage4"]
     ] * 2
-    assert finetune.awake(4, GROUPS) == finetune.awake(99, GROUPS) == frozenset(GROUPS)
-    assert finetune.rates_of(GROUPS) == {
+    assert finetune.unfrozen(4, GROUPS) == finetune.unfrozen(99, GROUPS) == frozenset(GROUPS)
+    assert finetune.lr_factors(GROUPS) == {
         "stem": 0.01, "stage1": 0.0625, "stage2": 0.125, "stage3": 0.25, "stage4": 0.5, "head": 1.0,
     }  # fmt: skip
 

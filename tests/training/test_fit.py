@@ -5,9 +5,8 @@ import hashlib
 import json
 import shutil
 import signal
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,13 @@ import wandb
 from omegaconf import OmegaConf
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
-from wandb.proto import wandb_internal_pb2
 
 import small
 from ecg_lightning import checkpoints, datamodules
 from ecg_lightning.datamodules import PTBXLDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules import ResNet1dModule
-
-
-def wandb_records(path: Path) -> Iterator[bytes]:
-    """The records of an offline log: LevelDB's log format (blocks of 32 KiB, chunks of crc, length, type) after 7 bytes."""
-    content, position, whole = path.read_bytes(), 7, b""
-    while position + 7 <= len(content):
-        left = 32768 - position % 32768
-        if left < 7:
-            position += left
-            continue
-        length, kind = struct.unpack_from("<HB", content, position + 4)
-        whole += content[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):  # a full record, or the last chunk of one
-            yield whole
-            whole = b""
-
+from training.wandb_server import records
 
 NO_BAR = "trainer.enable_progress_bar=false"
 
@@ -101,8 +83,8 @@ def test_the_reported_auroc_is_scikit_learns_on_the_same_probabilities(root: Pat
     data = PTBXLDataModule(root=str(root), seconds=3, store_dir=str(run.parent / "store"), pack_workers=1)
     rows = data.rows("test")
     signals, _ = data.store.read(rows, np.zeros(len(rows), np.int64), 300)
-    records = [Record(signal.T.astype(np.float32) / 1000, 100.0) for signal in signals]
-    probabilities = Predictor(str(run / "checkpoints" / "best.ckpt"), device="cpu").probabilities(records)
+    recordings = [Record(signal.T.astype(np.float32) / 1000, 100.0) for signal in signals]
+    probabilities = Predictor(str(run / "checkpoints" / "best.ckpt"), device="cpu").probabilities(recordings)
     report = json.loads((run / "test.json").read_text())
     for column, row in enumerate(report["terms"]):
         targets = data.targets[rows][:, column]
@@ -142,9 +124,7 @@ def test_wandb_offline_holds_the_metrics_and_never_asks(
     wandb.teardown()  # its process writes on for a moment
     (log,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
     logged, group = {}, ""
-    for data in wandb_records(log):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
+    for record in records(log):
         if record.WhichOneof("record_type") == "run":
             group = group or record.run.run_group
         for item in record.history.item:

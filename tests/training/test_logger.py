@@ -16,8 +16,8 @@ import small
 from ecg_lightning import checkpoints
 from ecg_lightning.training import logger as logger_module
 from ecg_lightning.training.logger import Logging
-from ecg_lightning.training.wandb_run import RunLogger, RunRecord
-from ecg_lightning.training.wandb_server import has_key, unreachable
+from ecg_lightning.training.wandb_run import RunLogger, WandbRunFile
+from ecg_lightning.training.wandb_server import has_key, why_unreachable
 from training.wandb_server import Server, logged
 
 KEY = "0123456789" * 4
@@ -128,11 +128,11 @@ def test_a_server_that_takes_the_key_and_then_no_run(
     monkeypatch.setattr(logger_module, "START", 1.0)
 
     def reached() -> str:
-        reason = unreachable()
+        reason = why_unreachable()
         server.silent = True
         return reason
 
-    monkeypatch.setattr(logger_module, "unreachable", reached)
+    monkeypatch.setattr(logger_module, "why_unreachable", reached)
     assert start(tmp_path / "run").experiment.offline
     assert "so this run is logged offline. To send the log: wandb sync " in one_line(capsys)
 
@@ -179,7 +179,7 @@ def test_a_network_that_goes_away_costs_the_training_nothing(
     log_epochs(log, 0.5, 0.6)
     Logging().finish()
     line = one_line(capsys)
-    assert "the log was not sent to its end" in line
+    assert "the log was not sent completely" in line
     forget()
     server.silent = False
     server.history.clear()
@@ -221,7 +221,7 @@ def test_a_process_of_wandb_that_dies_costs_the_training_nothing(tmp_path: Path)
 )
 def test_an_id_that_is_none_is_not_used(content: str, tmp_path: Path) -> None:
     (tmp_path / "wandb.json").write_text(content, encoding="utf-8", errors="surrogateescape")
-    assert RunRecord(tmp_path).id is None
+    assert WandbRunFile(tmp_path).id is None
 
 
 def test_an_offline_run_that_goes_on_elsewhere_has_one_id_and_the_summary_of_the_best_epoch(

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
+from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig
 
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace
-from ecg_lightning.training.resume import alone
+from ecg_lightning.training.callbacks import RunCheckpoint
+from ecg_lightning.training.resume import locked
 from ecg_lightning.training.trainer import WholeCheckpoints, trainer_of
 
 CONSTANT = ("optim.schedule=constant", "optim.warmup=0")
@@ -95,7 +97,7 @@ def test_fewer_epochs_than_there_were_are_refused(root: Path, run: Path, tmp_pat
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     small.fit(root, folder, *CONSTANT, "trainer.max_epochs=2", "checkpoint_path=auto")
-    with pytest.raises(UserError, match=r"has 2 epochs behind it; trainer.max_epochs=1 is less"):
+    with pytest.raises(UserError, match=r"was trained for 2 epochs, and trainer.max_epochs=1 is less"):
         small.fit(root, folder, *CONSTANT, "trainer.max_epochs=1", "checkpoint_path=auto")
 
 
@@ -120,7 +122,7 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     (tmp_path / "checkpoints").mkdir()
     for name in ("config.yaml.0a.part", "checkpoints/last.ckpt.part", "metrics.csv"):
         (tmp_path / name).touch()
-    with alone(tmp_path):
+    with locked(tmp_path):
         assert {path.name for path in tmp_path.rglob("*")} == {"checkpoints", "metrics.csv", "fit.lock"}
 
 
@@ -158,6 +160,17 @@ def test_a_run_whose_folder_was_moved_remembers_its_best_epoch(root: Path, run: 
     small.fit(root, moved, *CONSTANT, "checkpoint_path=auto", "trainer.max_epochs=2")
     assert checkpoints.card_of(str(last)).epoch == 1
     assert files(moved)["checkpoints/best.ckpt"] == files(run)["checkpoints/best.ckpt"]
+
+
+@pytest.mark.parametrize("comparison", [{"monitor": "val/auroc", "mode": "max"}, {}])
+def test_checkpoint_files_of_older_versions_have_the_same_key_of_the_state(comparison: dict[str, str]) -> None:
+    class Kept(ModelCheckpoint):
+        """The name of the class in older versions."""
+
+    # The qualified name of the class at the top of a module.
+    Kept.__qualname__ = "Kept"
+    assert RunCheckpoint(**comparison).state_key == Kept(**comparison).state_key  # type: ignore[arg-type]
+    assert RunCheckpoint(**comparison).state_key.startswith("Kept{")  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_gone_on_with_is_explained(root: Path, run: Path, tmp_path: Path) -> None:

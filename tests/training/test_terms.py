@@ -10,7 +10,7 @@ import pytest
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning.evaluation.predictor import Predictor
-from ecg_lightning.training.terms import say_what_is_missing
+from ecg_lightning.training.terms import warn_of_unlearnable
 
 nan = np.nan
 
@@ -18,14 +18,14 @@ nan = np.nan
 def test_each_term_is_named_with_what_is_lacking(capsys: pytest.CaptureFixture[str]) -> None:
     train = np.array([[1, nan, 1, 0, 1], [0, nan, nan, 0, 0]], np.float32)
     val = np.array([[1, 1, 1, 0, 1], [0, 0, 0, 1, nan]], np.float32)
-    learnt = say_what_is_missing(["A", "B", "C", "D", "E"], train, val)
+    learnt = warn_of_unlearnable(["A", "B", "C", "D", "E"], train, val)
     assert learnt.tolist() == [True, False, False, False, True]
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("Not learnt: B (never annotated), C (no negative), D (no positive).")
     assert second.startswith(
-        "No threshold can be chosen on the validation recordings for: E (no negative). Theirs is 0.5"
+        "No threshold can be chosen on the validation recordings for: E (no negative). Their thresholds are 0.5"
     )
-    assert say_what_is_missing(["A"], train[:, :1], None).all()
+    assert warn_of_unlearnable(["A"], train[:, :1], None).all()
     assert capsys.readouterr().err == ""
 
 
@@ -46,6 +46,6 @@ def test_a_term_that_is_never_annotated_is_never_positive(tmp_path: Path, capsys
     assert (predictor.terms, predictor.not_learnt) == (["AFIB"], ["CHAGAS"])
     (record, *_) = sorted((root / "records100").rglob("*.hea"))
     assert small.run("predict", [str(best), str(record), "--output", str(tmp_path / "p.csv"), "--calibrated"]) == 0
-    assert "Not learnt, and so not predicted: CHAGAS." in capsys.readouterr().err
+    assert "does not predict them: CHAGAS." in capsys.readouterr().err
     with (tmp_path / "p.csv").open() as file:
         assert next(csv.reader(file)) == ["record", "AFIB", "positive", "quality"]

@@ -92,7 +92,7 @@ SMALL_AS_LARGE = ("large.data.hospital=small", "large.data.records=500")
             r"of the test side trained a network of \S+b.yaml",
         ),
         ([*SMALL_AS_LARGE, "large.data.val_folds=[9,1]"], r"of the validation side trained a network of \S+b.yaml"),
-        (["--large=experiment/ptbxl_smal", "--both=false"], "Did you mean: experiment/ptbxl_small"),
+        (["--large=experiment/ptbxl_smal", "--both=false"], "Did you mean: 'experiment/ptbxl_small'"),
         (["--large=gone.ckpt", "--both=false"], "There is no checkpoint file 'gone.ckpt'"),
         (["small.data.test_folds=[9]"], "share"),
     ],

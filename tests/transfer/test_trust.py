@@ -194,4 +194,7 @@ def test_while_another_process_trains_the_large_network_the_small_ones_are_train
     with other, pytest.raises(KeyboardInterrupt):
         small.run("transfer", arguments)
     assert order == ["small-20-0", "tuned-20-0"] and len(pauses) == 1
-    assert "Another process is at large alone, large, then small, 20 recordings, seed 0" in capsys.readouterr().err
+    assert (
+        "another process, which trains these networks: large alone; large, then small, 20 recordings, seed 0."
+        in capsys.readouterr().err
+    )

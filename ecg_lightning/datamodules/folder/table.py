@@ -10,7 +10,7 @@ import pandas as pd
 from ecg_lightning.datamodules.csv_file import all_rows, first_row, read_csv
 from ecg_lightning.datamodules.folder.cells import iso
 from ecg_lightning.datamodules.rows import REFUSED
-from ecg_lightning.errors import UserError, suggest
+from ecg_lightning.errors import UserError, one_line, suggest
 
 COLUMNS = {
     "path": "the signal file, from root",
@@ -87,7 +87,7 @@ def read_text(path: Path, names: Sequence[str], separator: str = "|") -> pd.Data
     except UnicodeDecodeError as error:
         raise _encoding_error(path) from error
     except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are ValueErrors
-        raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path} cannot be read as a table: {one_line(error)}") from error
     texts = {name: [cell.strip() for cell in _text(table[name], separator)] for name in columns}
     return pd.DataFrame(texts, dtype=object).assign(**{REFUSED: ""})
 

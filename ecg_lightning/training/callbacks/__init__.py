@@ -1,8 +1,8 @@
-"""What happens at the edges of epochs: the layer-freezing schedule, the checkpoints, and the record of a run."""
+"""What happens at the start and the end of epochs: the freezing schedule, the checkpoints, and the record of a run."""
 
+from ecg_lightning.training.callbacks.checkpoint import RunCheckpoint
 from ecg_lightning.training.callbacks.finite import Finite
 from ecg_lightning.training.callbacks.freeze import Freeze
-from ecg_lightning.training.callbacks.kept import Kept
 from ecg_lightning.training.callbacks.record import RunRecord
 
-__all__ = ["Finite", "Freeze", "Kept", "RunRecord"]
+__all__ = ["Finite", "Freeze", "RunCheckpoint", "RunRecord"]

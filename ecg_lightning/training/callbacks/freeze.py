@@ -7,10 +7,11 @@ from ecg_lightning.training.finetune import FineTune
 
 
 class Freeze(pl.Callback):
-    """At each epoch's start, wakes or freezes every layer group by the schedule.
+    """Freezes and unfreezes the layer groups by the schedule, at the start of each epoch.
 
-    A frozen group neither learns nor moves its normalisation statistics: its parameters need no gradient and its layers
-    are in evaluation mode. All parameters are in the optimizer from the start, so that a resumed run finds what it saved.
+    A frozen group does not learn, and its normalisation statistics do not change: its parameters need no gradient, and its
+    layers are in evaluation mode. All parameters are in the optimizer from the start, so that a resumed run finds what it
+    saved.
 
     Args:
         finetune: has the schedule.
@@ -20,13 +21,13 @@ class Freeze(pl.Callback):
         self.finetune = finetune
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Sets gradient and mode of every group: a run that goes on within an epoch does not start one."""
+        """Sets gradient and mode of every group: a run that goes on in the middle of an epoch does not start one."""
         self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Sets gradient and mode of every group."""
         assert isinstance(pl_module, ECGModule)
         groups = pl_module.layer_groups()
-        awake = self.finetune.awake(trainer.current_epoch, list(groups))
+        unfrozen = self.finetune.unfrozen(trainer.current_epoch, list(groups))
         for name, group in groups.items():
-            group.requires_grad_(name in awake).train(name in awake)
+            group.requires_grad_(name in unfrozen).train(name in unfrozen)
