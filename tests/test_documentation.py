@@ -1,7 +1,7 @@
 """The documentation: its commands run, its experiments compose, its links lead somewhere, and the README is short.
 
-A block of a README that cannot be run here is preceded by ``<!-- needs: … -->``, which says what it needs. A YAML block whose
-first line is ``# NAME.yaml`` is the file of that name for the commands after it, or a shipped one, to which it is compared.
+A block of a README that cannot be run here is preceded by `<!-- needs: … -->`, which says what it needs. A YAML block whose
+first line is `# NAME.yaml` is the file of that name for the commands after it, or a shipped one, to which it is compared.
 """
 
 import re
@@ -75,7 +75,7 @@ def blocks(document: Path) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small archive in the place of each that the documentation names."""
+    """A small archive in the place of each archive that the documentation names."""
     root = tmp_path_factory.mktemp("archives")
     fake.ptbxl(root / "ptbxl", 60, seconds=3)
     for folder, prefix in {"georgia": "E", "chapman_ningbo": "JS", "cpsc2018": "A", "ptbdb_cinc": "S"}.items():

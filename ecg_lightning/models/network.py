@@ -10,8 +10,8 @@ from ecg_lightning.models.layers import as_map, linear
 class Network(nn.Module):
     """A classifier of recordings: features, then dropout, then a linear head with one output a term.
 
-    An architecture says how features are computed (``encode``) and which ordered groups its layers form
-    (``layer_groups``), and sets ``head`` and ``dropout``.
+    An architecture says how features are computed (`encode`) and which ordered groups its layers form
+    (`layer_groups`), and sets `head` and `dropout`.
 
     Args:
         leads: Leads of an input.
@@ -31,7 +31,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def layer_groups(self) -> dict[str, nn.Module]:
-        """The layers in order from the input to the ``head``; every parameter and buffer is in exactly one group."""
+        """The layers in order from the input to the `head`; every parameter and buffer is in exactly one group."""
         raise NotImplementedError
 
     @property

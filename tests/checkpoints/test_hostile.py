@@ -46,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def published(run_dir: Path, folder: Path, change: Change | None = None, hashed: bool = True) -> Path:
-    """The run's network, published; ``change`` is made to its card, with a fresh hash of the content or none."""
+    """The run's network, published; `change` is made to its card, with a fresh hash of the content or none."""
     path = Path(checkpoints.publish(str(run_dir), "net", str(folder)))
     if change is None:
         return path

@@ -44,7 +44,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def program(*words: str, block: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, without the package ``block``."""
+    """The command line in a process of its own, without the package `block`."""
     code = f"import sys; sys.modules.update(dict.fromkeys({[block]!r})); from ecg_lightning.main import run; run()"
     return subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, env=os.environ | environment, check=False

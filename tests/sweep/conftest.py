@@ -1,4 +1,4 @@
-"""A program that stands for a training: it writes ``metrics.csv`` as a run does, in a fraction of a second."""
+"""A program that stands for a training: it writes `metrics.csv` as a run does, in a fraction of a second."""
 
 import textwrap
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ with open(folder.parent / "ended.txt", "a") as log:
 
 @pytest.fixture
 def sweep_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a sweep over the program: ``sweep_file(x=[0, 1], method="grid", run_cap=5, told=["--epochs=2"])``."""
+    """Writes a sweep over the program: `sweep_file(x=[0, 1], method="grid", run_cap=5, told=["--epochs=2"])`."""
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM), encoding="utf-8")
 
