@@ -50,7 +50,9 @@ def folds(index: pd.DataFrame, copy_pairs: NDArray[np.int64] | None = None) -> N
 def _persons(patient: "pd.Series[str]", copy_pairs: NDArray[np.int64]) -> "pd.Series[str]":
     """(records,) the patient of every recording; patients who share recordings all get the name of the first of them."""
     number, names = pd.factorize(patient, sort=True)
-    links = coo_array((np.ones(len(copy_pairs)), (number[copy_pairs[:, 0]], number[copy_pairs[:, 1]])), shape=(len(names), len(names)))
+    links = coo_array(
+        (np.ones(len(copy_pairs)), (number[copy_pairs[:, 0]], number[copy_pairs[:, 1]])), shape=(len(names), len(names))
+    )
     _, group = connected_components(links, directed=False)
     _, leader = np.unique(group, return_index=True)
     return pd.Series(np.asarray(names)[leader[group[number]]], patient.index)

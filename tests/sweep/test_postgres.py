@@ -22,15 +22,15 @@ def test_three_workers_one_killed_every_trial_done_once(sweep_file: Write, tmp_p
     words = ("--storage", postgres.url, "--heartbeat", "3")
     workers = [worker(file, folder, *words) for _ in range(3)]  # together: one of them makes the tables and the study
     wait_for(lambda: started(folder).total() >= 5 and ended(folder).total() >= 2)
-    victim, *others = workers
+    victim, *survivors = workers
     victim.kill()
     victim.communicate()
-    for other in others:
-        output, _ = other.communicate(timeout=240)
-        assert other.returncode == 0, output
-    found = table(folder)
-    assert [row["state"] for row in found] == ["done"] * 12
-    again = Counter(row["trial"].zfill(3) for row in found if row["tries"] == "2")
+    for survivor in survivors:
+        output, _ = survivor.communicate(timeout=240)
+        assert survivor.returncode == 0, output
+    rows = table(folder)
+    assert [row["state"] for row in rows] == ["done"] * 12
+    again = Counter(row["trial"].zfill(3) for row in rows if row["tries"] == "2")
     assert again.total() <= 1  # what the victim worked on; nothing where it was killed between two trials
     once = Counter(f"{i:03d}" for i in range(12))
     for log in (started(folder), ended(folder)):

@@ -47,15 +47,15 @@ def test_a_forged_trial_is_left_out(forged: dict[str, Any], sweep_file: Write, t
     assert "99" not in as_csv(trials)
 
 
-@pytest.mark.parametrize("other", [CategoricalDistribution(["7", "8"]), FloatDistribution(0, 10)])
+@pytest.mark.parametrize("distribution", [CategoricalDistribution(["7", "8"]), FloatDistribution(0, 10)])
 def test_a_study_with_another_range_of_a_parameter_is_refused(
-    other: BaseDistribution, sweep_file: Write, tmp_path: Path
+    distribution: BaseDistribution, sweep_file: Write, tmp_path: Path
 ) -> None:
     sweep, storage = load_sweep(sweep_file([0, 1])), open_storage(str(tmp_path / "study.journal"))
     study = open_study(sweep, storage)
-    value: Any = "7" if isinstance(other, CategoricalDistribution) else 7.0
+    value: Any = "7" if isinstance(distribution, CategoricalDistribution) else 7.0
     study.add_trial(
-        create_trial(state=TrialState.COMPLETE, value=99.0, params={"x": value}, distributions={"x": other})
+        create_trial(state=TrialState.COMPLETE, value=99.0, params={"x": value}, distributions={"x": distribution})
     )
     trials = Trials(sweep, study, storage, 0, 2)
     assert trials.best() is None

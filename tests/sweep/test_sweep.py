@@ -29,11 +29,11 @@ def table(folder: Path) -> list[dict[str, str]]:
 def test_a_grid_with_two_workers(sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([str(sweep_file(range(5))), "--workers", "2"]) == 0
     folder = tmp_path / "runs" / "sweeps" / "study"
-    found = table(folder)
-    assert [(row["trial"], row["state"], row["x"], row["epochs"]) for row in found] == [
+    rows = table(folder)
+    assert [(row["trial"], row["state"], row["x"], row["epochs"]) for row in rows] == [
         (str(i), "done", str(i), "3") for i in range(5)
     ]
-    assert float(found[2]["val/auroc"]) == pytest.approx(1 - 0.5 / 3)  # its last epoch is its best
+    assert float(rows[2]["val/auroc"]) == pytest.approx(1 - 0.5 / 3)  # its last epoch is its best
     assert started(folder) == Counter(f"{i:03d}" for i in range(5))
     assert f"--x=3 --run_dir={folder}/003" == (folder / "003" / "told.txt").read_text(encoding="utf-8")
     assert "Best val/auroc: 0.8333, trial 2" in capsys.readouterr().out
@@ -50,9 +50,9 @@ def test_overrides_reach_every_trial(sweep_file: Write, tmp_path: Path) -> None:
 
 def test_a_failing_trial_is_recorded_and_the_others_go_on(sweep_file: Write, tmp_path: Path) -> None:
     assert run([str(sweep_file(range(3), told=("--mode=fail",))), "--dir", str(tmp_path / "s")]) == 0
-    found = table(tmp_path / "s")
-    assert [row["state"] for row in found] == ["done", "failed", "done"]
-    assert found[1]["error"] == "ValueError: x must not be 1 (exit status 1)"
+    rows = table(tmp_path / "s")
+    assert [row["state"] for row in rows] == ["done", "failed", "done"]
+    assert rows[1]["error"] == "ValueError: x must not be 1 (exit status 1)"
     assert run([str(sweep_file([1], told=("--mode=fail",), name="all_fail"))]) == 1
 
 
@@ -86,18 +86,18 @@ def test_what_lags_behind_is_stopped_early(sweep_file: Write, tmp_path: Path) ->
     stopping = {"type": "median", "min_iter": 2}
     file = sweep_file([2, 2.1, 2.2, 2.3, 12], told=("--epochs=12", "--sleep=0.1"), early_terminate=stopping)
     assert run([str(file), "--dir", str(tmp_path / "s")]) == 0
-    found = table(tmp_path / "s")
-    assert [row["state"] for row in found] == ["done"] * 4 + ["stopped"]
-    assert int(found[4]["epochs"]) < 12
+    rows = table(tmp_path / "s")
+    assert [row["state"] for row in rows] == ["done"] * 4 + ["stopped"]
+    assert int(rows[4]["epochs"]) < 12
 
 
 def test_hyperband_stops_some_and_keeps_the_best(sweep_file: Write, tmp_path: Path) -> None:
     stopping = {"type": "hyperband", "min_iter": 1, "max_iter": 9}
     file = sweep_file([2, 5, 6, 7, 8, 9, 10], told=("--epochs=9", "--sleep=0.05"), early_terminate=stopping)
     assert run([str(file), "--workers", "2", "--dir", str(tmp_path / "s")]) == 0
-    found = table(tmp_path / "s")
-    assert found[0]["state"] == "done"
-    assert Counter(row["state"] for row in found)["stopped"] >= 2
+    rows = table(tmp_path / "s")
+    assert rows[0]["state"] == "done"
+    assert Counter(row["state"] for row in rows)["stopped"] >= 2
 
 
 def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write, tmp_path: Path) -> None:
@@ -122,15 +122,15 @@ def test_a_killed_worker_s_trial_dies_with_it_and_is_run_by_another(sweep_file: 
     victim = worker(file, folder, "--heartbeat", "2")
     wait_for(lambda: started(folder).total() >= 1)
     victim.kill()
-    other = worker(file, folder, "--heartbeat", "2")
+    second_worker = worker(file, folder, "--heartbeat", "2")
     victim.communicate()
-    output, _ = other.communicate(timeout=240)
-    assert other.returncode == 0, output
+    output, _ = second_worker.communicate(timeout=240)
+    assert second_worker.returncode == 0, output
     assert "has died" in output
-    found = table(folder)
-    assert [row["state"] for row in found] == ["done"] * 5
-    assert sorted(row["tries"] for row in found) == ["1", "1", "1", "1", "2"]
-    again = Counter(row["trial"].zfill(3) for row in found if row["tries"] == "2")
+    rows = table(folder)
+    assert [row["state"] for row in rows] == ["done"] * 5
+    assert sorted(row["tries"] for row in rows) == ["1", "1", "1", "1", "2"]
+    again = Counter(row["trial"].zfill(3) for row in rows if row["tries"] == "2")
     once = Counter(f"{i:03d}" for i in range(5))
     assert started(folder) == once + again
     assert ended(folder) == once

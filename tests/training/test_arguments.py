@@ -165,9 +165,9 @@ def test_a_run_without_validation_says_so_and_is_measured_by_its_last_epoch(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = small.fit(root, tmp_path / "run", "trainer.limit_val_batches=0", "trainer.max_epochs=1")
-    shown = capsys.readouterr()
-    assert "Nothing is validated: there will be no best.ckpt" in shown.err
-    assert f"`publish` takes {folder}/checkpoints/last.ckpt" in shown.out
+    printed = capsys.readouterr()
+    assert "Nothing is validated: there will be no best.ckpt" in printed.err
+    assert f"`publish` takes {folder}/checkpoints/last.ckpt" in printed.out
     assert small.run("test", [f"run_dir={folder}", "trainer.enable_progress_bar=false"]) == 0
     assert "Measuring last.ckpt" in capsys.readouterr().err
     assert small.run("validate", [f"run_dir={folder}", "trainer.enable_progress_bar=false"]) == 0  # on all recordings
