@@ -18,7 +18,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_three_workers_one_killed_every_trial_done_once(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
-    file, folder = sweep_file(range(12), told=("--sleep=0.4",)), tmp_path / "s"
+    file, folder = sweep_file(range(12), options=("--sleep=0.4",)), tmp_path / "s"
     words = ("--storage", postgres.url, "--heartbeat", "3")
     workers = [worker(file, folder, *words) for _ in range(3)]  # together: one of them makes the tables and the study
     wait_for(lambda: started(folder).total() >= 5 and ended(folder).total() >= 2)
@@ -38,7 +38,7 @@ def test_three_workers_one_killed_every_trial_done_once(sweep_file: Write, tmp_p
 
 
 def test_the_database_may_be_away_for_a_while(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
-    file, folder = sweep_file(range(4), told=("--sleep=0.6",)), tmp_path / "s"
+    file, folder = sweep_file(range(4), options=("--sleep=0.6",)), tmp_path / "s"
     process = worker(file, folder, "--storage", postgres.url, "--heartbeat", "1")
     wait_for(lambda: started(folder).total() >= 2)
     postgres.stop()

@@ -51,7 +51,7 @@ def test_a_pre_empted_job_goes_on_with_its_trial(
 ) -> None:
     """Submitit warns a job with a signal; the worker ends its trial, and the job, started anew, runs it to its end."""
     folder = tmp_path / "s"
-    words = (str(sweep_file([3, 4], told=("--sleep=0.5",))), "--dir", str(folder), "--heartbeat", "0.5")
+    words = (str(sweep_file([3, 4], options=("--sleep=0.5",))), "--dir", str(folder), "--heartbeat", "0.5")
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
     executor.update_parameters(timeout_min=30)
     job = executor.submit(slurm.Job(run, words))

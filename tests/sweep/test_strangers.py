@@ -71,7 +71,7 @@ def test_the_command_says_how_many_it_left_out(
     study.add_trial(create_trial(state=TrialState.WAITING, **FORGED["another key"]))
     assert run([str(file), "--dir", str(folder), "--best", str(tmp_path / "best.yaml")]) == 0
     assert "1 trials of the study are not of this sweep" in capsys.readouterr().out
-    assert "os.system" not in (folder / "000" / "told.txt").read_text(encoding="utf-8")
+    assert "os.system" not in (folder / "000" / "arguments.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("identity", ["not JSON", "[1]", 7, None])
