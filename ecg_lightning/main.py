@@ -19,7 +19,7 @@ VERBS = {
     "checkpoints": "list the published checkpoints, or show one: checkpoints [NAME]",
     "transfer": "pretrain on one archive, fine-tune on another, and measure the gain: transfer --large FILE --small FILE",
     "sweep": "search parameters: one file in W&B's format, on this machine or many: sweep FILE --workers 4",
-    "models": "list the networks with their arguments",
+    "models": "compare the networks; with a NAME, list the arguments of one",
 }
 HELP = f"""ecg_lightning {__version__}: pretrain on one archive of 12-lead ECGs, fine-tune on another.
 

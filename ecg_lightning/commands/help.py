@@ -13,7 +13,10 @@ from ecg_lightning.ranges import Seed, describe
 SCALARS_HELP = {
     "seed": (describe(Seed), "seed of the weights, the order, the cuts and the augmentation"),
     "run_dir": ("text, or null", "the run's folder; runs/<experiment>/<time> by default"),
-    "checkpoint_path": ("text, or null", "fit: continue the run of this last.ckpt, `auto`: if the run has one; validate and test: the checkpoint to measure"),
+    "checkpoint_path": (
+        "text, or null",
+        "fit: continue the run of this last.ckpt, `auto`: if the run has one; validate and test: the checkpoint to measure",
+    ),
 }
 
 
@@ -55,7 +58,7 @@ USAGE = {
 """,
     "fetch": "usage: fetch NAME [FOLDER] [checkpoints_dir=URL]\n",
     "checkpoints": "usage: checkpoints [NAME] [checkpoints_dir=URL]\n",
-    "models": "usage: models\n",
+    "models": "usage: models [NAME]\n",
     "transfer": """usage: transfer --study FILE [key=value]…
        transfer --large FILE --small FILE [--tune FILE] [--sizes [50,100,all]] [--seeds [3]] [key=value]…
 

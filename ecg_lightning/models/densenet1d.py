@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
-from ecg_lightning.models.layers import Conv1d, MeanPool, halve_by_maximum, linear, norm_relu
+from ecg_lightning.models.layers import Conv1d, halve_by_maximum, linear, norm_relu
 from ecg_lightning.models.network import StagedNetwork
+from ecg_lightning.models.pooling import Pooling, pooling_layer
 from ecg_lightning.ranges import Between, Dropout, Kernel, Width, checked
 
 # Layers in each of the four dense blocks
@@ -27,11 +28,14 @@ class DenseNet1d(StagedNetwork):
         bottleneck: A layer first narrows its input to `bottleneck * growth_rate` channels.
         kernel_size: Kernel of the layers, odd.
         stem_kernel: Kernel of the first convolution, odd.
+        pooling: "mean", as EcgLib, "max_mean" or "attention".
         dropout: Probability before the head.
 
     Raises:
         ValueError: For an argument outside its range, such as another depth or an even kernel.
     """
+
+    reference = "Huang et al. 2017, arXiv:1608.06993; EcgLib"
 
     @checked
     def __init__(
@@ -44,6 +48,7 @@ class DenseNet1d(StagedNetwork):
         bottleneck: Annotated[int, Between(1, 64)] = 4,
         kernel_size: Kernel = 3,
         stem_kernel: Kernel = 7,
+        pooling: Pooling = "mean",
         dropout: Dropout = 0.0,
     ) -> None:
         channels = stem_width
@@ -56,14 +61,15 @@ class DenseNet1d(StagedNetwork):
                 channels //= 2
             else:
                 stages.append(nn.Sequential(block, *norm_relu(channels)))
+        pool, features = pooling_layer(pooling, channels)
         stem = Conv1d(leads, stem_width, stem_kernel, 2, bias=True)
         super().__init__(
             leads=leads,
             stem=nn.Sequential(stem, *norm_relu(stem_width), halve_by_maximum()),
             stages=stages,
-            pool=MeanPool(),
+            pool=pool,
             norm=nn.Identity(),
-            head=linear(channels, outputs),
+            head=linear(features, outputs),
             dropout=dropout,
             stride=32,
         )

@@ -40,20 +40,20 @@ class Conv1d(nn.Conv1d):
         return nn.functional.conv2d(input, weight, self.bias, (1, *self.stride), (0, self.kernel_size[0] // 2))
 
 
-class MeanPool(nn.Module):
-    """Mean over time: (batch, channels, 1, time) → (batch, channels)."""
+class FeatureNorm(nn.BatchNorm1d):
+    """Batch normalisation of feature vectors (batch, features); a batch of one recording is taken as in evaluation.
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return x.mean((2, 3))
+    One recording has no variance over the batch, and torch's own layer refuses it: training would end where the last
+    batch of an epoch holds a single recording.
+    """
 
-
-class MaxMeanPool(nn.Module):
-    """Maximum and mean over time, side by side: (batch, channels, 1, time) → (batch, 2 · channels)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return torch.cat([x.amax((2, 3)), x.mean((2, 3))], dim=1)
+    def forward(self, input: Tensor) -> Tensor:
+        """(batch, features) → (batch, features)."""
+        if self.training and input.shape[0] == 1:
+            return nn.functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(input)
 
 
 def conv_norm(channels: int, out: int, kernel: int, stride: int = 1) -> list[nn.Module]:

@@ -1,6 +1,7 @@
 """What every network offers: features, a replaceable head, and ordered layer groups; and the shape of most of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -8,18 +9,33 @@ from ecg_lightning.models.layers import as_map, linear
 
 
 class Network(nn.Module):
-    """A classifier of recordings: features, then dropout, then a linear head with one output a term.
+    """A classifier of recordings: a feature map over time, pooled to one vector, dropout, and a linear head.
 
-    An architecture says how features are computed (`encode`) and which ordered groups its layers form
-    (`layer_groups`), and sets `head` and `dropout`.
+    An architecture computes the map (`encode`), says which ordered groups its layers form (`layer_groups`), and sets
+    `pool`, `norm`, `dropout` and `head`; pool, norm and head form the group `head`, which `head_layers` gives.
 
     Args:
         leads: Leads of an input.
         shortest: Samples of the shortest input that makes sense.
+
+    Attributes:
+        pool: From the map to (batch, features).
+        norm: Applied to the pooled features.
+        dropout: Between the features and the head.
+        head: The last layer, one output a term.
+        reference: The paper that describes the architecture, in a few words.
+        published: Macro AUROC on the 71 statements of PTB-XL (fold 10, trained from scratch) that was published for the
+            network of a file of `conf/model`, by the name of that file. Sources: the PTB-XL benchmark (Strodthoff et al.
+            2020, arXiv:2004.13701) and, for S4 and Net1D, the AI4Health benchmark of 2025.
     """
 
-    head: nn.Linear
+    reference: ClassVar[str] = ""
+    published: ClassVar[Mapping[str, float]] = {}
+
+    pool: nn.Module
+    norm: nn.Module
     dropout: nn.Dropout
+    head: nn.Linear
 
     def __init__(self, *, leads: int, shortest: int) -> None:
         super().__init__()
@@ -27,12 +43,16 @@ class Network(nn.Module):
         self.shortest = shortest
 
     def encode(self, x: Tensor) -> Tensor:
-        """Feature vectors (batch, feature_size) of recordings (batch, leads, samples) that were checked."""
+        """The feature map (batch, channels, time) or (batch, channels, 1, time) of recordings (batch, leads, samples)."""
         raise NotImplementedError
 
     def layer_groups(self) -> dict[str, nn.Module]:
-        """The layers in order from the input to the `head`; every parameter and buffer is in exactly one group."""
+        """The layers in order, from the `stem` to the `head`; every parameter and buffer is in exactly one group."""
         raise NotImplementedError
+
+    def head_layers(self) -> nn.Module:
+        """The layer group `head`: pooling, its normalisation and the last layer."""
+        return nn.ModuleList([self.pool, self.norm, self.head])
 
     @property
     def feature_size(self) -> int:
@@ -57,7 +77,8 @@ class Network(nn.Module):
             raise ValueError(f"{name} expects {self.leads} leads, got {x.shape[1]}")
         if x.shape[2] < self.shortest:
             raise ValueError(f"{name} expects at least {self.shortest} samples, got {x.shape[2]}")
-        return self.encode(x)
+        features: Tensor = self.norm(self.pool(self.encode(x)))
+        return features
 
     def reset_head(self, outputs: int) -> None:
         """Put a fresh head with this many outputs in place of the present one, on the same device."""
@@ -73,7 +94,7 @@ class StagedNetwork(Network):
         stem: (batch, leads, 1, samples) → (batch, channels, 1, time).
         stages: One module a stage, from the input to the output.
         pool: (batch, channels, 1, time) → (batch, features).
-        norm: Applied to the pooled features; belongs to the head's layer group.
+        norm: Applied to the pooled features.
         head: The last layer.
         dropout: Probability between the features and the head.
         stride: Samples of the input for one step of the last stage, the shortest input that makes sense.
@@ -100,11 +121,11 @@ class StagedNetwork(Network):
         self.head = head
 
     def encode(self, x: Tensor) -> Tensor:
-        """Feature vectors (batch, feature_size) of recordings (batch, leads, samples)."""
-        features: Tensor = self.norm(self.pool(self.stages(self.stem(as_map(x)))))
-        return features
+        """The feature map (batch, channels, 1, time) of recordings (batch, leads, samples)."""
+        x = self.stages(self.stem(as_map(x)))
+        return x
 
     def layer_groups(self) -> dict[str, nn.Module]:
         """Stem, stages and head in order; every parameter and buffer is in exactly one of them."""
         stages = {f"stage{i}": stage for i, stage in enumerate(self.stages, 1)}
-        return {"stem": self.stem, **stages, "head": nn.ModuleList([self.norm, self.head])}
+        return {"stem": self.stem, **stages, "head": self.head_layers()}

@@ -97,16 +97,25 @@ class Optim:
 def parameter_groups(
     groups: Mapping[str, nn.Module], lr_factors: Mapping[str, float], lr: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Returns two optimizer groups for each layer group: weights, which decay; biases and normalisation, which do not."""
+    """Returns two optimizer groups for each layer group: weights, which decay; biases and normalisation, which do not.
+
+    Parameters of a module that has an attribute `lr_factor`, such as the dynamics of a state-space layer, form a third
+    group: it has that factor on the layer group's learning rate, and no weight decay.
+    """
     optimized = []
     for name, group in groups.items():
-        parameters = list(group.parameters())
+        lr_of_group = lr * lr_factors.get(name, 1.0)
+        factors = {module: getattr(module, "lr_factor", None) for module in group.modules()}
+        slow = {p: factor for module, factor in factors.items() if factor for p in module.parameters()}
+        parameters = [p for p in group.parameters() if p not in slow]
         for decays in (True, False):
             of_kind = [p for p in parameters if (p.ndim > 1) == decays]
             if of_kind:
                 decay = weight_decay if decays else 0.0
-                lr_of_group = lr * lr_factors.get(name, 1.0)
                 optimized.append({"params": of_kind, "lr": lr_of_group, "weight_decay": decay})
+        for factor in sorted(set(slow.values())):
+            of_kind = [p for p in slow if slow[p] == factor]
+            optimized.append({"params": of_kind, "lr": lr_of_group * factor, "weight_decay": 0.0})
     return optimized
 
 

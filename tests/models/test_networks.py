@@ -1,18 +1,18 @@
 """Every network in every variant: the contract, and EcgLib's networks as the reference."""
 
-import importlib.util
-import sys
-import types
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from ecg_lightning import models
 from ecg_lightning.models.densenet1d import DenseNet1d
 from ecg_lightning.models.network import Network
 from ecg_lightning.models.resnet1d import ResNet1d
+from ecglib_reference import ecglib_networks
 
 SMALL = {
     "block": "basic",
@@ -23,15 +23,32 @@ SMALL = {
     "pooling": "mean",
     "dropout": 0.3,
 }
-VARIANTS: dict[str, Callable[..., Network]] = {
-    "resnet18": ResNet1d,
-    "resnet18_small": lambda **options: ResNet1d(**SMALL | options),
-    "resnet34": lambda **options: ResNet1d(depth=34, **options),
-    "resnet50": lambda **options: ResNet1d(depth=50, **options),
-    "resnet101": lambda **options: ResNet1d(depth=101, widths=(8, 16, 32, 64), **options),
-    "densenet121": DenseNet1d,
-    "densenet201": lambda **options: DenseNet1d(depth=201, growth_rate=8, **options),
+NARROW = (8, 16, 32, 64)
+# Small networks of every architecture: its class, then arguments
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "resnet18": ("ResNet1d", {}),
+    "resnet18_small": ("ResNet1d", SMALL),
+    "resnet18_attention": ("ResNet1d", {"widths": NARROW, "pooling": "attention"}),
+    "resnet34": ("ResNet1d", {"depth": 34, "widths": NARROW}),
+    "resnet50": ("ResNet1d", {"depth": 50, "widths": NARROW}),
+    "resnet101": ("ResNet1d", {"depth": 101, "widths": NARROW}),
+    "densenet121": ("DenseNet1d", {"growth_rate": 8}),
+    "densenet201_max": ("DenseNet1d", {"depth": 201, "growth_rate": 4, "pooling": "max_mean"}),
+    "s4": ("S4", {"width": 16, "layers": 2}),
+    "s4_trained": ("S4", {"width": 16, "layers": 2, "train_dynamics": True, "prenorm": True, "pooling": "attention"}),
+    "s4_diagonal": ("S4", {"width": 16, "layers": 2, "kernel": "diagonal", "bidirectional": False}),
+    "transformer": ("Transformer1d", {"width": 48, "layers": 2, "heads": 3}),
+    "transformer_max": ("Transformer1d", {"width": 32, "layers": 1, "heads": 2, "patch": 25, "pooling": "max_mean"}),
+    "net1d": ("Net1D", {"widths": (16, 32), "blocks": (2, 2), "stem_width": 16}),
+    "xresnet18": ("XResNet1d", {"depth": 18, "widths": (16, 16, 16, 16), "stem_widths": (8, 8, 16)}),
+    "inception": ("Inception1d", {"depth": 6, "width": 8, "bottleneck": 8}),
+    "lstm": ("LSTM1d", {"width": 16}),
+    "lstm_attention": ("LSTM1d", {"width": 16, "bidirectional": True, "pooling": "attention", "hidden": None}),
 }
+# One of each architecture: an export takes up to some seconds
+EXPORTED = (
+    "resnet18_attention", "densenet121", "s4", "s4_diagonal", "transformer", "net1d", "xresnet18", "inception", "lstm",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,14 +63,20 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(params=VARIANTS)
 def build(request: pytest.FixtureRequest) -> Callable[..., Network]:
     torch.manual_seed(0)
-    return VARIANTS[request.param]
+    name, options = VARIANTS[request.param]
+    return partial(getattr(models, name), **options)
 
 
 def signal(batch: int = 2, leads: int = 12, samples: int = 256) -> Tensor:
     return torch.randn(batch, leads, samples, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize(("leads", "samples", "outputs"), [(12, 1000, 7), (1, 64, 1), (8, 333, 71)])
+def test_every_exported_network_is_tested() -> None:
+    assert {name for name, _ in VARIANTS.values()} == set(models.__all__)
+    assert {VARIANTS[variant][0] for variant in EXPORTED} == set(models.__all__)
+
+
+@pytest.mark.parametrize(("leads", "samples", "outputs"), [(12, 1000, 7), (1, 200, 1), (2, 201, 5), (8, 333, 71)])
 def test_shapes(build: Callable[..., Network], leads: int, samples: int, outputs: int) -> None:
     network = build(leads=leads, outputs=outputs).eval()
     with torch.no_grad():
@@ -61,6 +84,8 @@ def test_shapes(build: Callable[..., Network], leads: int, samples: int, outputs
         assert network(x).shape == (2, outputs)
         assert network.features(x).shape == (2, network.feature_size)
         assert torch.equal(network.head(network.features(x)), network(x))
+        assert torch.equal(network.norm(network.pool(network.encode(x))), network.features(x))
+        assert network.encode(x).shape[0] == 2 and network.encode(x).flatten(2).shape[2] > 1
 
 
 def test_wrong_inputs_say_what_is_expected(build: Callable[..., Network]) -> None:
@@ -68,28 +93,46 @@ def test_wrong_inputs_say_what_is_expected(build: Callable[..., Network]) -> Non
     name = type(network).__name__
     with pytest.raises(ValueError, match=f"{name} expects 12 leads, got 8"):
         network(signal(leads=8))
-    with pytest.raises(ValueError, match=rf"{name} expects at least (32|64) samples, got 10"):
-        network(signal(samples=10))
+    with pytest.raises(ValueError, match=f"{name} expects at least {network.shortest} samples, got 1"):
+        network(signal(samples=1))
     with pytest.raises(ValueError, match=r"shape \(12, 256\)"):
         network(signal()[0])
 
 
 def test_shortest_input(build: Callable[..., Network]) -> None:
     network = build()
+    assert network.shortest <= 200  # two seconds at 100 Hz
     with torch.no_grad():
         assert network(signal(samples=network.shortest)).isfinite().all()
+
+
+def test_batch_of_one_recording(build: Callable[..., Network]) -> None:
+    network = build()
+    network(signal(1)).sum().backward()
+    assert network.eval()(signal(1)).isfinite().all()
+    assert all(buffer.isfinite().all() for buffer in network.buffers())
 
 
 def test_layer_groups_partition_parameters_and_buffers(build: Callable[..., Network]) -> None:
     network = build()
     groups = network.layer_groups()
-    assert list(groups) == ["stem", "stage1", "stage2", "stage3", "stage4", "head"]
+    first, second, *_, last = groups
+    assert (first, last) == ("stem", "head")
     for tensors in (nn.Module.parameters, nn.Module.buffers):
         grouped = [tensor.data_ptr() for group in groups.values() for tensor in tensors(group)]
         assert grouped == [tensor.data_ptr() for tensor in tensors(network)]  # in the network's order, none twice
-    groups["stage1"].requires_grad_(False).train(False)
-    assert not any(p.requires_grad for p in groups["stage1"].parameters())
-    assert all(p.requires_grad for name in groups if name != "stage1" for p in groups[name].parameters())
+    groups[second].requires_grad_(False).train(False)
+    assert not any(p.requires_grad for p in groups[second].parameters())
+    assert all(p.requires_grad for name in groups if name != second for p in groups[name].parameters())
+
+
+def test_pool_norm_and_head_are_the_head_group(build: Callable[..., Network]) -> None:
+    network = build()
+    group = {id(module) for module in network.layer_groups()["head"].modules()}
+    assert {id(network.pool), id(network.norm), id(network.head)} <= group
+    network.requires_grad_(False).layer_groups()["head"].requires_grad_(True)
+    network(signal(3)).square().sum().backward()
+    assert all((p.grad is not None) == p.requires_grad for p in network.parameters())
 
 
 def test_reset_head_keeps_the_body(build: Callable[..., Network]) -> None:
@@ -114,8 +157,21 @@ def test_evaluation_is_deterministic_and_by_recording(build: Callable[..., Netwo
         torch.testing.assert_close(network(x[1:2]), together[1:2])
 
 
+def test_same_seed_gives_the_same_network_and_training_step(build: Callable[..., Network]) -> None:
+    outcomes = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        network = build()
+        network(signal(3)).square().sum().backward()
+        outcomes.append([p.grad for p in network.parameters()])
+    assert all(torch.equal(*pair) for pair in zip(*outcomes, strict=True))
+
+
 def test_gradient_reaches_every_parameter(build: Callable[..., Network]) -> None:
     network = build().train()
+    with torch.no_grad():
+        for p in network.parameters():  # a weight that begins at zero would stop the gradient on its way
+            p += 0.01
     network(signal(4)).square().sum().backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
@@ -130,6 +186,20 @@ def test_bfloat16_autocast(build: Callable[..., Network]) -> None:
         loss = nn.functional.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
     loss.backward()
     assert loss.isfinite()
+    assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
+# torch's own recurrent layers keep a second list of their weights, of which the export warns
+@pytest.mark.filterwarnings("ignore:The tensor attributes .*_flat_weights:UserWarning")
+@pytest.mark.parametrize("build", EXPORTED, indirect=True)
+def test_export_for_any_batch_size(build: Callable[..., Network]) -> None:
+    network = build().eval()
+    samples = max(32, network.shortest)
+    x = signal(2, samples=samples)
+    program = torch.export.export(network, (x,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+    with torch.no_grad():
+        x = signal(3, samples=samples)
+        torch.testing.assert_close(program.module()(x), network(x))
 
 
 @pytest.mark.parametrize(
@@ -139,8 +209,11 @@ def test_bfloat16_autocast(build: Callable[..., Network]) -> None:
         (lambda: ResNet1d(depth=50, block="basic"), "no depth 50 with block basic"),
         (lambda: ResNet1d(widths=(64, 128)), r"widths=\(64, 128\) must be a list of 4 items"),
         (lambda: ResNet1d(kernel_size=8), "kernel_size=8 must be an odd whole number"),
-        (lambda: ResNet1d(pooling="max"), "pooling='max' must be one of max_mean, mean"),
+        (lambda: ResNet1d(pooling="max"), "pooling='max' must be one of mean, max_mean, attention"),
         (lambda: DenseNet1d(depth=169), "depth=169 must be one of 121, 201"),
+        (lambda: models.S4(state=7), "state=7 must be an even number"),
+        (lambda: models.S4(kernel="full"), "kernel='full' must be one of dplr, diagonal"),
+        (lambda: models.Transformer1d(width=50, heads=3), "width=50 must be a multiple of twice the heads: 6"),
         (lambda: DenseNet1d(stem_kernel=0), "stem_kernel=0 must be an odd whole number"),
     ],
 )
@@ -160,42 +233,6 @@ def test_small_variant_has_the_parameters_of_a_hand_count() -> None:
     assert count(ResNet1d(**SMALL)) == 12 * 32 * 15 + 64 + body + 192 * 7 + 7
 
 
-@pytest.fixture(scope="module")
-def ecglib_networks() -> dict[str, types.ModuleType]:
-    """EcgLib's two files, loaded by themselves, with stand-ins for the three names that they take from fastai."""
-    package = importlib.util.find_spec("ecglib")
-    if package is None or package.origin is None:
-        pytest.skip("ecglib is not installed")
-
-    class AdaptiveConcatPool1d(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.cat([nn.functional.adaptive_max_pool1d(x, 1), nn.functional.adaptive_avg_pool1d(x, 1)], 1)
-
-    class LinBnDrop(nn.Sequential):
-        def __init__(self, n_in: int, n_out: int, bn: bool, p: float, act: nn.Module | None) -> None:
-            assert bn and act is None
-            super().__init__(nn.BatchNorm1d(n_in), nn.Dropout(p), nn.Linear(n_in, n_out, bias=False))
-
-    layers, basics = types.ModuleType("fastai.layers"), types.ModuleType("fastcore.basics")
-    layers.__dict__.update(AdaptiveConcatPool1d=AdaptiveConcatPool1d, LinBnDrop=LinBnDrop)
-    basics.__dict__.update(listify=lambda x: [x])
-    stand_ins = {"fastai": types.ModuleType("fastai"), "fastcore": types.ModuleType("fastcore")}
-    stand_ins |= {"fastai.layers": layers, "fastcore.basics": basics}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, module in stand_ins.items():
-            patch.setitem(sys.modules, name, module)
-        folder = Path(package.origin).parent / "models" / "architectures"
-        return {name: load(folder / f"{name}.py") for name in ("resnet1d", "densenet1d")}
-
-
-def load(file: Path) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(f"ecglib_{file.stem}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     ("architecture", "depth", "file", "reference_name"),
     [
@@ -206,15 +243,9 @@ def load(file: Path) -> types.ModuleType:
         (DenseNet1d, 201, "densenet1d", "densenet201_1d"),
     ],
 )
-def test_equal_to_ecglib(
-    ecglib_networks: dict[str, types.ModuleType],
-    architecture: Callable[..., Network],
-    depth: int,
-    file: str,
-    reference_name: str,
-) -> None:
+def test_equal_to_ecglib(architecture: Callable[..., Network], depth: int, file: str, reference_name: str) -> None:
     torch.manual_seed(0)
-    reference = getattr(ecglib_networks[file], reference_name)(input_channels=12, num_classes=7).double()
+    reference = getattr(ecglib_networks()[file], reference_name)(input_channels=12, num_classes=7).double()
     network = architecture(depth=depth, outputs=7).double()
     assert count(network) == count(reference)
 

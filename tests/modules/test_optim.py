@@ -20,6 +20,16 @@ def test_weights_decay_and_vectors_do_not_and_every_layer_group_has_its_rate() -
     ]  # fmt: skip
 
 
+def test_a_module_with_a_factor_learns_at_its_share_and_does_not_decay() -> None:
+    slow = nn.Linear(3, 2)
+    slow.lr_factor = 0.1
+    network = {"stem": nn.Sequential(nn.Linear(2, 3), slow)}
+    optimizer_groups = parameter_groups(network, {"stem": 0.5}, lr=0.02, weight_decay=0.3)
+    assert [(g["lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in optimizer_groups] == [
+        (0.01, 0.3, [(3, 2)]), (0.01, 0.0, [(3,)]), (pytest.approx(0.001), 0.0, [(2, 3), (2,)]),
+    ]  # fmt: skip
+
+
 def test_every_parameter_is_in_one_group_frozen_or_not() -> None:
     network = groups()
     network["stem"].requires_grad_(False)

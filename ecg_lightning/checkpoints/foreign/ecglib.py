@@ -1,0 +1,81 @@
+"""EcgLib's files (github.com/ispras/EcgLib, release 1.1.0) as weights of our ResNet1d and DenseNet1d.
+
+EcgLib has had two ResNet1d under the same names. The one of release 1.1.0 and of the package 1.1.1 is equal to ours. The
+one that its repository has had since 27 June 2023 pads the recording otherwise and has no ReLU behind the addition: its
+files are refused, since our network would compute something else from them.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor
+
+from ecg_lightning.checkpoints.foreign.rename import AFFINE, BATCH_NORM, entries, rename
+from ecg_lightning.errors import UserError
+
+EcgLibNetwork = Literal["resnet1d18", "resnet1d50", "resnet1d101", "densenet1d121", "densenet1d201"]
+RESNET_BLOCKS = {"resnet1d18": (1, 2, 2, 1), "resnet1d50": (3, 4, 6, 3), "resnet1d101": (3, 4, 23, 3)}
+DENSENET_LAYERS = {"densenet1d121": (6, 12, 24, 16), "densenet1d201": (6, 12, 48, 32)}
+WEIGHT = ("weight",)
+
+
+def convert(state: Mapping[str, Tensor], network: EcgLibNetwork) -> dict[str, Tensor]:
+    """Renames the tensors of a file such as `12_leads_resnet1d18_AFIB.pt`, a plain state dict.
+
+    Args:
+        state: The file's tensors.
+        network: The network that the file's name says.
+
+    Returns:
+        The tensors of our network, the head with its single row included.
+
+    Raises:
+        UserError: Where a tensor is missing or unexpected, or the file is of EcgLib's later ResNet1d.
+    """
+    if any(key.startswith(("backbone.BasicBlock1d_", "backbone.BottleneckBlock1d_")) for key in state):
+        raise UserError(
+            f"The file holds EcgLib's later ResNet1d (June 2023), whose layers compute something else than the {network} "
+            "of EcgLib 1.1.1, so it cannot be loaded. Take a file of a densenet1d121, or one that EcgLib 1.1.1 loads."
+        )
+    return rename(state, names(network), f"EcgLib's {network}")
+
+
+def names(network: EcgLibNetwork) -> dict[str, str | None]:
+    """Every tensor of a file, and its name in our network."""
+    if network in RESNET_BLOCKS:
+        return _resnet(RESNET_BLOCKS[network])
+    return _densenet(DENSENET_LAYERS[network])
+
+
+def _resnet(stages: tuple[int, ...]) -> dict[str, str | None]:
+    table = entries("stem.0", "stem.0", WEIGHT) | entries("stem.1", "stem.1", BATCH_NORM)
+    for i, blocks in enumerate(stages):
+        for j in range(blocks):
+            foreign, ours = f"backbone.hidden_block{i}.ResidualBlock1d_layer{j}", f"stages.{i}.{j}"
+            for k in (1, 2, 3):
+                table |= entries(f"{foreign}.conv{k}", f"{ours}.body.{3 * (k - 1)}", WEIGHT)
+                table |= entries(f"{foreign}.bn{k}", f"{ours}.body.{3 * (k - 1) + 1}", BATCH_NORM)
+            if j == 0:
+                shortcut = f"{foreign}.downsample.ResidualBlock1d"
+                table |= entries(f"{shortcut}_downsample", f"{ours}.shortcut.0", WEIGHT)
+                table |= entries(f"{shortcut}_normalize", f"{ours}.shortcut.1", BATCH_NORM)
+    return table | entries("head.lin_bn_drop.0", "norm", BATCH_NORM) | entries("head.lin_bn_drop.2", "head", WEIGHT)
+
+
+def _densenet(stages: tuple[int, ...]) -> dict[str, str | None]:
+    table = entries("stem.0", "stem.0", AFFINE) | entries("stem.1", "stem.1", BATCH_NORM)
+    for i, layers in enumerate(stages):
+        for j in range(layers):
+            foreign, ours = f"backbone.denseblock{i}.denselayer{j}", f"stages.{i}.0.layers.{j}"
+            # EcgLib numbers a layer's two convolutions from the second to the first
+            table |= entries(f"{foreign}.bn2", f"{ours}.0", BATCH_NORM) | entries(
+                f"{foreign}.conv2", f"{ours}.2", AFFINE
+            )
+            table |= entries(f"{foreign}.bn1", f"{ours}.3", BATCH_NORM) | entries(
+                f"{foreign}.conv1", f"{ours}.5", AFFINE
+            )
+        if i + 1 < len(stages):
+            foreign, ours = f"backbone.transition{i}", f"stages.{i}.1"
+            table |= entries(f"{foreign}.bn", f"{ours}.0", BATCH_NORM) | entries(f"{foreign}.conv", f"{ours}.3", AFFINE)
+    last = f"stages.{len(stages) - 1}.1"
+    return table | entries("final_bn", last, BATCH_NORM) | entries("classifier", "head", AFFINE)
