@@ -97,7 +97,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with the archives in ``data``, where the commands of one document are run."""
+    """An empty folder with the archives in `data`, where the commands of one document are run."""
     (tmp_path / "data").symlink_to(archives)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ECG_STORE", str(archives.parent / "stores"))
