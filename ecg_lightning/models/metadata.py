@@ -56,8 +56,8 @@ class MetadataNetwork(Network):
         Raises:
             ValueError: where the patient data are not given or have another shape, and as of the signal's network.
         """
-        expected = (len(x), len(self.mean))
-        if metadata is None or metadata.shape != expected:
+        expected = (x.shape[0], len(self.mean))
+        if metadata is None or metadata.ndim != 2 or tuple(metadata.shape) != expected:
             shape = "nothing" if metadata is None else f"a tensor of shape {tuple(metadata.shape)}"
             raise ValueError(f"MetadataNetwork expects patient data {expected} beside the signals, got {shape}")
         return torch.cat([self.signal.features(x), self.branch(self.standardise(metadata).to(x.dtype))], dim=1)
