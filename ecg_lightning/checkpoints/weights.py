@@ -11,6 +11,8 @@ from ecg_lightning.models.network import Network
 
 HEAD = "head."
 """Where a network's state has its last layer, whose rows are the terms."""
+HEAD_GROUP = ("pool.", "norm.", HEAD)
+"""Where a network's state has the layer group `head`."""
 
 
 class Transfer(NamedTuple):
@@ -34,7 +36,13 @@ class Transfer(NamedTuple):
         return f"{self.copied}/{self.tensors} tensors; head: {kept} of {terms} terms kept{fresh}"
 
 
-def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_head: bool = False) -> None:
+def check_fits(
+    network: Network,
+    state: Mapping[str, Tensor],
+    where: str,
+    other_head: bool = False,
+    without: tuple[str, ...] = (),
+) -> None:
     """Compares a checkpoint's tensors with those of a network, by name, shape and type.
 
     Args:
@@ -42,11 +50,12 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
         state: the checkpoint's tensors.
         where: the checkpoint, for the message.
         other_head: allows a head of another number of rows.
+        without: beginnings of the names that are not compared.
 
     Raises:
         UserError: naming every tensor that is missing, unexpected, of another shape or of another type.
     """
-    expected = network.state_dict()
+    expected, state = (_without(tensors, without) for tensors in (network.state_dict(), state))
     common_names = expected.keys() & state.keys()
     differences = {
         "missing": sorted(expected.keys() - state.keys()),
@@ -69,10 +78,26 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
             for difference, names in differences.items()
             if names
         ]
+        in_head = all(name.startswith(HEAD_GROUP) for names in differences.values() for name in names)
+        advice = "\nOnly the head differs. finetune.reset_head=true starts with a fresh one." if in_head else ""
         raise UserError(
             f"The checkpoint {where} does not fit this network; is `model` the one it was trained with?\n"
             + "\n".join(lines)
+            + advice
         )
+
+
+def _without(tensors: Mapping[str, Tensor], beginnings: tuple[str, ...]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(beginnings)}
+
+
+def _head_shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes in the layer group `head`, without the number of terms."""
+    return {
+        name: tuple(tensor.shape[_first_dimension(name, other_head=True) :])
+        for name, tensor in tensors.items()
+        if name.startswith(HEAD_GROUP)
+    }
 
 
 def _first_dimension(name: str, other_head: bool) -> int:
@@ -95,26 +120,28 @@ def take_weights(
         terms: the terms that the network predicts, one a row of its head.
         state: the checkpoint's tensors.
         state_terms: the terms that the checkpoint's head predicts, one a row of it.
-        reset_head: leave every row of the head fresh.
+        reset_head: leave every row of the head fresh; where its pooling is another one, all of the head's layers.
         where: the checkpoint, for the message.
 
     Raises:
         UserError: naming every tensor that is missing, unexpected, of another shape or of another type; or where the
             checkpoint's head has not one row for each of its terms.
     """
-    check_fits(network, state, where, other_head=True)
-    tensors, copied = network.state_dict(), 0
-    for name in tensors:
-        shape = tuple(state[name].shape)
-        if name.startswith(HEAD) and shape[:1] != (len(state_terms),):
+    for name, tensor in state.items():
+        if name.startswith(HEAD) and tensor.shape[:1] != (len(state_terms),):
             raise UserError(
                 f"The checkpoint {where} contradicts itself: its card names {len(state_terms)} terms, and the shape of its "
-                f"tensor {name} is {shape}. It was damaged, or not written by `fit`."
+                f"tensor {name} is {tuple(tensor.shape)}. It was damaged, or not written by `fit`."
             )
+    tensors, copied = network.state_dict(), 0
+    fresh = HEAD_GROUP if reset_head and _head_shapes(state) != _head_shapes(tensors) else ()
+    check_fits(network, state, where, other_head=True, without=fresh)
     row_of = {term: row for row, term in enumerate(state_terms)}
     kept_terms = [] if reset_head else [term for term in terms if term in row_of]
     with torch.no_grad():
         for name, tensor in tensors.items():
+            if name.startswith(fresh):
+                continue
             if not name.startswith(HEAD):
                 tensor.copy_(state[name])
                 copied += 1

@@ -61,11 +61,17 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, outputs) of recordings (batch, leads, samples)."""
-        logits: Tensor = self.head(self.dropout(self.features(x)))
-        return logits
+        return self.classify(self.body(x))
 
     def features(self, x: Tensor) -> Tensor:
-        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples).
+        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples)."""
+        return self._features_of(self.body(x))
+
+    def body(self, x: Tensor) -> Tensor:
+        """What the layers below the group `head` put out for recordings (batch, leads, samples).
+
+        Returns:
+            The feature map of `encode`, or (batch, channels), the pooled one, where the pooling has nothing to learn.
 
         Raises:
             ValueError: Where the input is no batch of recordings, has other leads, or is too short.
@@ -77,8 +83,20 @@ class Network(nn.Module):
             raise ValueError(f"{name} expects {self.leads} leads, got {x.shape[1]}")
         if x.shape[2] < self.shortest:
             raise ValueError(f"{name} expects at least {self.shortest} samples, got {x.shape[2]}")
-        features: Tensor = self.norm(self.pool(self.encode(x)))
+        encoded = self.encode(x)
+        return encoded if self._pooling_learns() else self.pool(encoded)
+
+    def classify(self, body: Tensor) -> Tensor:
+        """Logits (batch, outputs) of what `body` put out."""
+        logits: Tensor = self.head(self.dropout(self._features_of(body)))
+        return logits
+
+    def _features_of(self, body: Tensor) -> Tensor:
+        features: Tensor = self.norm(self.pool(body) if self._pooling_learns() else body)
         return features
+
+    def _pooling_learns(self) -> bool:
+        return next(self.pool.parameters(), None) is not None
 
     def reset_head(self, outputs: int) -> None:
         """Put a fresh head with this many outputs in place of the present one, on the same device."""
