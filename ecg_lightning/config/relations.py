@@ -55,7 +55,8 @@ def check_schedule(values: Mapping[str, Any]) -> None:
         raise UserError("finetune.schedule must say what is unfrozen at epoch 0, for example {0: [head], 4: all}.")
     if values.get("cache") and isinstance(schedule, Mapping | None):
         entries = list((schedule or {0: "all"}).values())
-        if any(entry not in ("head", ["head"]) for entry in entries):
+        names = {name for entry in entries for name in ([entry] if isinstance(entry, str) else entry)}
+        if names - {"head", "branch"}:  # the branch for patient data is beside the frozen layers
             raise UserError(
                 "finetune.cache=true computes what the frozen layers put out once, so that they must stay frozen: set "
                 "finetune.schedule={0: [head]}, or finetune.cache=false."

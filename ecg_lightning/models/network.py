@@ -27,10 +27,13 @@ class Network(nn.Module):
         published: Macro AUROC on the 71 statements of PTB-XL (fold 10, trained from scratch) that was published for the
             network of a file of `conf/model`, by the name of that file. Sources: the PTB-XL benchmark (Strodthoff et al.
             2020, arXiv:2004.13701) and, for S4 and Net1D, the AI4Health benchmark of 2025.
+        lead_weights: Names, in the state, of the weights that read the recording: their second dimension is the leads.
+            Only where they are named does a network start from one that saw other leads.
     """
 
     reference: ClassVar[str] = ""
     published: ClassVar[Mapping[str, float]] = {}
+    lead_weights: tuple[str, ...] = ()
 
     pool: nn.Module
     norm: nn.Module
@@ -65,7 +68,7 @@ class Network(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples)."""
-        return self._features_of(self.body(x))
+        return self.features_of(self.body(x))
 
     def body(self, x: Tensor) -> Tensor:
         """What the layers below the group `head` put out for recordings (batch, leads, samples).
@@ -88,10 +91,11 @@ class Network(nn.Module):
 
     def classify(self, body: Tensor) -> Tensor:
         """Logits (batch, outputs) of what `body` put out."""
-        logits: Tensor = self.head(self.dropout(self._features_of(body)))
+        logits: Tensor = self.head(self.dropout(self.features_of(body)))
         return logits
 
-    def _features_of(self, body: Tensor) -> Tensor:
+    def features_of(self, body: Tensor) -> Tensor:
+        """Feature vectors (batch, feature_size) of what `body` put out."""
         features: Tensor = self.norm(self.pool(body) if self._pooling_learns() else body)
         return features
 

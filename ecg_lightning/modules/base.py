@@ -30,7 +30,7 @@ class ECGModule(pl.LightningModule):
     """A network that predicts an ordered list of terms, in training; a subclass only names its `architecture`.
 
     Args:
-        network: maps (batch, leads, samples) to (batch, terms) logits.
+        network: maps (batch, leads, samples) to (batch, terms) logits; a `MetadataNetwork` also takes patient data.
         terms: the ordered terms.
         optim: how the network is trained; the defaults where None.
         lr_factors: the learning-rate factor of each layer group; 1 where it has none.
@@ -84,16 +84,23 @@ class ECGModule(pl.LightningModule):
         self.positive_weight: Tensor
         self.register_buffer("positive_weight", torch.tensor(weight, dtype=torch.float32), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Computes logits (batch, terms) of signals (batch, leads, samples): float64 where the network is, else float32."""
-        return self._in_full(self.network(self._as_weights(x)))
+    def forward(self, x: Tensor, metadata: Tensor | None = None) -> Tensor:
+        """Computes logits (batch, terms) of signals (batch, leads, samples): float64 where the network is, else float32.
+
+        Args:
+            x: (batch, leads, samples) the network's input.
+            metadata: (batch, columns) patient data, for a network that sees them.
+        """
+        beside = () if metadata is None else (metadata,)
+        return self._in_full(self.network(self._as_weights(x), *beside))
 
     def logits(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Computes logits (batch, terms) of a batch: of its signals `x` or, in a cached run, of the frozen layers' output `body`."""
         if "body" not in batch:
-            logits: Tensor = self(batch["x"])
+            logits: Tensor = self(batch["x"], batch.get("metadata"))
             return logits
-        return self._in_full(self.network.classify(self._as_weights(batch["body"])))
+        beside = (batch["metadata"],) if "metadata" in batch else ()
+        return self._in_full(self.network.classify(self._as_weights(batch["body"]), *beside))
 
     def body(self, x: Tensor) -> Tensor:
         """Computes what the layers below the head put out for signals (batch, leads, samples), see `Network.body`."""

@@ -37,12 +37,14 @@ class Bodies(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, cut: Cut) -> dict[str, Tensor]:
         windows = np.searchsorted(self._keys, self._keys_of(cut))
-        return {
+        places, metadata = torch.from_numpy(cut[:, 0]), self.recordings.metadata
+        batch = {
             "body": torch.from_numpy(np.asarray(self.bodies[windows])),
-            "targets": self.recordings.targets[torch.from_numpy(cut[:, 0])],
+            "targets": self.recordings.targets[places],
             "record": torch.from_numpy(self.recordings.rows[cut[:, 0]]),
             "window": torch.from_numpy(cut[:, 1].copy()),
         }
+        return batch if metadata is None else batch | {"metadata": metadata[places]}
 
     def _keys_of(self, cuts: Cut) -> NDArray[np.int64]:
         return cuts[:, 0] * self._stride + cuts[:, 1]
