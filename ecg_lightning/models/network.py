@@ -74,7 +74,8 @@ class Network(nn.Module):
         """What the layers below the group `head` put out for recordings (batch, leads, samples).
 
         Returns:
-            The feature map of `encode`, or (batch, channels), the pooled one, where the pooling has nothing to learn.
+            The feature map of `encode`, or (batch, channels), the pooled one, where the pooling begins with layers that have
+            nothing to learn.
 
         Raises:
             ValueError: Where the input is no batch of recordings, has other leads, or is too short.
@@ -87,7 +88,9 @@ class Network(nn.Module):
         if x.shape[2] < self.shortest:
             raise ValueError(f"{name} expects at least {self.shortest} samples, got {x.shape[2]}")
         encoded = self.encode(x)
-        return encoded if self._pooling_learns() else self.pool(encoded)
+        for layer in self._pool_layers()[0]:
+            encoded = layer(encoded)
+        return encoded
 
     def classify(self, body: Tensor) -> Tensor:
         """Logits (batch, outputs) of what `body` put out."""
@@ -96,11 +99,17 @@ class Network(nn.Module):
 
     def features_of(self, body: Tensor) -> Tensor:
         """Feature vectors (batch, feature_size) of what `body` put out."""
-        features: Tensor = self.norm(self.pool(body) if self._pooling_learns() else body)
+        for layer in self._pool_layers()[1]:
+            body = layer(body)
+        features: Tensor = self.norm(body)
         return features
 
-    def _pooling_learns(self) -> bool:
-        return next(self.pool.parameters(), None) is not None
+    def _pool_layers(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """Returns the layers of the pooling before the first that learns, and the layers from there on."""
+        layers = [*self.pool] if isinstance(self.pool, nn.Sequential) else [self.pool]
+        learning = [next(layer.parameters(), None) is not None for layer in layers]
+        first = learning.index(True) if True in learning else len(layers)
+        return layers[:first], layers[first:]
 
     def reset_head(self, outputs: int) -> None:
         """Put a fresh head with this many outputs in place of the present one, on the same device."""

@@ -38,7 +38,7 @@ def metrics(run_dir: Path) -> np.ndarray:
     return np.genfromtxt(run_dir / "metrics.csv", delimiter=",", skip_header=1)
 
 
-@pytest.mark.parametrize("pooling", ["max_mean", "attention"])
+@pytest.mark.parametrize("pooling", ["max_mean", "normed_attention"])
 def test_a_cached_run_is_the_slow_one(root: Path, parent: str, tmp_path: Path, pooling: str) -> None:
     words = (parent, *PROBE, f"model.pooling={pooling}", "trainer.max_epochs=3")
     slow = small.fit(root, tmp_path / "slow", *words)
