@@ -75,7 +75,7 @@ class Network(nn.Module):
 
         Returns:
             The feature map of `encode`, or (batch, channels), the pooled one, where the pooling begins with layers that have
-            nothing to learn.
+            no parameters and no statistics.
 
         Raises:
             ValueError: Where the input is no batch of recordings, has other leads, or is too short.
@@ -105,9 +105,9 @@ class Network(nn.Module):
         return features
 
     def _pool_layers(self) -> tuple[list[nn.Module], list[nn.Module]]:
-        """Returns the layers of the pooling before the first that learns, and the layers from there on."""
+        """Returns the layers of the pooling before the first that has a state, which learns, and the layers from there on."""
         layers = [*self.pool] if isinstance(self.pool, nn.Sequential) else [self.pool]
-        learning = [next(layer.parameters(), None) is not None for layer in layers]
+        learning = [bool(layer.state_dict()) for layer in layers]
         first = learning.index(True) if True in learning else len(layers)
         return layers[:first], layers[first:]
 

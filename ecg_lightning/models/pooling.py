@@ -18,9 +18,11 @@ Pooling = Literal["mean", "max_mean", "attention", "normed_mean", "normed_attent
 def pooling_layer(pooling: Pooling, channels: int) -> tuple[nn.Module, int]:
     """Returns the pooling of this name for a map of so many channels, and the length of the vectors it puts out."""
     if pooling == "normed_mean":
-        return nn.Sequential(MeanPool(), FeatureNorm(channels)), channels
+        return nn.Sequential(MeanPool(), FeatureNorm(channels, affine=False)), channels
     if pooling == "normed_attention":
-        return nn.Sequential(MapNorm(channels), AttentionPool(channels), FeatureNorm(channels)), channels
+        # not affine: what a bias before the second norm adds, that norm takes away, and its gradient would be noise
+        norms = MapNorm(channels, affine=False), FeatureNorm(channels, affine=False)
+        return nn.Sequential(norms[0], AttentionPool(channels), norms[1]), channels
     if pooling == "attention":
         return AttentionPool(channels), channels
     if pooling == "max_mean":
