@@ -68,8 +68,8 @@ class MetadataNetwork(Network):
         Raises:
             ValueError: where the patient data are not given or have another shape.
         """
-        expected = (len(body), len(self.mean))
-        if metadata is None or metadata.shape != expected:
+        expected = (body.shape[0], len(self.mean))
+        if metadata is None or metadata.ndim != 2 or tuple(metadata.shape) != expected:
             shape = "nothing" if metadata is None else f"a tensor of shape {tuple(metadata.shape)}"
             raise ValueError(f"MetadataNetwork expects patient data {expected} beside the signals, got {shape}")
         beside = self.branch(self.standardise(metadata).to(body.dtype))
