@@ -13,6 +13,7 @@ VERBS = {
     "validate": "measure a checkpoint on a source's validation folds",
     "test": "measure a checkpoint on a source's test folds",
     "predict": "apply a checkpoint to recordings of any format: predict NAME FILES… --output predictions.csv",
+    "features": "write what a network's head sees of recordings: features NAME FILES_OR_SOURCE --output features.parquet",
     "prepare": "pack a source into a store, and print what is in it; with --download, fetch a public archive first",
     "publish": "give a run's best weights a name: publish RUN NAME",
     "fetch": "copy a published checkpoint to a local folder: fetch NAME [FOLDER]",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+    from rich.progress import Progress
 
 
 class TolerantStream(io.FileIO):
@@ -64,3 +65,12 @@ def _text_stream(descriptor: int, replaced: TextIO | None) -> tuple[TextIO, Tole
         line_buffering=descriptor == 2 or raw.isatty(),
     )
     return text, raw
+
+
+def progress_bar(shown: bool = True) -> "Progress":
+    """Makes the bar, on stderr, of work that is counted; in a file or a pipe nothing of it stays."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty(), disable=not shown)

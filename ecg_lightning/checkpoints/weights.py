@@ -9,8 +9,11 @@ from torch import Tensor
 from ecg_lightning.checkpoints.adapt import HEAD, with_branch, with_leads
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
-from ecg_lightning.models.metadata import BRANCH, MetadataNetwork
+from ecg_lightning.models.metadata import BRANCH, SIGNAL, MetadataNetwork
 from ecg_lightning.models.network import Network
+
+HEAD_GROUP = ("pool.", "norm.", f"{SIGNAL}pool.", f"{SIGNAL}norm.", HEAD)
+"""Where a network's state has the layer group `head`."""
 
 
 class Transfer(NamedTuple):
@@ -54,7 +57,13 @@ class Inputs(NamedTuple):
         return cls(card.input.leads, card.metadata.columns if card.metadata is not None else ())
 
 
-def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_head: bool = False) -> None:
+def check_fits(
+    network: Network,
+    state: Mapping[str, Tensor],
+    where: str,
+    other_head: bool = False,
+    without: tuple[str, ...] = (),
+) -> None:
     """Compares a checkpoint's tensors with those of a network, by name, shape and type.
 
     Args:
@@ -62,11 +71,12 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
         state: the checkpoint's tensors.
         where: the checkpoint, for the message.
         other_head: allows a head of another number of rows.
+        without: beginnings of the names that are not compared.
 
     Raises:
         UserError: naming every tensor that is missing, unexpected, of another shape or of another type.
     """
-    expected = network.state_dict()
+    expected, state = (_without(tensors, without) for tensors in (network.state_dict(), state))
     common_names = expected.keys() & state.keys()
     differences = {
         "missing": sorted(expected.keys() - state.keys()),
@@ -89,10 +99,26 @@ def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_
             for difference, names in differences.items()
             if names
         ]
+        in_head = all(name.startswith(HEAD_GROUP) for names in differences.values() for name in names)
+        advice = "\nOnly the head differs. finetune.reset_head=true starts with a fresh one." if in_head else ""
         raise UserError(
             f"The checkpoint {where} does not fit this network; is `model` the one it was trained with?\n"
             + "\n".join(lines)
+            + advice
         )
+
+
+def _without(tensors: Mapping[str, Tensor], beginnings: tuple[str, ...]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(beginnings)}
+
+
+def _head_shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes in the layer group `head`, without the number of terms."""
+    return {
+        name: tuple(tensor.shape[_first_dimension(name, other_head=True) :])
+        for name, tensor in tensors.items()
+        if name.startswith(HEAD_GROUP)
+    }
 
 
 def _first_dimension(name: str, other_head: bool) -> int:
@@ -117,7 +143,7 @@ def take_weights(
         terms: the terms that the network predicts, one a row of its head.
         state: the checkpoint's tensors.
         state_terms: the terms that the checkpoint's head predicts, one a row of it.
-        reset_head: leave every row of the head fresh.
+        reset_head: leave every row of the head fresh; where its pooling is another one, all of the head's layers.
         where: the checkpoint, for the message.
         inputs: what the network sees; None where it is what the checkpoint saw.
         state_inputs: what the checkpoint saw.
@@ -139,19 +165,21 @@ def take_weights(
             state, note = with_leads(network, state, list(inputs.leads), list(state_inputs.leads))
             partial |= {*network.lead_weights}
             notes += [note] if note else []
-    check_fits(network, state, where, other_head=True)
-    tensors, copied = network.state_dict(), 0
-    for name in tensors:
-        shape = tuple(state[name].shape)
-        if name.startswith(HEAD) and shape[:1] != (len(state_terms),):
+    for name, tensor in state.items():
+        if name.startswith(HEAD) and tensor.shape[:1] != (len(state_terms),):
             raise UserError(
                 f"The checkpoint {where} contradicts itself: its card names {len(state_terms)} terms, and the shape of its "
-                f"tensor {name} is {shape}. It was damaged, or not written by `fit`."
+                f"tensor {name} is {tuple(tensor.shape)}. It was damaged, or not written by `fit`."
             )
+    tensors, copied = network.state_dict(), 0
+    fresh = HEAD_GROUP if reset_head and _head_shapes(state) != _head_shapes(tensors) else ()
+    check_fits(network, state, where, other_head=True, without=fresh)
     row_of = {term: row for row, term in enumerate(state_terms)}
     kept_terms = [] if reset_head else [term for term in terms if term in row_of]
     with torch.no_grad():
         for name, tensor in tensors.items():
+            if name.startswith(fresh):
+                continue
             if not name.startswith(HEAD):
                 tensor.copy_(state[name])
                 copied += name not in partial

@@ -52,6 +52,16 @@ USAGE = {
   --allow-missing-leads  predict recordings that lack leads which the network sees, although it was not trained for them
   --calibrated        write probabilities that are calibrated on the validation folds; the positive terms stay the same
 """,
+    "features": """usage: features CHECKPOINT FILES_OR_FOLDERS… --output features.parquet [options]
+       features CHECKPOINT --config FILE data.root=FOLDER… --output features.parquet [options]
+
+  CHECKPOINT          a published name, a .safetensors or .ckpt file, or a URL
+  FILES_OR_FOLDERS    recordings of any format, as `predict` reads them
+  --config, data.…    instead of files: a source, as `prepare` reads it, for example --config data/ptbxl data.root=data/ptbxl
+  --output FILE       a Parquet table: record_id, and a column for each feature (feature_000 …), float32
+  --rate HZ, --unit UNIT, --leads NAMES, --allow-missing-leads, --model CLASS: as of `predict`
+  --batch-size N      number of recordings that the network gets at once (32)
+""",
     "publish": """usage: publish RUN NAME [checkpoints_dir=URL]
 
   RUN     the folder of a run, whose best checkpoint is published, or one .ckpt file

@@ -45,7 +45,7 @@ def _list_at(values: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def check_schedule(values: Mapping[str, Any]) -> None:
-    """Asks that a schedule of fine-tuning begins at the first epoch.
+    """Asks that a schedule of fine-tuning begins at the first epoch, and that a cached network stays frozen.
 
     Raises:
         UserError: where it does not.
@@ -53,3 +53,26 @@ def check_schedule(values: Mapping[str, Any]) -> None:
     schedule = values.get("schedule")
     if isinstance(schedule, Mapping) and 0 not in schedule:
         raise UserError("finetune.schedule must say what is unfrozen at epoch 0, for example {0: [head], 4: all}.")
+    if values.get("cache") and isinstance(schedule, Mapping | None):
+        entries = list((schedule or {0: "all"}).values())
+        names = {name for entry in entries for name in ([entry] if isinstance(entry, str) else entry)}
+        if names - {"head", "branch"}:  # the branch for patient data is beside the frozen layers
+            raise UserError(
+                "finetune.cache=true computes what the frozen layers put out once, so that they must stay frozen: set "
+                "finetune.schedule={0: [head]}, or finetune.cache=false."
+            )
+
+
+def check_cache(finetune: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Asks that a run that computes what the frozen layers put out once has no augmentation, which differs in every epoch.
+
+    Raises:
+        UserError: naming what varies the recordings.
+    """
+    strengths = data.get("augment") or {}
+    varied = [f"{name}: {value:g}" for name, value in strengths.items() if value and name != "probability"]
+    if finetune.get("cache") and varied:
+        raise UserError(
+            f"finetune.cache=true computes what the frozen layers put out once, and data.augment={{{', '.join(varied)}}} varies "
+            "the recordings in every epoch. Set data.augment=null, or finetune.cache=false."
+        )

@@ -129,6 +129,7 @@ def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None
             fit(config.get(key), kind, key)
         except Misfit as error:
             raise UserError(str(error)) from error
+    fitted: dict[str, dict[str, Any]] = {}
     for group in (*NAMED, *FIXED):
         values = config.get(group)
         if values is None and group not in needed:
@@ -140,7 +141,9 @@ def check(config: DictConfig, needed: Iterable[str] = ("data", "model")) -> None
             )
         if not isinstance(values, DictConfig):
             raise UserError(f"The group '{group}' must be a mapping of keys to values, for example {group}.name=….")
-        check_related(group, values, arguments_for(group, values))
+        fitted[group] = arguments_for(group, values)
+        check_related(group, values, fitted[group])
+    relations.check_cache(fitted.get("finetune", {}), fitted.get("data", {}))
 
 
 def check_related(group: str, values: Mapping[str, Any], fitted: Mapping[str, Any], place: str | None = None) -> None:
@@ -158,7 +161,7 @@ def check_related(group: str, values: Mapping[str, Any], fitted: Mapping[str, An
     defaults = {argument.name: argument.default for argument in signature.arguments.values()}
     relations.check_source(defaults | dict(fitted), place)
     if "augment" in fitted and "augment" in defaults:
-        fit_all(signature_of(*AUGMENT), fitted["augment"], f"{place}.augment")
+        fit_all(signature_of(*AUGMENT), fitted["augment"] or {}, f"{place}.augment")
     for number, part in enumerate(fitted.get("parts", ())):
         where = f"{place}.parts[{number}]"
         check_related("data", part, arguments_for("data", part, place=where), where)

@@ -54,7 +54,7 @@ class PackedDataModule(pl.LightningDataModule):
         leads: leads that the network sees, in this order; all twelve by default.
         metadata: patient data that the network sees beside the signal: age, sex, or other columns of numbers of the source's
             table; a recording may lack any. None by default.
-        augment: strengths of augmentations in training, see transforms.Augment.
+        augment: strengths of augmentations in training, see transforms.Augment; null for none.
         val_folds: folds (1-10) that choose the epoch and the thresholds.
         test_folds: folds that only `test` reads.
         train_records: train on this many recordings only, drawn by subset_seed; subsets of one seed are nested.
@@ -75,7 +75,7 @@ class PackedDataModule(pl.LightningDataModule):
     band: Annotated[list[Hertz | None], Items(2, 2)] | None = None
     leads: Leads | None = None
     metadata: Annotated[list[str], Items(distinct=True)] = field(default_factory=list)
-    augment: dict[str, Annotated[float, Between(0, 3600)]] = field(default_factory=dict)
+    augment: dict[str, Annotated[float, Between(0, 3600)]] | None = field(default_factory=dict)
     val_folds: Folds = field(default_factory=lambda: [9])
     test_folds: Folds = field(default_factory=lambda: [10])
     train_records: Records | None = None
@@ -96,7 +96,7 @@ class PackedDataModule(pl.LightningDataModule):
         self.preprocess = Preprocess(
             normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
         )
-        self.augmentation = Augment.from_dict(self.augment)
+        self.augmentation = Augment.from_dict(self.augment or {})
         self.shown_leads: tuple[str, ...] = LEADS
         check_source(vars(self), "data")
 
@@ -221,11 +221,7 @@ class PackedDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[RawBatch]:
         """Every training recording once an epoch, shuffled, cut at random."""
-        data = self.dataset("train")
-        lengths = self.store.lengths[data.rows]
-        return self._loader(
-            data, TrainingBatches(lengths, self.window, self.batch_size, self.seed, self.draws(data.rows))
-        )
+        return self._loader(self.dataset("train"), self.training_batches())
 
     def val_dataloader(self) -> DataLoader[RawBatch]:
         """The validation recordings in windows."""
@@ -236,8 +232,16 @@ class PackedDataModule(pl.LightningDataModule):
         return self._evaluation("test")
 
     def _evaluation(self, split: str) -> DataLoader[RawBatch]:
-        data = self.dataset(split)
-        return self._loader(data, EvaluationBatches(self.store.lengths[data.rows], self.window, 2 * self.batch_size))
+        return self._loader(self.dataset(split), self.evaluation_batches(split))
+
+    def training_batches(self) -> TrainingBatches:
+        """The cuts of the training recordings, in a new order in every epoch."""
+        rows = self.rows("train")
+        return TrainingBatches(self.store.lengths[rows], self.window, self.batch_size, self.seed, self.draws(rows))
+
+    def evaluation_batches(self, split: str) -> EvaluationBatches:
+        """The windows that cover the recordings of a split, in order."""
+        return EvaluationBatches(self.store.lengths[self.rows(split)], self.window, 2 * self.batch_size)
 
     def _loader(self, data: Dataset[RawBatch], batches: TrainingBatches | EvaluationBatches) -> DataLoader[RawBatch]:
         # batch_size=None: the sampler gives a whole batch of cuts and the dataset reads it in one call.

@@ -1,11 +1,12 @@
 """A published network applied to recordings of any format, rate, lead order and length."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
+from torch import Tensor
 
 from ecg_lightning import checkpoints
 from ecg_lightning.datamodules.metadata import value_of
@@ -93,24 +94,47 @@ class Predictor:
         Raises:
             RecordError: where a recording lacks leads, see `missing_leads`.
         """
+        return self._averaged(records, self.network, len(self.learnt))[:, self.learnt]
+
+    def features(self, records: Sequence[Record]) -> NDArray[np.float32]:
+        """(records, features) what the head of the network sees, averaged over windows as the logits are: an embedding.
+
+        Raises:
+            RecordError: where a recording lacks leads, see `missing_leads`.
+        """
+        return self._averaged(records, self.network.features, self.network.feature_size).astype(np.float32)
+
+    def _averaged(self, records: Sequence[Record], function: Callable[..., Tensor], size: int) -> NDArray[np.float64]:
+        """(records, size) what a function of the network puts out, averaged over the windows of each recording.
+
+        Args:
+            records: the recordings.
+            function: from signals (and patient data) to (windows, size).
+            size: number of its outputs.
+        """
         for record in records:
             self.missing_leads(record)
         values = [[value_of(record, column) for column in self.metadata] for record in records]
         metadata = np.array(values, np.float32).reshape(len(records), len(self.metadata))
         signals = [to_microvolts(record.signal, record.sampling_rate, self.sampling_rate)[0] for record in records]
         cuts = cuts_of(map(len, signals), self.window)
-        logits = np.empty((len(cuts), len(self.learnt)))
+        outputs = np.empty((len(cuts), size))
         for first in range(0, len(cuts), self.batch_size):
             batch = slice(first, first + self.batch_size)
-            logits[batch] = self._logits_of_windows(signals, cuts[batch], metadata)
-        return average_windows(logits, cuts[:, 0])[:, self.learnt]
+            outputs[batch] = self._outputs_of_windows(function, signals, cuts[batch], metadata)
+        return average_windows(outputs, cuts[:, 0])
 
-    def _logits_of_windows(
-        self, signals: Sequence[NDArray[np.int16]], cuts: NDArray[np.int64], metadata: NDArray[np.float32]
+    def _outputs_of_windows(
+        self,
+        function: Callable[..., Tensor],
+        signals: Sequence[NDArray[np.int16]],
+        cuts: NDArray[np.int64],
+        metadata: NDArray[np.float32],
     ) -> NDArray[np.float64]:
-        """(windows, outputs of the network) its logits for some windows.
+        """(windows, outputs) what a function of the network puts out for some windows.
 
         Args:
+            function: see `_averaged`.
             signals: (samples, 12) microvolts of each recording.
             cuts: (windows, 2) a recording and a first sample, see `cuts_of`.
             metadata: (records, columns) patient data of each recording.
@@ -124,7 +148,7 @@ class Predictor:
         with torch.inference_mode():
             x = self.preprocess(microvolts, samples, self.sampling_rate)
             beside = (torch.from_numpy(metadata[cuts[:, 0]]).to(self.device),) if self.metadata else ()
-            outputs = self.network(x, *beside)
+            outputs = function(x, *beside)
         return np.asarray(outputs.double().cpu().numpy())
 
     def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:

@@ -43,24 +43,37 @@ class MetadataNetwork(Network):
 
     def forward(self, x: Tensor, metadata: Tensor | None = None) -> Tensor:
         """Logits (batch, outputs) of recordings (batch, leads, samples) with patient data (batch, columns), NaN where missing."""
-        logits: Tensor = self.head(self.dropout(self.features(x, metadata)))
-        return logits
+        return self.classify(self.body(x), metadata)
 
     def features(self, x: Tensor, metadata: Tensor | None = None) -> Tensor:
+        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples) with patient data."""
+        return self.features_of(self.body(x), metadata)
+
+    def body(self, x: Tensor) -> Tensor:
+        """What the layers below the group `head` put out for recordings, as the signal's network has it."""
+        return self.signal.body(x)
+
+    def classify(self, body: Tensor, metadata: Tensor | None = None) -> Tensor:
+        """Logits (batch, outputs) of what `body` put out, with patient data."""
+        logits: Tensor = self.head(self.dropout(self.features_of(body, metadata)))
+        return logits
+
+    def features_of(self, body: Tensor, metadata: Tensor | None = None) -> Tensor:
         """Feature vectors (batch, feature_size): those of the signal, then those of the patient data.
 
         Args:
-            x: (batch, leads, samples) recordings.
+            body: what `body` put out.
             metadata: (batch, columns) patient data in their own units, NaN where missing.
 
         Raises:
-            ValueError: where the patient data are not given or have another shape, and as of the signal's network.
+            ValueError: where the patient data are not given or have another shape.
         """
-        expected = (x.shape[0], len(self.mean))
+        expected = (body.shape[0], len(self.mean))
         if metadata is None or metadata.ndim != 2 or tuple(metadata.shape) != expected:
             shape = "nothing" if metadata is None else f"a tensor of shape {tuple(metadata.shape)}"
             raise ValueError(f"MetadataNetwork expects patient data {expected} beside the signals, got {shape}")
-        return torch.cat([self.signal.features(x), self.branch(self.standardise(metadata).to(x.dtype))], dim=1)
+        beside = self.branch(self.standardise(metadata).to(body.dtype))
+        return torch.cat([self.signal.features_of(body), beside], dim=1)
 
     def standardise(self, metadata: Tensor) -> Tensor:
         """What the branch sees: (batch, 2 · columns), the standardised columns and then their indicators of absence."""

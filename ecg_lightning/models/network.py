@@ -64,11 +64,18 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, outputs) of recordings (batch, leads, samples)."""
-        logits: Tensor = self.head(self.dropout(self.features(x)))
-        return logits
+        return self.classify(self.body(x))
 
     def features(self, x: Tensor) -> Tensor:
-        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples).
+        """Feature vectors (batch, feature_size), what the head sees, of recordings (batch, leads, samples)."""
+        return self.features_of(self.body(x))
+
+    def body(self, x: Tensor) -> Tensor:
+        """What the layers below the group `head` put out for recordings (batch, leads, samples).
+
+        Returns:
+            The feature map of `encode`, or (batch, channels), the pooled one, where the pooling begins with layers that have
+            no parameters and no statistics.
 
         Raises:
             ValueError: Where the input is no batch of recordings, has other leads, or is too short.
@@ -80,8 +87,29 @@ class Network(nn.Module):
             raise ValueError(f"{name} expects {self.leads} leads, got {x.shape[1]}")
         if x.shape[2] < self.shortest:
             raise ValueError(f"{name} expects at least {self.shortest} samples, got {x.shape[2]}")
-        features: Tensor = self.norm(self.pool(self.encode(x)))
+        encoded = self.encode(x)
+        for layer in self._pool_layers()[0]:
+            encoded = layer(encoded)
+        return encoded
+
+    def classify(self, body: Tensor) -> Tensor:
+        """Logits (batch, outputs) of what `body` put out."""
+        logits: Tensor = self.head(self.dropout(self.features_of(body)))
+        return logits
+
+    def features_of(self, body: Tensor) -> Tensor:
+        """Feature vectors (batch, feature_size) of what `body` put out."""
+        for layer in self._pool_layers()[1]:
+            body = layer(body)
+        features: Tensor = self.norm(body)
         return features
+
+    def _pool_layers(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """Returns the layers of the pooling before the first that has a state, which learns, and the layers from there on."""
+        layers = [*self.pool] if isinstance(self.pool, nn.Sequential) else [self.pool]
+        learning = [bool(layer.state_dict()) for layer in layers]
+        first = learning.index(True) if True in learning else len(layers)
+        return layers[:first], layers[first:]
 
     def reset_head(self, outputs: int) -> None:
         """Put a fresh head with this many outputs in place of the present one, on the same device."""

@@ -9,16 +9,33 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Pooling = Literal["mean", "max_mean", "attention"]
+from ecg_lightning.models.layers import FeatureNorm
+
+Pooling = Literal["mean", "max_mean", "attention", "normed_mean", "normed_attention"]
+"""The last two standardise the features by batch normalisation: a probe must not depend on the scale of a frozen network."""
 
 
 def pooling_layer(pooling: Pooling, channels: int) -> tuple[nn.Module, int]:
     """Returns the pooling of this name for a map of so many channels, and the length of the vectors it puts out."""
+    if pooling == "normed_mean":
+        return nn.Sequential(MeanPool(), FeatureNorm(channels, affine=False)), channels
+    if pooling == "normed_attention":
+        # not affine: what a bias before the second norm adds, that norm takes away, and its gradient would be noise
+        norms = MapNorm(channels, affine=False), FeatureNorm(channels, affine=False)
+        return nn.Sequential(norms[0], AttentionPool(channels), norms[1]), channels
     if pooling == "attention":
         return AttentionPool(channels), channels
     if pooling == "max_mean":
         return MaxMeanPool(), 2 * channels
     return MeanPool(), channels
+
+
+class MapNorm(FeatureNorm):
+    """Batch normalisation of a feature map over recordings and time: (batch, channels, [1,] time) → (batch, channels, time)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See the class."""
+        return super().forward(input.flatten(2))
 
 
 class MeanPool(nn.Module):

@@ -91,8 +91,26 @@ class ECGModule(pl.LightningModule):
             x: (batch, leads, samples) the network's input.
             metadata: (batch, columns) patient data, for a network that sees them.
         """
-        x = x.to(next(self.network.parameters()).dtype)
-        logits: Tensor = self.network(x) if metadata is None else self.network(x, metadata)
+        beside = () if metadata is None else (metadata,)
+        return self._in_full(self.network(self._as_weights(x), *beside))
+
+    def logits(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Computes logits (batch, terms) of a batch: of its signals `x` or, in a cached run, of the frozen layers' output `body`."""
+        if "body" not in batch:
+            logits: Tensor = self(batch["x"], batch.get("metadata"))
+            return logits
+        beside = (batch["metadata"],) if "metadata" in batch else ()
+        return self._in_full(self.network.classify(self._as_weights(batch["body"]), *beside))
+
+    def body(self, x: Tensor) -> Tensor:
+        """Computes what the layers below the head put out for signals (batch, leads, samples), see `Network.body`."""
+        return self._in_full(self.network.body(self._as_weights(x)))
+
+    def _as_weights(self, values: Tensor) -> Tensor:
+        return values.to(next(self.network.parameters()).dtype)
+
+    @staticmethod
+    def _in_full(logits: Tensor) -> Tensor:
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def layer_groups(self) -> dict[str, nn.Module]:
@@ -131,9 +149,10 @@ class ECGModule(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Computes and logs the loss of one batch, with weighted positives."""
-        loss = self.loss(self(batch["x"], batch.get("metadata")), batch["targets"], self.positive_weight)
+        targets = batch["targets"]
+        loss = self.loss(self.logits(batch), targets, self.positive_weight)
         self.log(
-            "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["x"]), sync_dist=True
+            "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(targets), sync_dist=True
         )
         return loss
 
@@ -148,8 +167,7 @@ class ECGModule(pl.LightningModule):
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Collects the logits of one batch of windows."""
-        logits = self(batch["x"], batch.get("metadata"))
-        self.outputs.update(logits, batch["targets"], batch["record"], batch["window"])
+        self.outputs.update(self.logits(batch), batch["targets"], batch["record"], batch["window"])
 
     def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Collects the logits of one batch of windows."""

@@ -19,7 +19,10 @@ class FineTune:
         schedule: epoch -> layer groups that are unfrozen from then on, or `all`: {0: [head], 2: [stage4, head], 4: all}.
         layer_decay: the learning-rate factor of each layer group is this times that of the next one; the head has 1.
         rates: learning-rate factors of single layer groups, for example {stem: 0.01}; they win over layer_decay.
-        reset_head: start the head from random weights, also for terms that the checkpoint has.
+        reset_head: start the head from random weights, also for terms that the checkpoint has; only then may it have another
+            pooling.
+        cache: compute what the frozen layers put out once, and train the head on that: the same network in a fraction of the
+            time. Everything but the head must stay frozen, and nothing random may come before it (no data.augment).
     """
 
     checkpoint: str | None = None
@@ -27,6 +30,7 @@ class FineTune:
     layer_decay: Annotated[float, Between(0, 1, above=True)] = 1.0
     rates: dict[str, Annotated[float, Between(0, 1000)]] = field(default_factory=dict)
     reset_head: bool = False
+    cache: bool = False
 
     def __post_init__(self) -> None:
         try:

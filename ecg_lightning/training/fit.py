@@ -19,6 +19,7 @@ from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training import resume
 from ecg_lightning.training.arguments import check_arguments
 from ecg_lightning.training.build import build_data, build_finetune, build_module, build_optim, seed_of
+from ecg_lightning.training.cache import CachedDataModule
 from ecg_lightning.training.callbacks import Finite, Freeze, RunCheckpoint, RunRecord
 from ecg_lightning.training.callbacks.record import provenance
 from ecg_lightning.training.finetune import FineTune
@@ -54,6 +55,11 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
     optim, finetune = build_optim(config), build_finetune(config)
     recipe = _checked_recipe(config, run_dir, optim, finetune.freezes())
     resumed = resume.checkpoint_to_resume(config, run_dir)
+    if finetune.cache and recipe["trainer.devices"] > 1:
+        raise UserError(
+            f"finetune.cache=true trains the head in one process, in seconds; trainer.devices={recipe['trainer.devices']} here. "
+            "Set trainer.devices=1, or finetune.cache=false."
+        )
     if resumed is not None:
         resume.check_recipe(resumed, recipe, optim)
 
@@ -73,7 +79,8 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
         log = logger.make(run_dir, as_written(config), resumed is not None)
         trainer = trainer_of(config, run_dir, callbacks, log, finetune.freezes())
         with stoppable(trainer):
-            trainer.fit(model, datamodule=data, ckpt_path=resumed.name if resumed else None, weights_only=True)
+            batches = CachedDataModule(data, run_dir) if finetune.cache else data
+            trainer.fit(model, datamodule=batches, ckpt_path=resumed.name if resumed else None, weights_only=True)
     except KeyboardInterrupt:
         stopped = True
     except (MisconfigurationException, ValueError) as error:

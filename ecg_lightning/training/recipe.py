@@ -16,7 +16,7 @@ SILENT = (
     "run_dir", "checkpoint_path", "logger.", "data.root", "data.store_dir", "data.pack_workers", "data.num_workers",
     "trainer.enable_", "trainer.accelerator", "trainer.strategy", "trainer.profiler", "trainer.log_every_n_steps",
     "trainer.inference_mode", "trainer.detect_anomaly", "trainer.deterministic", "trainer.benchmark",
-    "trainer.num_sanity_val_steps", "trainer.reload_dataloaders_every_n_epochs",
+    "trainer.num_sanity_val_steps", "trainer.reload_dataloaders_every_n_epochs", "finetune.cache",
 )  # fmt: skip
 """Beginnings of keys that do not change the trained network."""
 NOTHING = "nothing"

@@ -16,12 +16,23 @@ def test_both_shapes_of_a_map(pooling: Pooling) -> None:
     x = torch.randn(2, 6, 7)
     torch.testing.assert_close(pool(x), pool(x.unsqueeze(2)))
     assert pool(x).shape == (2, features)
-    assert torch.equal(pool(x)[:, -6:], x.mean(2)) or pooling == "attention"
+    assert torch.equal(pool(x)[:, -6:], x.mean(2)) or pooling == "attention" or pooling.startswith("normed")
 
 
 def test_attention_starts_as_the_mean() -> None:
     x = torch.randn(3, 8, 11)
     torch.testing.assert_close(AttentionPool(8)(x), x.mean(2))
+
+
+@pytest.mark.parametrize("pooling", ["normed_mean", "normed_attention"])
+def test_normed_features_do_not_depend_on_the_scale_of_the_map(pooling: Pooling) -> None:
+    torch.manual_seed(0)
+    pool, _ = pooling_layer(pooling, 6)
+    x = torch.randn(50, 6, 7)
+    features = pool(x)
+    torch.testing.assert_close(features.mean(0), torch.zeros(6), atol=1e-5, rtol=0)
+    torch.testing.assert_close(features.std(0, correction=0), torch.ones(6), atol=1e-3, rtol=0)
+    torch.testing.assert_close(pool(3 * x - 1), features, atol=1e-3, rtol=0)
 
 
 def test_attention_by_hand() -> None:
