@@ -87,7 +87,11 @@ class Checkpoint:
                 )
         except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
             raise UserError(f"The network that {self.name} describes cannot be built: {first_line(error)}") from error
-        check_fits(network, self.state, self.name)
+        try:
+            check_fits(network, self.state, self.name)
+        except UserError:
+            self._refuse_wrong_leads()
+            raise
         # Whatever precision it was trained in, it predicts in float32.
         state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, assign=True)
@@ -102,6 +106,27 @@ class Checkpoint:
             network, self.terms, card=self.card, seen=self.seen, check_seen=True
         )
         return module
+
+    def _refuse_wrong_leads(self) -> None:
+        """Refuses a card whose list of leads is longer or shorter than what the tensors are for; else does nothing.
+
+        Raises:
+            UserError: with both numbers.
+        """
+        import torch
+
+        from ecg_lightning.checkpoints.weights import fits
+        from ecg_lightning.config.schema import build
+
+        listed = len(self.card.input.leads)
+        for leads in {*range(1, 13)} - {listed}:
+            with torch.device("meta"):
+                network: Network = build("model", self.card.model, leads=leads, outputs=len(self.terms))
+            if fits(network, self.state):
+                raise UserError(
+                    f"{self.name} contradicts itself: its card lists {listed} leads, and its tensors are for {leads}. It was "
+                    "damaged, or its card was changed."
+                )
 
     def _check_class(self, trusted: str | None) -> None:
         """Refuses a network class that neither the package exports nor the user named: a file may not choose code."""

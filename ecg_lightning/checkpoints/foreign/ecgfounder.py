@@ -83,7 +83,7 @@ FAMILY = Family(
     citation="Li et al., An Electrocardiogram Foundation Model Built on over 10 Million Recordings, NEJM AI 2(7), 2025, "
     "arXiv:2410.04133",
     archives=("heedb",),
-    marks=("first_conv.conv.weight", "stage_list.0.block_list.0.conv1.conv.weight"),
+    marks=("first_conv.conv.weight",),
     convert=weights,
     entry="state_dict",
 )

@@ -15,6 +15,9 @@ from ecg_lightning.errors import UserError
 GLOBAL = re.compile(r"(?:GLOBAL|global|function|class)\s+`?([A-Za-z_][\w.]*\.[\w.]+|[A-Za-z_]\w*\.[A-Za-z_]\w*)")
 """Where PyTorch's message names what a pickle asks for."""
 
+NUMBERS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "numpy.dtypes.Float64DType")
+"""What a score beside the tensors is made of."""
+
 
 class Inert:
     """Stands for an object of settings beside the tensors: it holds nothing and does nothing."""
@@ -79,7 +82,7 @@ def is_stored(value: Any, size: int) -> bool:
 @contextlib.contextmanager
 def _permitted(objects: Sequence[str]) -> Iterator[None]:
     """Lets PyTorch's reader put an inert object in the place of each of these classes."""
-    with torch.serialization.safe_globals([(Inert, name) for name in objects]):
+    with torch.serialization.safe_globals([(Inert, name) for name in (*NUMBERS, *objects)]):
         yield
 
 
