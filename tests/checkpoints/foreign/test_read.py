@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,12 @@ def test_an_entry_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_foreign_file_without_its_family_is_recognised(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="by its names of tensors of MERL; read it as merl:FILE"):
         checkpoints.read(str(merl_file(tmp_path)))
+
+
+@pytest.mark.skipif(find_spec("huggingface_hub") is not None, reason="the extra is installed")
+def test_the_hub_needs_its_extra() -> None:
+    with pytest.raises(UserError, match=r"Install it with: pip install 'ecg_lightning\[hf\]'"):
+        checkpoints.read("ecgfounder:hf://PKUDigitalHealth/ECGFounder/12_lead_ECGFounder.pth")
 
 
 # From the web ---------------------------------------------------------------------------------------------------------
