@@ -9,6 +9,7 @@ recordings of these count as seen.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -145,12 +146,11 @@ def _leaks_from_archives(
     archives = checkpoint.card.archives
     if not archives:
         return []
-    rows_of_source = data.by_source(rows) or {data.source: np.ones(len(rows), bool)}
-    shared = {
-        data.sources[name].source: int(is_of_source.sum())
-        for name, is_of_source in rows_of_source.items()
-        if data.sources[name].source in archives
-    }
+    rows_of_part = data.by_source(rows) or {data.source: np.ones(len(rows), bool)}
+    shared: Counter[str] = Counter()
+    for name, is_of_part in rows_of_part.items():
+        if (source := data.sources[name].source) in archives:
+            shared[source] += int(is_of_part.sum())
     if not shared:
         print(
             f"{checkpoint.name} was trained on {', '.join(archives)}, of which there are no fingerprints. That none of these "
