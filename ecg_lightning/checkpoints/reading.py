@@ -15,12 +15,12 @@ def read(name: str, folder: str | None = None) -> Checkpoint:
         UserError: where there is none, it is not one that ecg_lightning knows, or it was damaged; or where several files
             are named.
     """
-    checkpoints = read_all(name, folder)
-    if len(checkpoints) > 1:
-        raise UserError(
-            f"'{name}' names {len(checkpoints)} files. Only `predict` takes several; name one of them here."
-        )
-    return checkpoints[0]
+    if is_foreign(name):
+        from ecg_lightning.checkpoints.foreign.families import split_name
+
+        if (count := len(split_name(name)[1])) > 1:
+            raise UserError(f"'{name}' names {count} files. Only `predict` takes several; name one of them here.")
+    return read_all(name, folder)[0]
 
 
 def read_all(name: str, folder: str | None = None) -> list[Checkpoint]:
