@@ -57,6 +57,12 @@ class Inputs(NamedTuple):
         return cls(card.input.leads, card.metadata.columns if card.metadata is not None else ())
 
 
+def fits(network: Network, state: Mapping[str, Tensor]) -> bool:
+    """Returns whether tensors have the names and the shapes of a network's."""
+    expected = network.state_dict()
+    return expected.keys() == state.keys() and all(state[name].shape == expected[name].shape for name in expected)
+
+
 def check_fits(
     network: Network,
     state: Mapping[str, Tensor],
