@@ -154,6 +154,8 @@ class Card:
         epoch: whose weights these are, counted from 0.
         name: under which it was published.
         test: what `test` measured on it.
+        licence: of the weights, where whoever published them said so.
+        notes: sentences that whoever uses the network must know; `predict` prints them.
     """
 
     model: dict[str, Any]
@@ -172,6 +174,8 @@ class Card:
     epoch: int = 0
     name: str | None = None
     test: Test | None = None
+    licence: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         terms, leads = len(self.terms), self.input.preprocess.get("leads")

@@ -5,9 +5,12 @@ A published name is never overwritten.
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ecg_lightning.checkpoints.box import in_box
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import CARD_KEY, HASH_KEY, content_hash, parse, parse_lightning, sha256_of
 from ecg_lightning.checkpoints.exclusive import write_new
@@ -16,14 +19,22 @@ from ecg_lightning.checkpoints.storage import name_in, read_bytes, shown
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import read_json
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def publish(run: str, name: str, folder: str | None = None) -> str:
+
+def publish(
+    run: str, name: str, folder: str | None = None, *, half: bool = False, licence: str = "", notes: Sequence[str] = ()
+) -> str:
     """Writes a run's best weights with everything needed to use them, under a name that is never overwritten.
 
     Args:
         run: a run's folder, or one of its .ckpt files.
         name: letters, digits, dots, dashes and underscores.
         folder: a path or any fsspec URL.
+        half: write the weights in half precision; the file has half the size, and the network still computes in float32.
+        licence: of the weights, for the card.
+        notes: sentences for the card that whoever uses the network must know.
 
     Returns:
         Where it was written.
@@ -33,6 +44,8 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
+    if in_box(name) is not None:
+        raise UserError(f"'{name}' is the name of a network in the package. Choose another name.")
     path = Path(run).expanduser()
     path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
     if not path.is_file():
@@ -41,8 +54,9 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
 
     content = path.read_bytes()
     card, state, seen = parse_lightning(content, str(path))
-    card = _with_test(replace(card, name=name), sha256_of(content), path.absolute().parents[1])
-    tensors = {key: value.contiguous() for key, value in state.items()}
+    card = replace(card, name=name, licence=licence or card.licence, notes=[*notes] or card.notes)
+    card = _with_test(card, sha256_of(content), path.absolute().parents[1])
+    tensors = {key: (_halved(key, value) if half else value).contiguous() for key, value in state.items()}
     if seen is not None:
         tensors["seen"] = seen
     text = card.to_json()
@@ -55,6 +69,15 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
             f"{shown(url)} exists; what is published is never overwritten. Choose another name, for example with -v2."
         ) from None
     return url
+
+
+def _halved(name: str, tensor: "Tensor") -> "Tensor":
+    """Returns a tensor of numbers in half precision, and any other as it is."""
+    if not tensor.is_floating_point():
+        return tensor
+    if not tensor.half().isfinite().all():
+        raise UserError(f"The tensor {name} has numbers that half precision cannot hold. Publish it without half=True.")
+    return tensor.half()
 
 
 def _with_test(card: Card, sha256: str, run_dir: Path) -> Card:

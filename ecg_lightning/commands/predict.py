@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.commands.words import Parser
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, printable
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import Record, RecordError, read_record
 from ecg_lightning.records.find import find_recordings
@@ -38,6 +38,8 @@ def predict(arguments: Sequence[str]) -> int:
     output.parent.mkdir(parents=True, exist_ok=True)
     files = find_recordings(options.paths)
     predictor = Predictor(options.checkpoint, trusted=options.model, batch_size=options.batch_size)
+    for note in predictor.notes:
+        print(printable(note), file=sys.stderr)
     if predictor.not_learnt:
         print(
             f"The network has not learnt these terms, and does not predict them: {', '.join(predictor.not_learnt)}.",

@@ -31,6 +31,7 @@ class Predictor:
         terms: the ordered terms that it has learnt; the outputs for all other terms mean nothing and are left out.
         not_learnt: the terms that its training recordings could not teach.
         thresholds: (terms,) probabilities from which a term is positive; chosen on validation.
+        notes: sentences of the card that whoever uses the network must know.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Predictor:
     ) -> None:
         checkpoint_read = checkpoints.read(checkpoint)
         card = checkpoint_read.card
+        self.notes = card.notes
         self.batch_size = batch_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = checkpoint_read.network(trusted).to(self.device)
