@@ -20,8 +20,8 @@ NAME = "simulated-resnet1d-v1"
 LICENCE = "Apache-2.0"
 NOTES = (
     "This network is not a medical device, and its output is not a diagnosis.",
-    "It was trained on simulated recordings alone: no patient's recording was used. Its thresholds and its calibration were chosen "
-    "on simulated recordings, too; choose them anew on your own.",
+    "It was trained on simulated recordings alone: no patient's recording was used.",
+    "Its thresholds and its calibration were chosen on simulated recordings. Choose them anew on recordings of your own.",
 )
 LARGEST = 8_000_000
 """Bytes of the published file."""
@@ -53,7 +53,9 @@ def publish(config: DictConfig, folder: str) -> str:
     url = checkpoints.publish(str(run), NAME, folder, half=whole - half <= COST, licence=LICENCE, notes=NOTES)
     if (size := Path(url).stat().st_size) > LARGEST:
         Path(url).unlink()
-        raise UserError(f"{NAME} would have {size:,} bytes, and the package takes {LARGEST:,}. Train a smaller network.")
+        raise UserError(
+            f"{NAME} would have {size:,} bytes, and the package takes {LARGEST:,}. Train a smaller network."
+        )
     print(f"Published {url}: {size:,} bytes")
     return url
 

@@ -109,7 +109,9 @@ def test_it_is_listed_beside_what_the_team_published(weights: Path, capsys: pyte
     assert "simulated-v1" in shown
     assert "in the package" in shown
     assert "Nothing is published in checkpoints yet" in shown
-    with pytest.raises(UserError, match=r"There is no checkpoint 'simulated-v2'.*Did you mean.*In the package: simulated-v1"):
+    with pytest.raises(
+        UserError, match=r"There is no checkpoint 'simulated-v2'.*Did you mean.*In the package: simulated-v1"
+    ):
         checkpoints.locate("simulated-v2")
 
 
@@ -125,7 +127,9 @@ def test_one_name_of_two_networks_is_refused(weights: Path, monkeypatch: pytest.
     checkpoints.publish(str(weights.parent / "run"), "simulated-v1")
     assert checkpoints.locate("simulated-v1") == "checkpoints/simulated-v1.safetensors"
     monkeypatch.setattr(box, "FOLDER", weights)
-    with pytest.raises(UserError, match=r"'simulated-v1' is the name of two different networks.*in the package.*checkpoints/"):
+    with pytest.raises(
+        UserError, match=r"'simulated-v1' is the name of two different networks.*in the package.*checkpoints/"
+    ):
         checkpoints.read("simulated-v1")
     assert checkpoints.read("checkpoints/simulated-v1.safetensors").card.name == "simulated-v1"
 
@@ -143,7 +147,9 @@ def test_a_package_without_weights_works(
     monkeypatch.chdir(tmp_path)
     assert small.run("checkpoints", []) == 0
     assert capsys.readouterr().out.startswith("Nothing is published")
-    with pytest.raises(UserError, match="There is no checkpoint 'simulated-v1' in checkpoints. Nothing is published there yet"):
+    with pytest.raises(
+        UserError, match=r"There is no checkpoint 'simulated-v1' in checkpoints\. Nothing is published there yet"
+    ):
         checkpoints.read("simulated-v1")
 
 
@@ -183,4 +189,6 @@ def test_numbers_that_half_precision_cannot_hold_are_refused(made: Path, tmp_pat
     torch.save(values, path)
     with pytest.raises(UserError, match=r"running_var has numbers that half precision cannot hold"):
         checkpoints.publish(str(path), "net", str(tmp_path), half=True)
-    assert np.isfinite(checkpoints.read(checkpoints.publish(str(path), "net", str(tmp_path))).state[name[8:]].numpy()).all()
+    assert np.isfinite(
+        checkpoints.read(checkpoints.publish(str(path), "net", str(tmp_path))).state[name[8:]].numpy()
+    ).all()
