@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints, compose, evaluate
 from ecg_lightning.checkpoints.card import Card
-from ecg_lightning.datamodules import PTBXLDataModule
+from ecg_lightning.config.schema import build
 from ecg_lightning.labels import LabelSpace
 from ecg_lightning.metrics import auroc_intervals
 
@@ -56,7 +56,7 @@ def measure(checkpoint: str, words: list[str]) -> Measured:
     space = card.label_space if isinstance(card.label_space, str) else f"[{','.join(card.label_space)}]"
     with TemporaryDirectory() as folder:
         config = [f"checkpoint_path={checkpoint}", f"run_dir={folder}", f"data.label_space={space}"]
-        evaluate(compose([*words, *input_words(card), *config]))
+        evaluate(compose([*words, *input_words(card), *config], ("data",)))
         outputs = np.load(Path(folder) / "test.npz")
         return Measured(card.scaling.apply(outputs["logits"]), outputs["records"], outputs["patients"])
 
@@ -88,8 +88,8 @@ def zero_shot(checkpoint: str, words: list[str]) -> str:
     for name in TASKS:
         task = LabelSpace.load(name)
         scores = by_task(space, task, measured.probabilities)
-        config = compose([*words, f"data.label_space={name}"])
-        data = PTBXLDataModule(**{str(key): value for key, value in config.data.items() if key != "name"})
+        config = compose([*words, f"data.label_space={name}"], ("data",))
+        data = build("data", config.data, seed=0)
         targets = data.targets[measured.rows][:, list(scores)]
         macro = auroc_intervals(np.stack([*scores.values()], 1), targets, measured.patients).macro
         cells = (

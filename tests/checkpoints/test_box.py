@@ -180,6 +180,32 @@ def test_a_finished_run_is_published_without_training(
     assert "never overwritten" in capsys.readouterr().err
 
 
+def test_outputs_of_a_task_follow_from_those_of_the_network() -> None:
+    report = runpy.run_path(str(RUN.with_name("report.py")))
+    space, task = LabelSpace.load("simulated"), LabelSpace.load("ptbxl_super")
+    probabilities = np.zeros((1, len(TERMS)))
+    for term, value in {"IMI": 0.5, "AMI": 0.2, "CRBBB": 0.3, "NORM": 0.1, "INVT": 0.4}.items():
+        probabilities[0, TERMS.index(term)] = value
+    scores = report["by_task"](space, task, probabilities)
+    named = {task.terms[k]: score.item() for k, score in scores.items()}
+    assert named == pytest.approx({"CD": 0.3, "HYP": 0, "MI": 1 - 0.5 * 0.8, "NORM": 0.1, "STTC": 0.4})
+    rhythms = LabelSpace.load("ptbxl_rhythm")
+    predicted = [rhythms.terms[k] for k in report["by_task"](space, rhythms, probabilities)]
+    assert predicted == ["AFIB", "AFLT", "PACE", "SARRH", "SBRAD", "SR", "STACH", "SVTAC"]
+
+
+def test_the_report_measures_a_network_of_the_package_on_ptbxl(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = runpy.run_path(str(RUN.with_name("report.py")))
+    root = small.archive(tmp_path)
+    monkeypatch.setenv("ECG_STORE", str(tmp_path / "store"))
+    words = ["--config", "data/ptbxl", f"data.root={root}", "data.val_folds=[]", "data.test_folds=[1,2,3,4]"]
+    table = report["zero_shot"]("simulated-v1", [*words, "trainer.enable_progress_bar=false"])
+    assert "| paper7 | 7 of 7 | 0." in table
+    assert "| ptbxl_super | 5 of 5 | " in table
+
+
 def test_numbers_that_half_precision_cannot_hold_are_refused(made: Path, tmp_path: Path) -> None:
     path = tmp_path / "run" / "checkpoints" / "best.ckpt"
     path.parent.mkdir(parents=True)
