@@ -2,6 +2,7 @@
 
 import csv
 import runpy
+import subprocess
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,13 @@ def test_no_two_networks_of_the_package_have_one_name_and_each_is_small_and_whol
         assert checkpoint.card.licence
         assert any("not a medical device" in note for note in checkpoint.card.notes)
         assert all(torch.isfinite(tensor).all() for tensor in checkpoint.state.values())
+
+
+def test_git_does_not_ignore_the_weights() -> None:
+    path = "ecg_lightning/weights/simulated-resnet1d-v1.safetensors"
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    assert subprocess.run(["git", "-C", str(ROOT), "check-ignore", path], capture_output=True).returncode == 1
 
 
 def test_a_finished_run_is_published_without_training(
