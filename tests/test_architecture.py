@@ -52,6 +52,7 @@ ASSIGNED = {
     "sys.stdout", "sys.stderr",  # the program's own streams
     "config.run_dir",  # a configuration, completed before it is used
     "BaseContainer._resolvers",  # OmegaConf's resolvers, replaced for a moment
+    "BaseContainer._resolve_node_interpolation",  # counted for a moment, since OmegaConf has no limit
     "filesystem.retries",  # a setting of s3fs without an argument
     "slot.last_beat", "slot.beats", "slot.pruned",  # a sweep's notes on a process
     "conditions.pr", "conditions.qrs", "conditions.qt",  # the simulator's plan of recordings while it is made

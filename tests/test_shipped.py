@@ -91,7 +91,7 @@ def downloaded(monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     monkeypatch.setattr(ecg_lightning.download, "download", lambda source, root, **_: folders.update({source: root}))
     monkeypatch.setattr(commands, "report", lambda data: None)
-    monkeypatch.setattr(leak, "within", lambda data: [])
+    monkeypatch.setattr(leak, "leaks_between_sides", lambda data: [])
     assert small.run("prepare", ["--download", *words]) == 0
     return folders
 

@@ -202,3 +202,27 @@ def test_outputs_and_gradients_are_those_of_the_formula(name: str, training: boo
     torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-10)
     for gradient, reference in zip(torch.autograd.grad(logits.square().mean(), inputs), gradients, strict=True):
         torch.testing.assert_close(gradient, reference, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: models.Net1D(widths=(64, 160)), "as many blocks as widths, got 7 blocks and 2 widths"),
+        (
+            lambda: models.Net1D(widths=(64, 72), blocks=(1, 1)),
+            r"widths=\[64, 72\] must be multiples of group_width=16",
+        ),
+        (lambda: models.Net1D(widths=(64, 32), blocks=(1, 1)), r"widths=\[64, 32\] must not decrease"),
+        (lambda: models.Net1D(widths=(32,), blocks=(1,)), "nor begin below stem_width=64"),
+        (lambda: models.Inception1d(depth=4), "depth=4 must be a multiple of 3"),
+        (lambda: models.Inception1d(kernel_size=40), "kernel_size=40 must be an odd whole number from 9 to 255"),
+        (lambda: models.XResNet1d(depth=152), "depth=152 must be one of 18, 34, 50, 101"),
+        (
+            lambda: models.LSTM1d(pooling="last"),
+            "pooling='last' must be one of mean, max_mean, attention, mean_max_last",
+        ),
+    ],
+)
+def test_wrong_arguments(build: Callable[[], Network], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build()
