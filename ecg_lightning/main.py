@@ -15,6 +15,7 @@ VERBS = {
     "predict": "apply a checkpoint to recordings of any format: predict NAME FILES… --output predictions.csv",
     "prepare": "pack a source into a store, and print what is in it; with --download, fetch a public archive first",
     "publish": "give a run's best weights a name: publish RUN NAME",
+    "verify": "load a checkpoint, try it, and compare it with what it was when it was published: verify NAME",
     "fetch": "copy a published checkpoint to a local folder: fetch NAME [FOLDER]",
     "checkpoints": "list the published checkpoints, or show one: checkpoints [NAME]",
     "transfer": "pretrain on one archive, fine-tune on another, and measure the gain: transfer --large FILE --small FILE",

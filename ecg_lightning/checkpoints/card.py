@@ -5,27 +5,21 @@ with the type of its field, and nothing of it is ever executed (see `checkpoint.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.errors import UNPRINTABLE, UserError
+from ecg_lightning.checkpoints.card_values import migrated, plain, typed
+from ecg_lightning.errors import UserError
 from ecg_lightning.metrics.calibration import Calibration
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout; a reader refuses newer ones and migrates older ones."""
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-DEEPEST = 100
-"""Mappings and lists within each other; each ancestor of a network adds one, and its data a few."""
-LARGEST_INTEGER = 2**63
-"""Whole numbers of a card are smaller: what counts recordings fits in 64 bits, and larger ones do not become floats."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ class Input:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Makes the input that a datamodule specifies (`input_spec`)."""
-        spec: Self = _typed(cls, _plain(values), "input")
+        spec: Self = typed(cls, plain(values), "input")
         return spec
 
     def __post_init__(self) -> None:
@@ -85,7 +79,7 @@ class Data:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Makes the data that a datamodule describes (`describe`)."""
-        data: Self = _typed(cls, _plain(values), "data")
+        data: Self = typed(cls, plain(values), "data")
         return data
 
 
@@ -147,15 +141,20 @@ class Card:
         allow_leak: whether a leak was allowed, here or in an ancestor.
         parent: where the weights came from; None from scratch.
         seen: the number of recordings, the ancestors' too, that its list of fingerprints has.
-        ancestry_unknown: whether that list is not whole: recordings that it does not name trained it or an ancestor.
+        ancestry_unknown: whether that list is not whole: recordings that neither it nor `archives` names trained it or an
+            ancestor.
+        archives: archives that trained an ancestor, of whose recordings there are no fingerprints, by the names of sources.
+        family: the public family that the weights come from, themselves or an ancestor's; None for none.
+        licence: of the weights, where whoever published them said so.
+        citation: what its authors ask to be cited.
         thresholds: probabilities at and above which a term is positive; None for a term that was not learnt.
         calibration: from logits to probabilities.
         metrics: of the validation of this epoch; None where a number is not defined.
         epoch: whose weights these are, counted from 0.
         name: under which it was published.
         test: what `test` measured on it.
-        licence: of the weights, where whoever published them said so.
         notes: sentences that whoever uses the network must know; `predict` prints them.
+        reference: the logits for the recordings of `reference.py`, computed when it was published; None before that.
     """
 
     model: dict[str, Any]
@@ -168,14 +167,18 @@ class Card:
     parent: Parent | None = None
     seen: int | None = None
     ancestry_unknown: bool = False
+    archives: list[str] = field(default_factory=list)
+    family: str | None = None
+    licence: str = ""
+    citation: str = ""
     thresholds: list[float | None] = field(default_factory=list)
     calibration: Scaling = field(default_factory=lambda: Scaling([], []))
     metrics: dict[str, float | None] = field(default_factory=dict)
     epoch: int = 0
     name: str | None = None
     test: Test | None = None
-    licence: str = ""
     notes: list[str] = field(default_factory=list)
+    reference: list[list[float]] | None = None
 
     def __post_init__(self) -> None:
         terms, leads = len(self.terms), self.input.preprocess.get("leads")
@@ -191,6 +194,8 @@ class Card:
         ):  # fmt: skip
             if values and len(values) != terms:
                 raise ValueError(f"{key}: {len(values)} values for {terms} terms")
+        if any(len(logits) != terms for logits in self.reference or []):
+            raise ValueError(f"reference: not {terms} logits a recording")
 
     @property
     def decision_thresholds(self) -> NDArray[np.float64]:
@@ -208,7 +213,7 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, which JSON can hold: a number that is not finite is None."""
-        values: dict[str, Any] = _plain({"format": FORMAT} | asdict(self))
+        values: dict[str, Any] = plain({"format": FORMAT} | asdict(self))
         return values
 
     def to_json(self) -> str:
@@ -235,7 +240,7 @@ class Card:
                 "Update ecg_lightning to use it."
             )
         try:
-            card: Self = _typed(cls, _migrated(_plain(values)), "")
+            card: Self = typed(cls, migrated(plain(values)), "")
         except (ValueError, TypeError) as error:
             raise UserError(
                 f"{where} has a card that ecg_lightning cannot use ({error}). It was damaged, or not written by a `fit` of "
@@ -259,75 +264,6 @@ class Card:
             UserError: where the report is not one of `test`.
         """
         try:
-            return replace(self, test=_typed(Test, _plain(report), "test"))
+            return replace(self, test=typed(Test, plain(report), "test"))
         except (ValueError, TypeError) as error:
             raise UserError(f"{where} is not a report of `test` ({error}). Run `test` again.") from error
-
-
-def _migrated(values: dict[str, Any]) -> dict[str, Any]:
-    """Turns the values of an older format's card into those of today's."""
-    number = values.pop("format", None)
-    if not isinstance(number, int) or number < 1:
-        raise ValueError("format: no number")
-    if number == 1:  # it had the package's version beside the provenance, too
-        version = values.pop("version", "")
-        if isinstance(version, str):
-            values["provenance"] = {"ecg_lightning": version} | dict(values.get("provenance") or {})
-    return values
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Returns a value as JSON can hold it: tuples are lists, and None stands for a number that is not finite.
-
-    Raises:
-        ValueError: for an object that JSON cannot hold, a text with control characters, a number that is too large, or
-            mappings and lists that are nested too deeply.
-    """
-    if depth > DEEPEST:
-        raise ValueError(f"more than {DEEPEST} mappings and lists within each other")
-    if isinstance(value, Mapping):
-        return {_plain(key, depth): _plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, str) and UNPRINTABLE.search(value):
-        raise ValueError(f"the text {value[:80]!a} has a control character")
-    if isinstance(value, int) and not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
-        raise ValueError("a whole number of more than 64 bits")
-    if value is not None and not isinstance(value, str | int | float):
-        raise ValueError(f"a value of the type {type(value).__name__}")
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _typed(kind: Any, value: Any, where: str) -> Any:
-    """Returns the value as its field's type has it; raises a ValueError that names the field otherwise."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return value
-    if origin in (Union, UnionType):
-        options = [option for option in inner if option is not NoneType]
-        return None if value is None and NoneType in inner else _typed(options[0], value, where)
-    if is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{where or 'card'}: no mapping")
-        hints, arguments = _hints(kind), {}  # type: ignore[arg-type]
-        for each in fields(kind):
-            path = f"{where}.{each.name}" if where else each.name
-            if each.name in value:
-                arguments[each.name] = _typed(hints[each.name], value[each.name], path)
-            elif each.default is MISSING and each.default_factory is MISSING:
-                raise ValueError(f"{path} is missing")
-        return kind(**arguments)  # type: ignore[operator]
-    if origin is list and isinstance(value, list):
-        return [_typed(inner[0], each, f"{where}[{k}]") for k, each in enumerate(value)]
-    if origin is dict and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _typed(inner[1], each, f"{where}.{key}") for key, each in value.items()}
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value
-    raise ValueError(f"{where}: {type(value).__name__} instead of {getattr(kind, '__name__', kind)}")

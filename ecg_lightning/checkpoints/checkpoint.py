@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
 
 from ecg_lightning.checkpoints.card import Card
-from ecg_lightning.checkpoints.places import locate
-from ecg_lightning.checkpoints.storage import LONGEST_HEADER, name_in, read_bytes, read_header, shown
+from ecg_lightning.checkpoints.storage import LONGEST_HEADER, name_in, shown
 from ecg_lightning.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -42,6 +40,7 @@ class Checkpoint:
         card: what it says of itself.
         seen: (recordings, bytes) fingerprints of the recordings that trained it, its ancestors' too; None where unknown.
         sha256: hash of the file.
+        unused: number of tensors of another project's file that belong to its training alone.
     """
 
     name: str
@@ -49,6 +48,7 @@ class Checkpoint:
     card: Card
     seen: "Tensor | None"
     sha256: str
+    unused: int = 0
 
     @property
     def terms(self) -> list[str]:
@@ -87,7 +87,11 @@ class Checkpoint:
                 )
         except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
             raise UserError(f"The network that {self.name} describes cannot be built: {first_line(error)}") from error
-        check_fits(network, self.state, self.name)
+        try:
+            check_fits(network, self.state, self.name)
+        except UserError:
+            self._refuse_wrong_leads()
+            raise
         # Whatever precision it was trained in, it predicts in float32.
         state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, assign=True)
@@ -103,6 +107,27 @@ class Checkpoint:
         )
         return module
 
+    def _refuse_wrong_leads(self) -> None:
+        """Refuses a card whose list of leads is longer or shorter than what the tensors are for; else does nothing.
+
+        Raises:
+            UserError: with both numbers.
+        """
+        import torch
+
+        from ecg_lightning.checkpoints.weights import fits
+        from ecg_lightning.config.schema import build
+
+        listed = len(self.card.input.leads)
+        for leads in {*range(1, 13)} - {listed}:
+            with torch.device("meta"):
+                network: Network = build("model", self.card.model, leads=leads, outputs=len(self.terms))
+            if fits(network, self.state):
+                raise UserError(
+                    f"{self.name} contradicts itself: its card lists {listed} leads, and its tensors are for {leads}. It was "
+                    "damaged, or its card was changed."
+                )
+
     def _check_class(self, trusted: str | None) -> None:
         """Refuses a network class that neither the package exports nor the user named: a file may not choose code."""
         from ecg_lightning.config.schema import module_class, networks
@@ -117,18 +142,6 @@ class Checkpoint:
                 f"{self.name} names the class '{name}', which is not one of ecg_lightning's networks, and a checkpoint may "
                 f"not choose code. If you know this class and trust it, name it yourself: model.name={name}."
             )
-
-
-def read(name: str, folder: str | None = None) -> Checkpoint:
-    """Reads a checkpoint: a `.ckpt` or `.safetensors` file, a URL, or a published name.
-
-    Raises:
-        UserError: where there is none, it is not one of ecg_lightning's, or it was damaged.
-    """
-    url = locate(name, folder)
-    content = read_bytes(url)
-    card, tensors, seen = parse(content, url)
-    return Checkpoint(shown(name), tensors, card, seen, sha256_of(content))
 
 
 def parse(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor], Tensor | None]":
@@ -164,8 +177,10 @@ def parse_lightning(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor],
     """Reads a run's `.ckpt`, as `parse` reads a published file."""
     import torch
 
+    from ecg_lightning.checkpoints.foreign.pickles import check_packing, is_stored
+
     url = shown(url)
-    _check_packing(content, url)
+    check_packing(content, url)
     try:
         values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
         card, state, seen = values.get("card"), dict(values["state_dict"]), values.get("seen")
@@ -179,43 +194,16 @@ def parse_lightning(content: bytes, url: str) -> "tuple[Card, dict[str, Tensor],
             "is. Train with `fit`, or give the module its card."
         )
     network = {k.removeprefix(PREFIX): v for k, v in state.items() if isinstance(k, str) and k.startswith(PREFIX)}
-    if not all(_is_stored(value, len(content)) for value in [*network.values(), *([] if seen is None else [seen])]):
+    if not all(is_stored(value, len(content)) for value in [*network.values(), *([] if seen is None else [seen])]):
         raise UserError(
             f"{url} is not a checkpoint of ecg_lightning: its state holds something other than whole tensors."
         )
     return Card.from_dict(card, url), network, seen
 
 
-def _check_packing(content: bytes, url: str) -> None:
-    """Refuses a `.ckpt` that would unpack to more than its own length; PyTorch packs without compression.
-
-    Raises:
-        UserError: where it would.
-    """
-    try:
-        with ZipFile(BytesIO(content)) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-    except (BadZipFile, ValueError, NotImplementedError):  # PyTorch's reader explains it
-        return
-    if unpacked > len(content):
-        raise UserError(f"{url} is not a checkpoint of ecg_lightning: it unpacks to more than PyTorch wrote.")
-
-
-def _is_stored(value: Any, size: int) -> bool:
-    """Says whether a value is a plain tensor whose numbers are all in a file of that many bytes, and not one number repeated."""
-    import torch
-
-    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.device.type != "cpu":
-        return False
-    return not value.is_quantized and value.numel() * value.element_size() <= size
-
-
-def card_of(name: str, folder: str | None = None) -> Card:
-    """Reads the card alone; of a large published file only the header is read."""
-    url = locate(name, folder)
-    if name_in(url).endswith(".ckpt"):
-        return read(url).card
-    return _card(_metadata(read_header(url), url), url)
+def header_card(header: bytes, url: str) -> Card:
+    """Reads the card of the beginning of a published file, see `storage.read_header`."""
+    return _card(_metadata(header, url), url)
 
 
 def content_hash(card: str, tensors: "Mapping[str, Tensor]") -> str:
@@ -266,8 +254,10 @@ def _other_kind(content: bytes) -> str:
         return ""
     import torch
 
+    from ecg_lightning.checkpoints.foreign.pickles import check_packing
+
     try:
-        _check_packing(content, "")
+        check_packing(content, "")
         values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # noqa: BLE001 - a pickle of objects is never loaded
         return "a pickle of PyTorch, which could run code when it is loaded and is not read"
@@ -278,11 +268,12 @@ def _other_kind(content: bytes) -> str:
 
 def _family(state: Mapping[Any, Any]) -> str:
     """Returns the public family whose names of tensors these are, in brackets."""
-    keys = " ".join(map(str, list(state)[:2000]))
-    for mark, family in (
-        ("first_conv.conv", "ECGFounder's Net1D"), ("resnet.conv1", "MERL's ResNet"), ("s4_layers", "an S4 network"),
-        ("layer1.0.conv1", "a residual network"), ("denseblock1", "a DenseNet"), ("blocks.0.attn", "a transformer"),
-    ):  # fmt: skip
-        if mark in keys:
-            return f" (by its names of tensors {family})"
-    return ""
+    from ecg_lightning.checkpoints.foreign.families import recognise
+    from ecg_lightning.checkpoints.foreign.others import OTHERS
+
+    family = recognise([name for name in state if isinstance(name, str)])
+    if family is None:
+        return ""
+    if isinstance(family, str):
+        return f" (by its names of tensors of {OTHERS[family].title}, which ecg_lightning does not load)"
+    return f" (by its names of tensors of {family.title}; read it as {family.name}:FILE)"

@@ -10,11 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ecg_lightning.checkpoints.box import in_box
 from ecg_lightning.checkpoints.card import Card
-from ecg_lightning.checkpoints.checkpoint import CARD_KEY, HASH_KEY, content_hash, parse, parse_lightning, sha256_of
+from ecg_lightning.checkpoints.checkpoint import (
+    CARD_KEY,
+    HASH_KEY,
+    Checkpoint,
+    content_hash,
+    parse,
+    parse_lightning,
+    sha256_of,
+)
 from ecg_lightning.checkpoints.exclusive import write_new
+from ecg_lightning.checkpoints.foreign.names import is_foreign
 from ecg_lightning.checkpoints.places import address, locate
+from ecg_lightning.checkpoints.reading import read
 from ecg_lightning.checkpoints.storage import name_in, read_bytes, shown
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import read_json
@@ -29,7 +41,7 @@ def publish(
     """Writes a run's best weights with everything needed to use them, under a name that is never overwritten.
 
     Args:
-        run: a run's folder, or one of its .ckpt files.
+        run: a run's folder, one of its .ckpt files, or another project's `family:FILE`.
         name: letters, digits, dots, dashes and underscores.
         folder: a path or any fsspec URL.
         half: write the weights in half precision; the file has half the size, and the network still computes in float32.
@@ -46,19 +58,20 @@ def publish(
         raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
     if in_box(name) is not None:
         raise UserError(f"'{name}' is the name of a network in the package. Choose another name.")
-    path = Path(run).expanduser()
-    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
-    if not path.is_file():
-        raise UserError(f"{run} has no checkpoint: {path} is not there. Give the folder of a run, or a .ckpt file.")
     from safetensors.torch import save
 
-    content = path.read_bytes()
-    card, state, seen = parse_lightning(content, str(path))
-    card = replace(card, name=name, licence=licence or card.licence, notes=[*notes] or card.notes)
-    card = _with_test(card, sha256_of(content), path.absolute().parents[1])
-    tensors = {key: (_halved(key, value) if half else value).contiguous() for key, value in state.items()}
-    if seen is not None:
-        tensors["seen"] = seen
+    checkpoint = read(run) if is_foreign(run) else _of_run(run)
+    card = replace(
+        checkpoint.card,
+        name=name,
+        licence=licence or checkpoint.card.licence,
+        notes=[*notes] or checkpoint.card.notes,
+    )
+    state = {key: _halved(key, value) if half else value for key, value in checkpoint.state.items()}
+    card = _with_reference(replace(checkpoint, card=card, state=state))
+    tensors = {key: value.contiguous() for key, value in state.items()}
+    if checkpoint.seen is not None:
+        tensors["seen"] = checkpoint.seen
     text = card.to_json()
     content = save(tensors, metadata={CARD_KEY: text, HASH_KEY: content_hash(text, tensors)})
     url = address(name, folder)
@@ -78,6 +91,32 @@ def _halved(name: str, tensor: "Tensor") -> "Tensor":
     if not tensor.half().isfinite().all():
         raise UserError(f"The tensor {name} has numbers that half precision cannot hold. Publish it without half=True.")
     return tensor.half()
+
+
+def _of_run(run: str) -> Checkpoint:
+    """Reads the best checkpoint of a run, with the report of its test."""
+    path = Path(run).expanduser()
+    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(f"{run} has no checkpoint: {path} is not there. Give the folder of a run, or a .ckpt file.")
+    content = path.read_bytes()
+    card, state, seen = parse_lightning(content, str(path))
+    sha256 = sha256_of(content)
+    return Checkpoint(str(path), state, _with_test(card, sha256, path.absolute().parents[1]), seen, sha256)
+
+
+def _with_reference(checkpoint: Checkpoint) -> Card:
+    """Returns the card with the outputs by which `verify` knows the network again.
+
+    A class of the user's own is not built here, and outputs that are not finite are not stored.
+    """
+    from ecg_lightning.checkpoints import reference
+    from ecg_lightning.config.schema import networks
+
+    if checkpoint.card.model["name"] not in networks():
+        return checkpoint.card
+    logits = reference.outputs(checkpoint.network(), checkpoint.card)
+    return replace(checkpoint.card, reference=logits.tolist() if np.isfinite(logits).all() else None)
 
 
 def _with_test(card: Card, sha256: str, run_dir: Path) -> Card:

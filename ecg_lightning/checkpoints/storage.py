@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ecg_lightning.errors import UserError
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gcs", "gcs": "gcs"}
+EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gcs", "gcs": "gcs", "hf": "hf"}
 """The extra of this package that a protocol needs."""
 S3 = ("s3", "s3a")
 SFTP = ("sftp", "ssh")

@@ -34,6 +34,12 @@ class Transfer(NamedTuple):
         return f"{self.copied}/{self.tensors} tensors; head: {kept} of {terms} terms kept{fresh}"
 
 
+def fits(network: Network, state: Mapping[str, Tensor]) -> bool:
+    """Returns whether tensors have the names and the shapes of a network's."""
+    expected = network.state_dict()
+    return expected.keys() == state.keys() and all(state[name].shape == expected[name].shape for name in expected)
+
+
 def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_head: bool = False) -> None:
     """Compares a checkpoint's tensors with those of a network, by name, shape and type.
 

@@ -49,7 +49,7 @@ def _cells(card: Card) -> list[str]:
     return [
         network,
         str(len(card.terms)),
-        f"{card.data.source} ({card.data.records.get('train', 0)})",
+        f"{card.data.source} ({card.data.records['train']})" if "train" in card.data.records else card.data.source,
         f"{card.input.sampling_rate} Hz {card.input.seconds:g} s",
         *("" if not isinstance(score, float) else f"{score:.3f}" for score in (card.metrics.get("val/auroc"), test)),
         card.parent.name if card.parent else "",

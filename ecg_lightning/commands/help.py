@@ -38,7 +38,7 @@ DOWNLOAD = """  --download          first fetch the archive into data.root, if i
 USAGE = {
     "predict": """usage: predict CHECKPOINT FILES_OR_FOLDERS… --output predictions.csv [options]
 
-  CHECKPOINT          a published name, a .safetensors or .ckpt file, or a URL
+  CHECKPOINT          a published name, a .safetensors or .ckpt file, a URL, or another project's family:FILE
   FILES_OR_FOLDERS    recordings of any format: WFDB (.hea/.dat/.mat), MATLAB, HDF5, NPZ/NPY, CSV
   --output FILE       the table: record, one probability for each term, and the terms over their thresholds
   --rate HZ           sampling rate of the files that do not give one
@@ -50,8 +50,13 @@ USAGE = {
 """,
     "publish": """usage: publish RUN NAME [checkpoints_dir=URL]
 
-  RUN     the folder of a run, of which the best checkpoint is published, or one .ckpt file
+  RUN     the folder of a run, of which the best checkpoint is published, one .ckpt file, or another project's family:FILE
   NAME    a new name; a published name is never overwritten
+""",
+    "verify": """usage: verify CHECKPOINT [--model CLASS] [checkpoints_dir=URL]
+
+  CHECKPOINT      a published name, a .safetensors or .ckpt file, a URL, or another project's family:FILE
+  --model CLASS   a network class of your own, my_package.my_module.MyModule, that the checkpoint may name
 """,
     "fetch": "usage: fetch NAME [FOLDER] [checkpoints_dir=URL]\n",
     "checkpoints": "usage: checkpoints [NAME] [checkpoints_dir=URL]\n",

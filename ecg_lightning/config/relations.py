@@ -15,7 +15,7 @@ def check_source(values: Mapping[str, Any], place: str) -> None:
         place: what messages call the source: `data`, or a part of a mix.
 
     Raises:
-        UserError: where a fold is on two sides, the pass band does not fit the sampling rate, or there is no such label
+        UserError: where a fold is on two sides, the pass band or the notch does not fit the sampling rate, or there is no such label
             space or term.
     """
     if shared_folds := {*_list_at(values, "val_folds")} & {*_list_at(values, "test_folds")}:
@@ -30,6 +30,9 @@ def check_source(values: Mapping[str, Any], place: str) -> None:
                 f"{place}.band={band} must be [low, high] in Hz, the lower one first, and below {rate / 2:g}, half of "
                 f"{place}.sampling_rate={rate}."
             )
+    notch = values.get("notch")
+    if isinstance(notch, int | float) and isinstance(rate, int) and notch >= rate / 2:
+        raise UserError(f"{place}.notch={notch:g} must be below {rate / 2:g} Hz, half of {place}.sampling_rate={rate}.")
     if "label_space" in values:
         from ecg_lightning.labels import LabelSpace
 

@@ -48,8 +48,11 @@ class PackedDataModule(pl.LightningDataModule):
         seconds: length of the network's input; training cuts it at a random place, evaluation averages windows.
         batch_size: recordings a step.
         num_workers: loader processes; 0 is fastest on packed data.
-        normalisation: zscore (per lead), zscore_all (all leads together) or none (millivolts).
+        normalisation: zscore (per lead), zscore_all (one deviation for all leads), zscore_record (one mean, too), minmax (to
+            0 … 1) or none (millivolts).
         band: pass band in Hz, [low, high]; either may be null. Not filtered by default.
+        notch: frequency in Hz that is removed, that of the mains.
+        baseline: seconds of the running median that is subtracted.
         leads: leads that the network sees, in this order; all twelve by default.
         augment: strengths of augmentations in training, see transforms.Augment.
         val_folds: folds (1-10) that choose the epoch and the thresholds.
@@ -70,6 +73,8 @@ class PackedDataModule(pl.LightningDataModule):
     num_workers: Annotated[int, Between(0, 1024)] = 0
     normalisation: Normalisation = "zscore"
     band: Annotated[list[Hertz | None], Items(2, 2)] | None = None
+    notch: Hertz | None = None
+    baseline: Annotated[float, Between(0.02, 60)] | None = None
     leads: Leads | None = None
     augment: dict[str, Annotated[float, Between(0, 3600)]] = field(default_factory=dict)
     val_folds: Folds = field(default_factory=lambda: [9])
@@ -90,7 +95,12 @@ class PackedDataModule(pl.LightningDataModule):
         low, high = self.band or (None, None)
         self.space = LabelSpace.load(self.label_space)
         self.preprocess = Preprocess(
-            normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
+            normalisation=self.normalisation,
+            low=low,
+            high=high,
+            leads=tuple(self.leads or LEADS),
+            notch=self.notch,
+            baseline=self.baseline,
         )
         self.augmentation = Augment.from_dict(self.augment)
         check_source(vars(self), "data")

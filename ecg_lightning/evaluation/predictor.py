@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
+from torch import Tensor, nn
 
 from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints import Checkpoint
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration
 from ecg_lightning.metrics.windows import average_windows
@@ -18,11 +20,28 @@ from ecg_lightning.store.windows import cuts_of
 from ecg_lightning.transforms import Preprocess
 
 
+class SideBySide(nn.Module):
+    """Networks with one input, each with outputs of its own.
+
+    Args:
+        networks: each maps (batch, leads, samples) to (batch, its terms).
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Computes the logits of all networks, (batch, terms of all), of recordings (batch, leads, samples)."""
+        return torch.cat([network(x) for network in self.networks], dim=1)
+
+
 class Predictor:
     """A network with the input that it expects: from recordings to probabilities.
 
     Args:
-        checkpoint: a published name, a file, or a URL.
+        checkpoint: a published name, a file, a URL, or another project's `family:FILE`; several files of EcgLib, each with
+            a term of its own, predict side by side.
         device: where the network runs; a GPU where there is one.
         trusted: a class outside of ecg_lightning that the checkpoint may name, see `Checkpoint.network`.
         batch_size: windows that the network sees at once.
@@ -37,24 +56,29 @@ class Predictor:
     def __init__(
         self, checkpoint: str, device: str | None = None, trusted: str | None = None, batch_size: int = 64
     ) -> None:
-        checkpoint_read = checkpoints.read(checkpoint)
-        card = checkpoint_read.card
-        self.notes = card.notes
+        members = checkpoints.read_all(checkpoint)
+        cards = [member.card for member in members]
+        _check_members(members)
+        self.notes = list(dict.fromkeys(note for card in cards for note in card.notes))
         self.batch_size = batch_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network = checkpoint_read.network(trusted).to(self.device)
-        self.learnt = ~np.isnan(card.decision_thresholds)
-        terms = np.array(checkpoint_read.terms, object)
+        self.network = SideBySide([member.network(trusted) for member in members]).to(self.device)
+        thresholds = np.concatenate([card.decision_thresholds for card in cards])
+        self.learnt = ~np.isnan(thresholds)
+        terms = np.array([term for card in cards for term in card.terms], object)
         self.terms, self.not_learnt = terms[self.learnt].tolist(), terms[~self.learnt].tolist()
         if not self.terms:
             raise UserError(
-                f"{checkpoint} has learnt none of its terms ({', '.join(checkpoint_read.terms)}): it cannot predict anything. "
+                f"{checkpoint} has learnt none of its terms ({', '.join(terms)}): it cannot predict anything. "
                 "Train it on recordings that are annotated with these terms."
             )
-        self.thresholds = card.decision_thresholds[self.learnt]
-        scaling = card.scaling
-        self.calibration = Calibration(scaling.slope[self.learnt], scaling.intercept[self.learnt])
-        spec = card.input
+        self.thresholds = thresholds[self.learnt]
+        slope, intercept = (
+            np.concatenate([getattr(card.scaling, name) for card in cards])[self.learnt]
+            for name in ("slope", "intercept")
+        )
+        self.calibration = Calibration(slope, intercept)
+        spec = cards[0].input
         self.sampling_rate = spec.sampling_rate
         self.window = round(spec.seconds * spec.sampling_rate)
         self.preprocess = Preprocess.from_dict(spec.preprocess)
@@ -115,6 +139,20 @@ class Predictor:
         standard, _ = standard_leads(np.asarray(signal, np.float32), leads)
         record = repair(Record(standard, sampling_rate))
         return dict(zip(self.terms, map(float, self.probabilities([record], calibrated)[0]), strict=True))
+
+
+def _check_members(members: Sequence[Checkpoint]) -> None:
+    """Refuses networks that cannot predict side by side: with another input, or with a term in common."""
+    first, *rest = members
+    terms = list(first.terms)
+    for member in rest:
+        if member.card.input != first.card.input:
+            raise UserError(f"{first.name} and {member.name} expect different inputs. Predict with each by itself.")
+        if common := sorted(set(terms) & set(member.terms)):
+            raise UserError(
+                f"{member.name} predicts {', '.join(common)}, as another of these files does. Name one of them."
+            )
+        terms += member.terms
 
 
 def load(checkpoint: str, device: str | None = None, trusted: str | None = None, batch_size: int = 64) -> Predictor:

@@ -102,7 +102,8 @@ class ECGModule(pl.LightningModule):
         trained it with the held-out recordings.
         """
         if self.check_seen:
-            refuse_seen(getattr(self.trainer, "datamodule", None), self.seen)
+            archives = [] if self.card is None else self.card.archives
+            refuse_seen(getattr(self.trainer, "datamodule", None), self.seen, archives)
         if not (self.training and self.network.training):
             self.train()
 

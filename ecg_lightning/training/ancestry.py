@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.records.fingerprints import OPENING, SIZE, unreadable, widened
 
@@ -67,6 +68,14 @@ def seen_after_training(data: PackedDataModule, parent: Checkpoint | None = None
     if parent is not None:
         fingerprints.append(fingerprints_of(parent))
     return torch.from_numpy(_distinct(np.concatenate(fingerprints)))
+
+
+def inherited(card: Card, parent: Checkpoint) -> Card:
+    """Returns the card with what a network inherits from its parent: archives that trained it, family, licence and citation."""
+    origin = parent.card
+    return replace(
+        card, archives=list(origin.archives), family=origin.family, licence=origin.licence, citation=origin.citation
+    )
 
 
 def count_without_fingerprint(data: PackedDataModule) -> int:

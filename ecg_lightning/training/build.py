@@ -1,7 +1,7 @@
 """Builds the data and the module of a run from its configuration: for `fit`, and for a Trainer of your own."""
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training import ancestry, leak, resume
 from ecg_lightning.training.arguments import validates
 from ecg_lightning.training.callbacks.record import provenance
+from ecg_lightning.training.contract import check_input
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.training.terms import learnable, warn_of_unlearnable
 
@@ -131,6 +132,8 @@ def _monitor(validation: NDArray[np.float32] | None) -> str:
 def _new_card(card: Card, network: Network, data: PackedDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
     """Checks for leaks and takes the parent's weights, if any; returns the card, and the fingerprints of what trains."""
     parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
+    if parent is not None:
+        check_input(parent, card.input, finetune)
     leak.check_training(data, parent)
     seen = ancestry.seen_after_training(data, parent)
     card = replace(card, ancestry_unknown=ancestry.is_unknown_after_training(data, parent))
@@ -138,8 +141,8 @@ def _new_card(card: Card, network: Network, data: PackedDataModule, finetune: Fi
         return card, seen
     summary = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
     print(f"From {parent.name}: {summary}", flush=True)
-    _warn_of_different_input(parent.card.input, card.input)
     origin = Parent(parent.title, parent.sha256, parent.card.data, parent.card.parent)
+    card = ancestry.inherited(card, parent)
     return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
 
 
@@ -158,6 +161,7 @@ def _resumed_card(card: Card, data: PackedDataModule, finetune: FineTune, resume
     leak.check_training(data, ancestry.without_training_recordings(resumed, data) if origin else None)
     unknown = ancestry.is_unknown_after_training(data, resumed)
     allow_leak = card.allow_leak or resumed.card.allow_leak
+    card = ancestry.inherited(card, resumed)
     return replace(card, allow_leak=allow_leak, ancestry_unknown=unknown, parent=origin), seen
 
 
@@ -181,9 +185,3 @@ def positive_weights(
     ratio: NDArray[np.float64] = np.divide(negative, positive, out=np.ones(targets.shape[1]), where=positive > 0)
     weight = np.sqrt(ratio) if optim.positive_weight == "sqrt" else ratio
     return np.clip(weight, 1 / optim.max_positive_weight, optim.max_positive_weight).astype(np.float32)
-
-
-def _warn_of_different_input(before: Input, now: Input) -> None:
-    for key, value in asdict(before).items():
-        if (value_now := getattr(now, key)) != value:
-            print(f"Note: the checkpoint was trained with {key}={value}, this run has {value_now}.", file=sys.stderr)

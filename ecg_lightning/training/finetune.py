@@ -15,11 +15,14 @@ class FineTune:
     """How a run starts from another run's weights.
 
     Attributes:
-        checkpoint: a .ckpt or .safetensors file, a URL, or a published name; null starts from scratch.
+        checkpoint: a .ckpt or .safetensors file, a URL, a published name, or another project's `family:FILE`; null starts
+            from scratch.
         schedule: epoch -> layer groups that are unfrozen from then on, or `all`: {0: [head], 2: [stage4, head], 4: all}.
         layer_decay: the learning-rate factor of each layer group is this times that of the next one; the head has 1.
         rates: learning-rate factors of single layer groups, for example {stem: 0.01}; they win over layer_decay.
         reset_head: start the head fresh even for terms that the checkpoint has.
+        allow_rate: start from a checkpoint that expects another sampling rate.
+        allow_preprocess: start from another project's weights that expect other filters, another normalisation or leads.
     """
 
     checkpoint: str | None = None
@@ -27,6 +30,8 @@ class FineTune:
     layer_decay: Annotated[float, Between(0, 1, above=True)] = 1.0
     rates: dict[str, Annotated[float, Between(0, 1000)]] = field(default_factory=dict)
     reset_head: bool = False
+    allow_rate: bool = False
+    allow_preprocess: bool = False
 
     def __post_init__(self) -> None:
         try:

@@ -4,10 +4,12 @@ Recordings are compared by their fingerprints (`records.fingerprints`), so that 
 matter. Inside one source nothing can leak: all recordings of a patient are on one side, copies of a recording are on one
 side where folds are not official, and a training copy of a recording that an official fold holds out is left out of
 training (`PackedDataModule.rows`). Two ways remain, and are searched here: between the sources of a mix, and from the
-recordings that trained the checkpoint.
+recordings that trained the checkpoint. Of another project's weights only the archives are known that trained them: all
+recordings of these count as seen.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -123,7 +125,7 @@ def leaks_from_checkpoint(data: PackedDataModule, splits: Sequence[str], checkpo
     same_recording = rows[np.isin(rows, trained)]
     same_patient = np.setdiff1d(rows[patient.iloc[rows].isin(patient.iloc[trained])], same_recording)
     sides = " and ".join(SIDES[split] for split in splits)
-    leaks = [] if flaw is None else [flaw]
+    leaks = [*([] if flaw is None else [flaw]), *_leaks_from_archives(data, rows, sides, checkpoint)]
     for leaked, link in ((same_recording, ""), (same_patient, " are of patients of whom another recording")):
         if len(leaked):
             ids = ", ".join(data.store.index["record_id"].iloc[leaked[:EXAMPLES]])
@@ -132,6 +134,34 @@ def leaks_from_checkpoint(data: PackedDataModule, splits: Sequence[str], checkpo
                 f"checkpoint that it comes from, for example {ids}."
             )
     return leaks
+
+
+def _leaks_from_archives(
+    data: PackedDataModule, rows: NDArray[np.int64], sides: str, checkpoint: Checkpoint
+) -> list[str]:
+    """Returns, as sentences, which of these rows are of archives that trained a checkpoint or an ancestor as a whole.
+
+    Of such an archive there are no fingerprints, so that any of its recordings may have trained the checkpoint.
+    """
+    archives = checkpoint.card.archives
+    if not archives:
+        return []
+    rows_of_part = data.by_source(rows) or {data.source: np.ones(len(rows), bool)}
+    shared: Counter[str] = Counter()
+    for name, is_of_part in rows_of_part.items():
+        if (source := data.sources[name].source) in archives:
+            shared[source] += int(is_of_part.sum())
+    if not shared:
+        print(
+            f"{checkpoint.name} was trained on {', '.join(archives)}, of which there are no fingerprints. That none of these "
+            "data is among it is known by the archives' names alone.",
+            file=sys.stderr,
+        )
+    return [
+        f"{count} of the {len(rows)} recordings of the {sides} side are of {source}, and {source} trained {checkpoint.name} or "
+        "a checkpoint that it comes from."
+        for source, count in shared.items()
+    ]
 
 
 def check_training(data: PackedDataModule, parent: Checkpoint | None) -> None:

@@ -62,7 +62,8 @@ def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
             parent = _parent(configs["large"])
             leak.check_training(archives["large"], parent)
             seen_by_large = ancestry.seen_after_training(archives["large"], parent)
-            large = replace(large, seen=seen_by_large, card=replace(large.card, seen=len(seen_by_large)))
+            card = large.card if parent is None else ancestry.inherited(large.card, parent)
+            large = replace(large, seen=seen_by_large, card=replace(card, seen=len(seen_by_large)))
         seen = _check_small(study, trainings, large)
         if study.trains_large:  # fine-tuned networks are measured on its test side too
             leak.refuse(leak.leaks_from_checkpoint(archives["large"], ("test",), seen), archives["large"])

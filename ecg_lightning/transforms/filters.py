@@ -1,4 +1,4 @@
-"""Zero-phase band-pass and polyphase resampling of whole batches, equal to SciPy's up to float32."""
+"""Zero-phase filters, median baseline and polyphase resampling of whole batches, equal to SciPy's up to float32."""
 
 import math
 from functools import lru_cache
@@ -8,6 +8,11 @@ import torch
 from torch import Tensor
 
 from ecg_lightning.errors import UserError
+
+Sections = tuple[tuple[float, ...], ...]
+"""Second-order sections of a filter, as SciPy's, in tuples."""
+NOTCH_QUALITY = 30.0
+"""Frequency over width of a notch: that of ECGFounder and of MATLAB's examples."""
 
 
 def check_band(low: float | None, high: float | None, rate: float) -> None:
@@ -33,9 +38,6 @@ def bandpass(
 ) -> Tensor:
     """Applies a Butterworth filter forwards and backwards: `scipy.signal.sosfiltfilt` with its default padding.
 
-    Like SciPy's, it begins in the steady state of an odd extension at either end; the end of a padded recording is its
-    last valid sample. A recording too short for SciPy's extension gets a flat one beyond its other end.
-
     Args:
         x: (batch, leads, samples).
         rate: Sampling rate, Hz.
@@ -50,8 +52,67 @@ def bandpass(
     if low is None and high is None:
         return x
     check_band(low, high, rate)
+    return _zero_phase(x, _butterworth(rate, low, high, order), mask)
+
+
+def notch(x: Tensor, rate: float, frequency: float | None, mask: Tensor | None = None) -> Tensor:
+    """Removes one frequency, that of the mains: `scipy.signal.iirnotch` forwards and backwards.
+
+    Args:
+        x: (batch, leads, samples).
+        rate: Sampling rate, Hz.
+        frequency: Hz; with None, x is returned as it is.
+        mask: (batch, 1, samples), True where a sample is valid.
+
+    Raises:
+        UserError: For a frequency that is not below half the sampling rate.
+    """
+    if frequency is None:
+        return x
+    if not 0 < frequency < rate / 2:
+        raise UserError(f"A notch at {frequency:g} Hz is not between 0 and {rate / 2:g} Hz, half the sampling rate.")
+    return _zero_phase(x, _iirnotch(rate, frequency), mask)
+
+
+def remove_baseline(x: Tensor, rate: float, seconds: float | None) -> Tensor:
+    """Subtracts from each sample the median of the samples around it: `scipy.signal.medfilt`, which has zeros beyond the ends.
+
+    Args:
+        x: (batch, leads, samples); 0 where a recording is padded.
+        rate: Sampling rate, Hz.
+        seconds: Length of the median's window, which is rounded to an odd number of samples; with None, x is returned as
+            it is.
+    """
+    if seconds is None:
+        return x
+    half = (int(seconds * rate) + 1) // 2
+    return x - (_processor_median if x.device.type == "cpu" else _device_median)(x, 2 * half + 1)
+
+
+def _processor_median(x: Tensor, window: int) -> Tensor:
+    """The running median by SciPy, which is some hundred times as fast as PyTorch on a processor."""
+    import numpy as np
+    from scipy.signal import medfilt
+
+    leads = x.numpy().reshape(-1, x.shape[2])
+    return torch.from_numpy(np.array([medfilt(lead, window) for lead in leads], leads.dtype)).view(x.shape)
+
+
+def _device_median(x: Tensor, window: int) -> Tensor:
+    """The running median by PyTorch, on any device."""
+    padded = torch.nn.functional.pad(x, (window // 2, window // 2))
+    # recording by recording: the windows take as many times a recording's memory as they have samples
+    return torch.stack([recording.unfold(1, window, 1).median(2).values for recording in padded])
+
+
+def _zero_phase(x: Tensor, sections: Sections, mask: Tensor | None) -> Tensor:
+    """Applies a filter forwards and backwards, (batch, leads, samples).
+
+    Like SciPy's, it begins in the steady state of an odd extension at either end; the end of a padded recording is its
+    last valid sample. A recording too short for SciPy's extension gets a flat one beyond its other end.
+    """
     samples = x.shape[2]
-    padding = _design(rate, low, high, order, 1)[2]
+    padding = _design(sections, 1)[2]
     if mask is None:
         last = torch.full((len(x), 1, 1), samples - 1, device=x.device)
     else:
@@ -68,7 +129,7 @@ def bandpass(
     extended = torch.where(before | after, 2 * edge - inside, inside)
 
     size = extended.shape[2]
-    response, gain, _ = _design(rate, low, high, order, size)
+    response, gain, _ = _design(sections, size)
     response = response.to(x.device)
     forward = _causal(extended, response, gain)
     end = (last + 2 * padding).expand(-1, x.shape[1], -1)
@@ -112,25 +173,41 @@ def _causal(x: Tensor, response: Tensor, gain: float) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _design(rate: float, low: float | None, high: float | None, order: int, size: int) -> tuple[Tensor, float, int]:
+def _butterworth(rate: float, low: float | None, high: float | None, order: int) -> Sections:
+    from scipy.signal import butter
+
+    if low is None or high is None:
+        sections = butter(order, low or high or 0, "highpass" if low else "lowpass", output="sos", fs=rate)
+    else:
+        sections = butter(order, (low, high), "bandpass", output="sos", fs=rate)
+    return tuple(map(tuple, sections.tolist()))
+
+
+@lru_cache(maxsize=32)
+def _iirnotch(rate: float, frequency: float) -> Sections:
+    from scipy.signal import iirnotch
+
+    numerator, denominator = iirnotch(frequency, NOTCH_QUALITY, fs=rate)
+    return ((*numerator.tolist(), *denominator.tolist()),)
+
+
+@lru_cache(maxsize=32)
+def _design(sections: Sections, size: int) -> tuple[Tensor, float, int]:
     """Computes the spectrum of the impulse response's first `size` samples, the gain at 0 Hz, and SciPy's padding.
 
     The first `size` outputs of a causal filter need no more of its response, however long the response is.
     """
     import numpy as np  # here, because only runs with a filter should wait for scipy.signal
     from scipy.fft import next_fast_len
-    from scipy.signal import butter, sosfilt
+    from scipy.signal import sosfilt
 
-    if low is None or high is None:
-        sections = butter(order, low or high or 0, "highpass" if low else "lowpass", output="sos", fs=rate)
-    else:
-        sections = butter(order, (low, high), "bandpass", output="sos", fs=rate)
+    rows = np.array(sections)
     impulse = np.zeros(size)
     impulse[0] = 1
     length = 2 * next_fast_len(size, real=True)
-    spectrum = np.fft.rfft(sosfilt(sections, impulse), length)
-    gain = float(np.prod(sections[:, :3].sum(1) / sections[:, 3:].sum(1)))
-    taps = 2 * len(sections) + 1 - min((sections[:, 2] == 0).sum(), (sections[:, 5] == 0).sum())
+    spectrum = np.fft.rfft(sosfilt(rows, impulse), length)
+    gain = float(np.prod(rows[:, :3].sum(1) / rows[:, 3:].sum(1)))
+    taps = 2 * len(rows) + 1 - min((rows[:, 2] == 0).sum(), (rows[:, 5] == 0).sum())
     return torch.from_numpy(spectrum).to(torch.complex64), gain, 3 * int(taps)
 
 

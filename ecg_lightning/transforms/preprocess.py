@@ -10,7 +10,7 @@ from torch import Tensor
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 from ecg_lightning.transforms.augment import Augment
-from ecg_lightning.transforms.filters import bandpass, check_band
+from ecg_lightning.transforms.filters import bandpass, check_band, notch, remove_baseline
 from ecg_lightning.transforms.signal import (
     Normalisation,
     check_normalisation,
@@ -24,13 +24,15 @@ from ecg_lightning.transforms.signal import (
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Millivolts, then a band-pass if there is one, then the chosen leads, then normalisation.
+    """Millivolts, then the filters that there are, then the chosen leads, then normalisation.
 
     Attributes:
-        normalisation: "zscore", "zscore_all" or "none", see `normalise`.
+        normalisation: "zscore", "zscore_all", "zscore_record", "minmax" or "none", see `normalise`.
         low: Lower cut-off in Hz, or None.
         high: Upper cut-off in Hz, or None.
         leads: Leads that the network sees, in this order.
+        notch: Frequency in Hz that is removed before the band-pass, that of the mains; or None.
+        baseline: Seconds of the median that is subtracted behind the band-pass; or None.
 
     Raises:
         UserError: For a value that is none of these.
@@ -40,12 +42,17 @@ class Preprocess:
     low: float | None = None
     high: float | None = None
     leads: tuple[str, ...] = LEADS
+    notch: float | None = None
+    baseline: float | None = None
 
     def __post_init__(self) -> None:
         # checked here, before anything is packed or trained, and not at the first batch
         check_normalisation(self.normalisation)
         lead_rows(self.leads)
         check_band(self.low, self.high, inf)
+        for name, value in (("notch", self.notch), ("baseline", self.baseline)):
+            if value is not None and not 0 < value < inf:
+                raise UserError(f"{name}={value} must be above 0.")
 
     def __call__(self, signals: Tensor, lengths: Tensor, rate: float, augment: Augment | None = None) -> Tensor:
         """Computes the network's input, float32 (batch, leads, samples); its padding is exactly 0.
@@ -60,7 +67,9 @@ class Preprocess:
         mask = valid_mask(lengths, x.shape[2])
         if augment is not None:
             x = augment.recordings(x, mask, rate)
+        x = notch(x, rate, self.notch, mask)
         x = bandpass(x, rate, self.low, self.high, mask=mask)
+        x = remove_baseline(x, rate, self.baseline)
         x = normalise(select_leads(x, self.leads), self.normalisation, mask)
         return x if augment is None else augment.inputs(x, mask, rate)
 

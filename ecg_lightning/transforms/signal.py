@@ -13,7 +13,7 @@ from torch import Tensor
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import LEADS
 
-Normalisation = Literal["zscore", "zscore_all", "none"]
+Normalisation = Literal["zscore", "zscore_all", "zscore_record", "minmax", "none"]
 
 FLAT = 1e-4
 """Standard deviation, in mV, up to which a lead is flat: a tenth of a microvolt, the store's resolution."""
@@ -60,12 +60,13 @@ def normalise(x: Tensor, method: Normalisation = "zscore", mask: Tensor | None =
     """Brings every recording to the same scale; statistics are over valid samples, and padding becomes exactly 0.
 
     "zscore" gives each lead mean 0 and standard deviation 1; "zscore_all" centres each lead and divides a recording by
-    one standard deviation over all its leads, so that their relative amplitudes stay; "none" keeps millivolts.
-    A flat lead (see `FLAT`) becomes 0.
+    one standard deviation over all its leads, so that their relative amplitudes stay; "zscore_record" takes both mean and
+    standard deviation over all leads together; "minmax" brings a recording's least value to 0 and its greatest to 1; "none"
+    keeps millivolts. What is flat (see `FLAT`) becomes 0.
 
     Args:
         x: (batch, leads, samples), mV.
-        method: One of the three.
+        method: One of the five.
         mask: (batch, 1, samples), True where a sample is valid; None where all are.
 
     Raises:
@@ -74,6 +75,10 @@ def normalise(x: Tensor, method: Normalisation = "zscore", mask: Tensor | None =
     check_normalisation(method)
     if method == "none":
         return x if mask is None else x * mask
+    if method == "minmax":
+        return _minmax(x, mask)
+    if method == "zscore_record":
+        return _zscore_record(x, mask)
     if mask is None:
         x = x - x.mean(2, keepdim=True)
         mean_square = x.square().mean(2, keepdim=True)
@@ -84,4 +89,19 @@ def normalise(x: Tensor, method: Normalisation = "zscore", mask: Tensor | None =
     if method == "zscore_all":
         mean_square = mean_square.mean(1, keepdim=True)
     deviation = mean_square.sqrt()
+    return x * torch.where(deviation > FLAT, 1 / deviation, 0)
+
+
+def _minmax(x: Tensor, mask: Tensor | None) -> Tensor:
+    valid = torch.ones_like(x, dtype=torch.bool) if mask is None else mask.expand_as(x)
+    least = x.masked_fill(~valid, torch.inf).amin((1, 2), keepdim=True)
+    width = x.masked_fill(~valid, -torch.inf).amax((1, 2), keepdim=True) - least
+    return torch.where(valid & (width > FLAT), (x - least) / width, 0)
+
+
+def _zscore_record(x: Tensor, mask: Tensor | None) -> Tensor:
+    valid = torch.ones_like(x) if mask is None else mask.expand_as(x).to(x.dtype)
+    count = valid.sum((1, 2), keepdim=True).clamp(min=1)
+    x = (x - (x * valid).sum((1, 2), keepdim=True) / count) * valid
+    deviation = (x.square().sum((1, 2), keepdim=True) / count).sqrt()
     return x * torch.where(deviation > FLAT, 1 / deviation, 0)

@@ -95,6 +95,11 @@ def test_it_predicts_and_says_what_it_is(
     assert columns[1:-2] == load("simulated-v1").terms
 
 
+def test_it_can_be_verified(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert small.run("verify", ["simulated-v1"]) == 0
+    assert "simulated-v1" in capsys.readouterr().out
+
+
 def test_a_run_begins_with_it(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = small.archive(tmp_path)
     run = small.fit(root, tmp_path / "child", "trainer.max_epochs=1", "finetune.checkpoint=simulated-v1")

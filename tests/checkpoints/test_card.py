@@ -31,11 +31,25 @@ def card(**changes: Any) -> Card:
 def test_a_card_of_the_first_format_is_read() -> None:
     first = card()
     assert first.provenance == Provenance(ecg_lightning="0.1.0", torch="2.13.0")
-    assert first.input == Input(100, 10.0, {"normalisation": "zscore", "leads": ["I", "II"]})
+    filters = {"notch": None, "baseline": None}  # formats 1 and 2 had neither
+    assert first.input == Input(100, 10.0, filters | {"normalisation": "zscore", "leads": ["I", "II"]})
     assert first.input.leads == ["I", "II"]
     assert first.metrics == {"val/auroc": 0.9, "val/auroc/PVC": None}
     assert first.decision_thresholds.tolist() == [0.25, 0.5]
     assert first.scaling.slope.tolist() == [1.0, 2.0]
+
+
+def test_a_card_of_the_second_format_is_read() -> None:
+    second = {key: value for key, value in FIRST.items() if key != "version"} | {"format": 2}
+    read = Card.from_dict(second, "a.ckpt")
+    assert read.input.preprocess == {"normalisation": "zscore", "leads": ["I", "II"], "notch": None, "baseline": None}
+    assert (read.archives, read.family, read.licence, read.citation, read.reference) == ([], None, "", "", None)
+    # what a card of today says is left as it is
+    filtered = {"sampling_rate": 500, "seconds": 10, "preprocess": {"leads": ["I"], "notch": 50.0, "baseline": 0.4}}
+    assert Card.from_dict(second | {"format": 3, "input": filtered}, "a").input.preprocess["notch"] == 50
+    # and what is no mapping is refused as any other value
+    with pytest.raises(UserError, match="input: no mapping"):
+        Card.from_dict(second | {"input": "500 Hz"}, "a.ckpt")
 
 
 def test_what_is_written_is_valid_json_and_read_again() -> None:
@@ -52,7 +66,7 @@ def test_what_is_written_is_valid_json_and_read_again() -> None:
 
 
 def test_a_newer_format_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"a.ckpt has a card of format 7, and this version .* up to 2. Update"):
+    with pytest.raises(UserError, match=r"a.ckpt has a card of format 7, and this version .* up to 3. Update"):
         card(format=7)
 
 
@@ -67,6 +81,9 @@ def test_a_newer_format_is_refused_by_name() -> None:
         ("epoch", True, "epoch: bool instead of int"),
         ("allow_leak", 0, "allow_leak: int instead of bool"),
         ("thresholds", [0.5], "thresholds: 1 values for 2 terms"),
+        ("archives", "ptbxl", "archives: str instead of list"),
+        ("licence", None, "licence: NoneType instead of str"),
+        ("reference", [[0.5]], "reference: not 2 logits a recording"),
         ("thresholds", [0.5, "x"], r"thresholds\[1\]: str instead of float"),
         ("calibration", {"slope": [1.0, 1.0]}, "calibration.intercept is missing"),
         ("calibration", {"slope": [1.0], "intercept": [0.0, 0.0]}, "calibration.slope: 1 values for 2 terms"),

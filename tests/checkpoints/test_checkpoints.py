@@ -38,7 +38,7 @@ def folder(run_dir: Path, tmp_path: Path) -> str:
 def test_a_published_file_has_the_weights_and_everything_needed_to_use_them(run_dir: Path, folder: str) -> None:
     with safe_open(f"{folder}/net-v1.safetensors", "pt") as file:
         values = json.loads(file.metadata()["ecg_lightning"])
-    assert values["format"] == 2
+    assert values["format"] == 3
     card = Card.from_dict(values, "net-v1")
     assert card.to_dict() == values
     assert card.terms == ["AFIB", "1AVB", "STACH", "SBRAD", "IRBBB", "CRBBB", "PVC"]

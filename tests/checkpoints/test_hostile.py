@@ -313,6 +313,7 @@ def test_a_file_that_unpacks_to_more_than_its_length_is_refused(run_dir: Path, t
 def test_a_head_that_has_not_a_row_a_term_is_refused(run_dir: Path, tmp_path: Path) -> None:
     def add_terms(card: dict[str, Any]) -> None:
         card.update(terms=["A", "B", *card["terms"]], thresholds=[], calibration={"slope": [], "intercept": []})
+        card.update(reference=None)
 
     path = published(run_dir, tmp_path, add_terms)
     words = small.arguments(run_dir.parent / "ptbxl", tmp_path / "child", f"finetune.checkpoint={path}")

@@ -37,6 +37,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "s4": ("S4", {"width": 16, "layers": 2}),
     "s4_trained": ("S4", {"width": 16, "layers": 2, "train_dynamics": True, "prenorm": True, "pooling": "attention"}),
     "s4_diagonal": ("S4", {"width": 16, "layers": 2, "kernel": "diagonal", "bidirectional": False}),
+    "ecg_cpc": ("ECGCPC", {"width": 16, "layers": 2}),
     "transformer": ("Transformer1d", {"width": 48, "layers": 2, "heads": 3}),
     "transformer_max": ("Transformer1d", {"width": 32, "layers": 1, "heads": 2, "patch": 25, "pooling": "max_mean"}),
     "net1d": ("Net1D", {"widths": (16, 32), "blocks": (2, 2), "stem_width": 16}),
@@ -47,7 +48,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # One of each architecture: an export takes up to some seconds
 EXPORTED = (
-    "resnet18_attention", "densenet121", "s4", "s4_diagonal", "transformer", "net1d", "xresnet18", "inception", "lstm",
+    "resnet18_attention", "densenet121", "s4", "s4_diagonal", "ecg_cpc", "transformer", "net1d", "xresnet18", "inception", "lstm",
 )  # fmt: skip
 
 

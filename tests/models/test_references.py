@@ -6,6 +6,7 @@ Sources of the formulas and of the recorded counts (the code there was run, with
   that `fastai_model.py` asks for (`lin_ftrs_head=[128]`), 71 outputs;
 - github.com/PKUDigitalHealth/ECGFounder, commit 04edac7: `net1d.py`, 150 outputs, without the normalisations that its
   forward pass never uses;
+- github.com/AI4HealthUOL/ecg-fm-benchmarking, commit 6367295: `clinical_ts/ts` (counted by hand from its shapes), 71 outputs;
 - github.com/cheliu-computation/MERL-ICML2024, commit 38799b7: `finetune/models/resnet1d.py`, 5 outputs.
 """
 
@@ -30,6 +31,7 @@ COUNTS = [
     ("LSTM1d", {"outputs": 71}, 912_199, 16),
     ("LSTM1d", {"outputs": 71, "bidirectional": True}, 2_339_143, 24),
     ("Net1D", {"outputs": 150}, 30_752_646, 204),
+    ("ECGCPC", {"outputs": 71}, 2_969_159, 38),
     (
         "ResNet1d",
         {"block": "basic", "stem_kernel": 7, "stem_pool": False, "first_stride": 1, "pooling": "mean", "outputs": 5},

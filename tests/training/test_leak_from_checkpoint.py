@@ -1,8 +1,10 @@
 """The leak guard against the recordings that trained a checkpoint, or a checkpoint that it comes from."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,6 +12,7 @@ import torch
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning.config.schema import build
+from ecg_lightning.training import leak
 from training.leaks import archives, refused, words
 
 
@@ -111,3 +114,15 @@ def test_a_patient_is_known_again_by_another_recording(root: Path, tmp_path: Pat
         f"{len(new)} of the {fold.sum()} recordings of the test side are of patients of whom another recording" in said
     )
     assert f"for example {new['ecg_id'].iloc[0]:05d}" in said
+
+
+def test_archives_that_trained_it_as_a_whole_are_looked_for_in_every_part_of_a_mix() -> None:
+    card = SimpleNamespace(archives=["georgia", "heedb"])
+    rows = np.arange(5)
+    parts = {name: SimpleNamespace(source=name.partition("-")[0]) for name in ("ptbxl", "georgia", "georgia-2")}
+    shares = {"ptbxl": rows < 2, "georgia": rows == 2, "georgia-2": rows > 2}
+    mix = SimpleNamespace(source="mixed", sources=parts, by_source=lambda rows: shares)
+    leaks = leak._leaks_from_archives(mix, rows, "test", SimpleNamespace(name="net", card=card))  # type: ignore[arg-type]
+    assert leaks == [
+        "3 of the 5 recordings of the test side are of georgia, and georgia trained net or a checkpoint that it comes from."
+    ]

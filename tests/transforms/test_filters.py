@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.transforms import bandpass, resample, valid_mask
+from ecg_lightning.transforms.filters import _device_median, notch, remove_baseline
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,28 @@ def test_bandpass_of_recordings_shorter_than_the_extension_is_finite(x: Tensor) 
 
 def test_no_band_no_filter(x: Tensor) -> None:
     assert bandpass(x, 100) is x
+    assert notch(x, 100, None) is x
+    assert remove_baseline(x, 100, None) is x
+
+
+def test_notch_equals_filtfilt(x: Tensor) -> None:
+    numerator, denominator = scipy.signal.iirnotch(50, 30, 500)
+    lengths = [1000, 999, 400, 40]
+    mask = valid_mask(torch.tensor(lengths), 1000)
+    y = notch(x * mask, 500, 50, mask).numpy()
+    for recording, result, n in zip(x.double().numpy(), y, lengths, strict=True):
+        expected = scipy.signal.filtfilt(numerator, denominator, recording[:, :n])
+        np.testing.assert_allclose(result[:, :n], expected, atol=2e-5)
+        assert not result[:, n:].any()
+    with pytest.raises(UserError, match="A notch at 50 Hz is not between 0 and 50 Hz"):
+        notch(x, 100, 50)
+
+
+@pytest.mark.parametrize(("rate", "window"), [(500, 201), (100, 41), (360, 145)])
+def test_baseline_equals_medfilt(x: Tensor, rate: int, window: int) -> None:
+    expected = [[lead - scipy.signal.medfilt(lead, window) for lead in recording] for recording in x.numpy()]
+    np.testing.assert_allclose(remove_baseline(x, rate, 0.4).numpy(), expected, atol=1e-6)
+    np.testing.assert_array_equal(x - _device_median(x, window), expected)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 50), (45, 0.5), (0, 40), (-1, None), (None, 60)])

@@ -35,6 +35,18 @@ def test_equals_scipy_and_numpy(signals: torch.Tensor) -> None:
         assert not result[:, n:].any()
 
 
+def test_all_filters_are_scipys_in_the_order_of_ecgfounder() -> None:
+    # github.com/PKUDigitalHealth/ECGFounder, util.py and dataset.py: notch, band, median baseline, one z-score
+    walks = (torch.randn(2, 2500, 12, generator=torch.Generator().manual_seed(1)).cumsum(1) * 20).to(torch.int16)
+    preprocess = Preprocess("zscore_record", 0.67, 40, notch=50, baseline=0.4)
+    x = preprocess(walks, torch.tensor([2500, 2500]), 500).numpy()
+    for steps, result in zip(walks.double().numpy(), x, strict=True):
+        y = scipy.signal.filtfilt(*scipy.signal.iirnotch(50, 30, 500), steps.T / 1000)
+        y = scipy.signal.filtfilt(*scipy.signal.butter(4, [0.67, 40], "bandpass", fs=500), y)
+        y -= [scipy.signal.medfilt(lead, 201) for lead in y]
+        np.testing.assert_allclose(result, (y - y.mean()) / y.std(), atol=2e-3)
+
+
 def test_a_recording_is_the_same_alone_and_in_a_batch(signals: torch.Tensor) -> None:
     preprocess = Preprocess(low=0.5)
     alone = preprocess(signals[3:, :200], LENGTHS[3:], 100)
@@ -49,7 +61,7 @@ def test_default_is_twelve_leads_zscored(signals: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    "preprocess", [Preprocess(), Preprocess("zscore_all", low=0.5), Preprocess("none", 1, 40, ("I", "II"))]
+    "preprocess", [Preprocess(), Preprocess("zscore_all", low=0.5), Preprocess("minmax", 1, 40, ("I", "II"), 50, 0.4)]
 )
 def test_survives_json(preprocess: Preprocess) -> None:
     assert Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict()))) == preprocess
@@ -67,6 +79,8 @@ def test_older_checkpoints_may_say_less_and_newer_ones_are_refused() -> None:
         ({"normalisation": "z-score"}, "no normalisation 'z-score'"),
         ({"leads": ("II", "V7")}, "no lead V7"),
         ({"low": 40, "high": 0.5}, "from 40 to 0.5 Hz is not"),
+        ({"notch": 0}, "notch=0 must be above 0"),
+        ({"baseline": -1}, "baseline=-1 must be above 0"),
     ],
 )
 def test_mistakes_are_told_at_once(options: dict, message: str) -> None:

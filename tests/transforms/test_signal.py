@@ -52,6 +52,27 @@ def test_zscore_equals_numpy_over_valid_samples(x: Tensor, masked: bool) -> None
         assert not result[:, n:].any()
 
 
+def test_zscore_record_equals_numpy_over_valid_samples(x: Tensor) -> None:
+    y = normalise(x, "zscore_record", valid_mask(torch.tensor(LENGTHS), 500))
+    for recording, result, n in zip(x.double().numpy(), y.numpy(), LENGTHS, strict=True):
+        valid = recording[:, :n]
+        np.testing.assert_allclose(result[:, :n], (valid - valid.mean()) / valid.std(), atol=2e-5)
+        assert not result[:, n:].any()
+    torch.testing.assert_close(normalise(x, "zscore_record")[0], y[0])
+    assert not normalise(torch.full((1, 12, 50), 0.3), "zscore_record").any()
+
+
+def test_minmax_equals_numpy_over_valid_samples(x: Tensor) -> None:
+    y = normalise(x, "minmax", valid_mask(torch.tensor(LENGTHS), 500))
+    for recording, result, n in zip(x.double().numpy(), y.numpy(), LENGTHS, strict=True):
+        valid = recording[:, :n]
+        np.testing.assert_allclose(result[:, :n], (valid - valid.min()) / np.ptp(valid), atol=2e-5)
+        assert not result[:, n:].any()
+    torch.testing.assert_close(normalise(x, "minmax")[0], y[0])
+    assert not normalise(torch.full((1, 12, 50), 0.3), "minmax").any()
+    assert not normalise(x, "minmax", valid_mask(torch.zeros(4), 500)).any()
+
+
 def test_zscore_all_keeps_the_leads_proportions(x: Tensor) -> None:
     y = normalise(x, "zscore_all", valid_mask(torch.tensor(LENGTHS), 500))
     for recording, result, n in zip(x.double().numpy(), y.numpy(), LENGTHS, strict=True):
@@ -84,5 +105,5 @@ def test_flat_leads_and_empty_recordings_become_zero(x: Tensor, method: str) -> 
 
 
 def test_unknown_method(x: Tensor) -> None:
-    with pytest.raises(UserError, match=r"no normalisation 'minmax'\. Choose from: zscore, zscore_all, none"):
-        normalise(x, "minmax")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"no normalisation 'l2'\. Choose from: zscore, zscore_all, zscore_record"):
+        normalise(x, "l2")  # type: ignore[arg-type]

@@ -5,32 +5,41 @@ one that its repository has had since 27 June 2023 pads the recording otherwise 
 files are refused, since our network would compute something else from them.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
 from torch import Tensor
 
+from ecg_lightning.checkpoints.card import Input
+from ecg_lightning.checkpoints.foreign.family import Family, Weights
 from ecg_lightning.checkpoints.foreign.rename import AFFINE, BATCH_NORM, entries, rename
 from ecg_lightning.errors import UserError
+from ecg_lightning.records import LEADS
 
 EcgLibNetwork = Literal["resnet1d18", "resnet1d50", "resnet1d101", "densenet1d121", "densenet1d201"]
 RESNET_BLOCKS = {"resnet1d18": (1, 2, 2, 1), "resnet1d50": (3, 4, 6, 3), "resnet1d101": (3, 4, 23, 3)}
 DENSENET_LAYERS = {"densenet1d121": (6, 12, 24, 16), "densenet1d201": (6, 12, 48, 32)}
 WEIGHT = ("weight",)
+FILE = re.compile(
+    r"12_leads_(?P<network>resnet1d18|resnet1d50|resnet1d101|densenet1d121)_"
+    r"(?P<term>AFIB|1AVB|STACH|SBRAD|IRBBB|CRBBB|PVC)(_1_1_0)?\.pt"
+)
+"""The 28 files of release 1.1.0; EcgLib itself stores a downloaded one with `_1_1_0` behind its name."""
 
 
 def convert(state: Mapping[str, Tensor], network: EcgLibNetwork) -> dict[str, Tensor]:
     """Renames the tensors of a file such as `12_leads_resnet1d18_AFIB.pt`, a plain state dict.
 
     Args:
-        state: The file's tensors.
-        network: The network that the file's name says.
+        state: the file's tensors.
+        network: the network that the file's name says.
 
     Returns:
         The tensors of our network, the head with its single row included.
 
     Raises:
-        UserError: Where a tensor is missing or unexpected, or the file is of EcgLib's later ResNet1d.
+        UserError: where a tensor is missing or unexpected, or the file is of EcgLib's later ResNet1d.
     """
     if any(key.startswith(("backbone.BasicBlock1d_", "backbone.BottleneckBlock1d_")) for key in state):
         raise UserError(
@@ -41,7 +50,7 @@ def convert(state: Mapping[str, Tensor], network: EcgLibNetwork) -> dict[str, Te
 
 
 def names(network: EcgLibNetwork) -> dict[str, str | None]:
-    """Every tensor of a file, and its name in our network."""
+    """Returns every tensor of a file, and its name in our network."""
     if network in RESNET_BLOCKS:
         return _resnet(RESNET_BLOCKS[network])
     return _densenet(DENSENET_LAYERS[network])
@@ -79,3 +88,38 @@ def _densenet(stages: tuple[int, ...]) -> dict[str, str | None]:
             table |= entries(f"{foreign}.bn", f"{ours}.0", BATCH_NORM) | entries(f"{foreign}.conv", f"{ours}.3", AFFINE)
     last = f"stages.{len(stages) - 1}.1"
     return table | entries("final_bn", last, BATCH_NORM) | entries("classifier", "head", AFFINE)
+
+
+def weights(state: Mapping[str, Tensor], file: str) -> Weights:
+    """Returns a file's tensors as weights of our ResNet1d or DenseNet1d; network and term are in the file's name.
+
+    Raises:
+        UserError: where the name is none of the release's, or a tensor is missing or unexpected.
+    """
+    name = FILE.fullmatch(file)
+    if name is None:
+        raise UserError(
+            "The names of EcgLib's files say the network and the term, such as 12_leads_densenet1d121_AFIB.pt, and this one "
+            "does not. Give the file the name that it had in EcgLib's release."
+        )
+    network, term = name["network"], name["term"]
+    tensors = convert(state, network)  # type: ignore[arg-type]
+    kind, depth = network.split("1d")
+    model = {"name": "ResNet1dModule" if kind == "resnet" else "DenseNet1dModule", "depth": int(depth)}
+    preprocess = {
+        "normalisation": "zscore", "low": None, "high": None, "leads": list(LEADS), "notch": None, "baseline": None,
+    }  # fmt: skip
+    return Weights(model, [term], Input(500, 10.0, preprocess), tensors)
+
+
+FAMILY = Family(
+    name="ecglib",
+    title="EcgLib",
+    address="https://github.com/ispras/EcgLib/releases/tag/v1.1.0",
+    licence="Apache-2.0",
+    citation="Avetisyan et al., Deep Neural Networks Generalization and Fine-Tuning for 12-lead ECG Classification, 2023, "
+    "arXiv:2305.18592",
+    archives=("tis",),
+    marks=("stem.0.weight", "stem.1.running_mean"),
+    convert=weights,
+)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from ecg_lightning.errors import UserError
@@ -13,7 +14,7 @@ AFFINE = ("weight", "bias")
 
 
 def entries(foreign: str, ours: str | None, tensors: tuple[str, ...]) -> dict[str, str | None]:
-    """A layer's part of a list of names: from each of its tensors to ours, or to None where we have no use for it.
+    """Returns a layer's part of a list of names: from each of its tensors to ours, or to None where we have no use for it.
 
     >>> entries("fc", "head", ("weight", "bias"))
     {'fc.weight': 'head.weight', 'fc.bias': 'head.bias'}
@@ -21,26 +22,56 @@ def entries(foreign: str, ours: str | None, tensors: tuple[str, ...]) -> dict[st
     return {f"{foreign}.{tensor}": None if ours is None else f"{ours}.{tensor}" for tensor in tensors}
 
 
+def check_names(state: Mapping[str, Tensor], names: Mapping[str, str | None], family: str) -> None:
+    """Compares the names of a file's tensors with those that the file must have.
+
+    Args:
+        state: the file's tensors.
+        names: every name that the file must have, and ours for it.
+        family: what the file should be, for the message.
+
+    Raises:
+        UserError: where a tensor of the list is missing, or the file has one that is not on it; it names both.
+    """
+    differences = {"lacks": names.keys() - state.keys(), "has the unexpected": state.keys() - names.keys()}
+    if any(differences.values()):
+        parts = [f"it {verb} {listed(sorted(tensors))}" for verb, tensors in differences.items() if tensors]
+        raise UserError(f"The file does not have the tensors of {family}: {', and '.join(parts)}.")
+
+
 def rename(state: Mapping[str, Tensor], names: Mapping[str, str | None], family: str) -> dict[str, Tensor]:
     """Renames the tensors of a file.
 
     Args:
-        state: The file's tensors.
-        names: Every name that the file must have, and ours for it; None for a tensor that its network never uses.
-        family: What the file should be, for the message.
+        state: the file's tensors.
+        names: every name that the file must have, and ours for it; None for a tensor that its network never uses.
+        family: what the file should be, for the message.
 
     Returns:
         The tensors under our names.
 
     Raises:
-        UserError: Where a tensor of the list is missing, or the file has one that is not on it; the message names both.
+        UserError: as of `check_names`.
     """
-    differences = {"missing": names.keys() - state.keys(), "unexpected": state.keys() - names.keys()}
-    if any(differences.values()):
-        lines = [
-            f"  {kind}: {', '.join(sorted(tensors)[:5])}{f' and {len(tensors) - 5} more' if len(tensors) > 5 else ''}"
-            for kind, tensors in differences.items()
-            if tensors
-        ]
-        raise UserError(f"The file does not have the tensors of {family}:\n" + "\n".join(lines))
+    check_names(state, names, family)
     return {name: state[foreign] for foreign, name in names.items() if name is not None}
+
+
+def mean_head(tensors: Mapping[str, Tensor], features: int) -> dict[str, Tensor]:
+    """Returns the tensors with a head of one output, the mean of the features: for encoders that have no head.
+
+    Args:
+        tensors: of the encoder, under our names.
+        features: length of its feature vectors.
+    """
+    dtype = next(tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
+    head = {
+        "head.weight": torch.full((1, features), 1 / features, dtype=dtype),
+        "head.bias": torch.zeros(1, dtype=dtype),
+    }
+    return {**tensors, **head}
+
+
+def listed(names: list[str]) -> str:
+    """Returns the first names of a list, and how many more there are."""
+    return f"{', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecg_lightning.checkpoints.foreign.ecgfounder import BLOCKS, convert
+from ecg_lightning.checkpoints.foreign.ecgfounder import BLOCKS, convert, terms
 from ecg_lightning.checkpoints.weights import check_fits
 from ecg_lightning.errors import UserError
+from ecg_lightning.labels.vocabulary import TERMS
 from ecg_lightning.models import Net1D
 
 WIDTHS = (64, 160, 160, 400, 400, 1024, 1024)
@@ -115,13 +116,24 @@ def test_outputs_and_gradients_are_those_of_the_formula(samples: int) -> None:
         torch.testing.assert_close(parameter.grad, reference[name], rtol=1e-8, atol=1e-10)
 
 
+def test_outputs_are_terms_of_the_vocabulary_or_keep_their_statement() -> None:
+    # tasks.txt of the repository, lines 1, 3, 4, 6, 12 and 150
+    outputs = terms()
+    assert len(outputs) == len(set(outputs)) == 150
+    assert outputs[0] == "ecgfounder:ABNORMAL ECG"
+    assert [outputs[line - 1] for line in (3, 4, 6, 12)] == ["NORM", "SR", "AFIB", "RBBB"]
+    assert outputs[149] == "ecgfounder:MULTIFOCAL ATRIAL TACHYCARDIA"
+    mapped = [term for term in outputs if not term.startswith("ecgfounder:")]
+    assert len(mapped) == 60 and set(mapped) <= set(TERMS)
+
+
 def test_a_file_with_other_tensors_is_refused() -> None:
     tensors = state(device="meta")
-    with pytest.raises(UserError, match=r"ECGFounder.*\n  missing: dense\.bias$"):
+    with pytest.raises(UserError, match=r"of ECGFounder \(Net1D\): it lacks dense\.bias\.$"):
         convert({name: tensor for name, tensor in tensors.items() if name != "dense.bias"})
-    with pytest.raises(UserError, match=r"missing: first_bn\.weight"):  # of no use, but a whole file has it
+    with pytest.raises(UserError, match=r"it lacks first_bn\.weight\."):  # of no use, but a whole file has it
         convert({name: tensor for name, tensor in tensors.items() if name != "first_bn.weight"})
-    with pytest.raises(UserError, match=r"\n  unexpected: extra$"):
+    with pytest.raises(UserError, match=r": it has the unexpected extra\.$"):
         convert(tensors | {"extra": torch.zeros(1)})
     with pytest.raises(UserError, match="and 504 more"):
         convert({})

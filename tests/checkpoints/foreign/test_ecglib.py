@@ -25,10 +25,10 @@ def test_every_tensor_has_the_place_that_it_has_in_ecglib(network: EcgLibNetwork
 def test_a_file_with_other_tensors_is_refused() -> None:
     reference = ecglib_networks()["resnet1d"].resnet1d18(input_channels=12, num_classes=1)
     tensors = reference.state_dict()
-    with pytest.raises(UserError, match=r"EcgLib's resnet1d50:\n  missing: .* and \d+ more$"):
+    with pytest.raises(UserError, match=r"EcgLib's resnet1d50: it lacks .* and \d+ more"):
         convert(tensors, "resnet1d50")
     with pytest.raises(
-        UserError, match=r"EcgLib's resnet1d18:\n  missing: stem\.0\.weight\n  unexpected: stem\.0\.conv"
+        UserError, match=r"resnet1d18: it lacks stem\.0\.weight, and it has the unexpected stem\.0\.conv\.weight\."
     ):
         convert({name.replace("stem.0.", "stem.0.conv."): tensor for name, tensor in tensors.items()}, "resnet1d18")
 
