@@ -168,7 +168,7 @@ class Card:
             ancestor.
         archives: archives that trained an ancestor, of whose recordings there are no fingerprints, by the names of sources.
         family: the public family that the weights come from, themselves or an ancestor's; None for none.
-        licence: of the weights of that family.
+        licence: of the weights, where whoever published them said so.
         citation: what its authors ask to be cited.
         thresholds: probabilities at and above which a term is positive; None for a term that was not learnt.
         calibration: from logits to probabilities.
@@ -178,6 +178,7 @@ class Card:
         test: what `test` measured on it.
         metadata: the patient data that it sees beside the signal; None for the signal alone.
         lead_mask: how often leads were hidden from it in training; 0 where it never saw a recording with masked leads.
+        notes: sentences that whoever uses the network must know; `predict` prints them.
         reference: the logits for the recordings of `reference.py`, computed when it was published; None before that.
     """
 
@@ -203,6 +204,7 @@ class Card:
     test: Test | None = None
     metadata: Metadata | None = None
     lead_mask: float = 0.0
+    notes: list[str] = field(default_factory=list)
     reference: list[list[float]] | None = None
 
     def __post_init__(self) -> None:

@@ -1,12 +1,11 @@
-"""Where published checkpoints lie, any fsspec URL: `./checkpoints` by default, else `$ECG_CHECKPOINTS`."""
+"""Where published checkpoints lie: any fsspec URL, `./checkpoints` by default, else `$ECG_CHECKPOINTS`; and the package's own."""
 
 import os
 from pathlib import Path
 
+from ecg_lightning.checkpoints.box import SUFFIX, box, in_box, is_copy
 from ecg_lightning.checkpoints.storage import exists, explained, filesystem_of, name_in, shown
 from ecg_lightning.errors import UserError, suggest
-
-SUFFIX = ".safetensors"
 
 
 def place(folder: str | None = None) -> str:
@@ -24,23 +23,36 @@ def address(name: str, folder: str | None = None) -> str:
 
 
 def locate(name: str, folder: str | None = None) -> str:
-    """Finds a checkpoint by path, URL or published name; returns its path or URL.
+    """Finds a checkpoint by path, URL, published name, or the name of a network in the package; returns its path or URL.
 
     Raises:
-        UserError: where there is none; with the nearest published names.
+        UserError: where there is none, with the nearest names; or where one name is that of two different networks.
     """
     if "://" in name:
         return name
     if (path := Path(name).expanduser()).is_file():
         return str(path)
     url = address(name, folder)
-    if "/" not in name and _exists(url):
-        return url
+    if "/" not in name:
+        shipped, is_published = in_box(name), _exists(url)
+        if shipped is not None and is_published and not is_copy(url, shipped):
+            raise UserError(
+                f"'{name}' is the name of two different networks: one is in the package, and the other is {shown(url)}. "
+                "Give the whole path of the one that you mean, or publish yours under another name. The package's is "
+                f"{shipped}"
+            )
+        if shipped is not None:
+            return str(shipped)
+        if is_published:
+            return url
     if name.endswith(".ckpt") or "/" in name:
         raise UserError(f"There is no checkpoint file '{name}'.")
     names = published(folder)
     choices = f"Published there: {', '.join(names)}." if names else "Nothing is published there yet (see `publish`)."
-    raise UserError(f"There is no checkpoint '{name}' in {shown(place(folder))}. {suggest(name, names)}{choices}")
+    choices += f" In the package: {', '.join(box())}." if box() else ""
+    raise UserError(
+        f"There is no checkpoint '{name}' in {shown(place(folder))}. {suggest(name, [*names, *box()])}{choices}"
+    )
 
 
 def published(folder: str | None = None) -> list[str]:

@@ -5,11 +5,14 @@ A published name is never overwritten.
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ecg_lightning.checkpoints.box import in_box
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import (
     CARD_KEY,
@@ -28,14 +31,22 @@ from ecg_lightning.checkpoints.storage import name_in, read_bytes, shown
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import read_json
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def publish(run: str, name: str, folder: str | None = None) -> str:
+
+def publish(
+    run: str, name: str, folder: str | None = None, *, half: bool = False, licence: str = "", notes: Sequence[str] = ()
+) -> str:
     """Writes a run's best weights with everything needed to use them, under a name that is never overwritten.
 
     Args:
         run: a run's folder, one of its .ckpt files, or another project's `family:FILE`.
         name: letters, digits, dots, dashes and underscores.
         folder: a path or any fsspec URL.
+        half: write the weights in half precision; the file has half the size, and the network still computes in float32.
+        licence: of the weights, for the card.
+        notes: sentences for the card that whoever uses the network must know.
 
     Returns:
         Where it was written.
@@ -45,11 +56,20 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
+    if in_box(name) is not None:
+        raise UserError(f"'{name}' is the name of a network in the package. Choose another name.")
     from safetensors.torch import save
 
     checkpoint = read(run) if is_foreign(run) else _of_run(run)
-    card = _with_reference(replace(checkpoint, card=replace(checkpoint.card, name=name)))
-    tensors = {key: value.contiguous() for key, value in checkpoint.state.items()}
+    card = replace(
+        checkpoint.card,
+        name=name,
+        licence=licence or checkpoint.card.licence,
+        notes=[*notes] or checkpoint.card.notes,
+    )
+    state = {key: _halved(key, value) if half else value for key, value in checkpoint.state.items()}
+    card = _with_reference(replace(checkpoint, card=card, state=state))
+    tensors = {key: value.contiguous() for key, value in state.items()}
     if checkpoint.seen is not None:
         tensors["seen"] = checkpoint.seen
     text = card.to_json()
@@ -62,6 +82,15 @@ def publish(run: str, name: str, folder: str | None = None) -> str:
             f"{shown(url)} exists; what is published is never overwritten. Choose another name, for example with -v2."
         ) from None
     return url
+
+
+def _halved(name: str, tensor: "Tensor") -> "Tensor":
+    """Returns a tensor of numbers in half precision, and any other as it is."""
+    if not tensor.is_floating_point():
+        return tensor
+    if not tensor.half().isfinite().all():
+        raise UserError(f"The tensor {name} has numbers that half precision cannot hold. Publish it without half=True.")
+    return tensor.half()
 
 
 def _of_run(run: str) -> Checkpoint:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ecg_lightning import checkpoints as published
+from ecg_lightning.checkpoints.box import box
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.places import address
 from ecg_lightning.checkpoints.storage import shown
@@ -23,17 +24,21 @@ def checkpoints(arguments: Sequence[str]) -> int:
     from rich.table import Table
 
     names = published.published(folder)
-    if not names:
-        print(f"Nothing is published in {shown(published.place(folder))} yet. Publish a run with: publish RUN NAME")
-        return 0
+    files = [(name, address(name, folder), "") for name in names]
+    files += [(name, str(file), "in the package") for name, file in box().items()]
     table = Table("name", "network", "terms", "trained on", "input", "val auroc", "test auroc", "from")
-    for name in names:
+    if box():
+        table.add_column("place")
+    for name, url, where in files:
         try:
-            cells = _cells(published.card_of(address(name, folder)))
-            table.add_row(*map(printable, (name, *cells)))
+            cells = _cells(published.card_of(url))
+            table.add_row(*map(printable, (name, *cells, *([where] if box() else []))))
         except UserError as error:
             print(f"{printable(one_line(error))}.", file=sys.stderr)
-    console().print(table)
+    if files:
+        console().print(table)
+    if not names:
+        print(f"Nothing is published in {shown(published.place(folder))} yet. Publish a run with: publish RUN NAME")
     return 0
 
 

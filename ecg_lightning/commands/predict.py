@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ecg_lightning.commands.recordings import Failed, input_parser, list_failed, output_of, outputs_of, read_files
 from ecg_lightning.evaluation.fewer_leads import known_loss
+from ecg_lightning.errors import printable
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records.find import find_recordings
 
@@ -29,6 +30,8 @@ def predict(arguments: Sequence[str]) -> int:
         batch_size=options.batch_size,
         allow_missing_leads=options.allow_missing_leads,
     )
+    for note in predictor.notes:
+        print(printable(note), file=sys.stderr)
     if predictor.not_learnt:
         print(
             f"The network has not learnt these terms, and does not predict them: {', '.join(predictor.not_learnt)}.",

@@ -60,6 +60,7 @@ class Predictor:
         terms: the ordered terms that it has learnt; the outputs for all other terms mean nothing and are left out.
         not_learnt: the terms that its training recordings could not teach.
         thresholds: (terms,) probabilities from which a term is positive; chosen on validation.
+        notes: sentences of the card that whoever uses the network must know.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Predictor:
         self.card = cards[0]
         self.lead_mask = min(card.lead_mask for card in cards)
         self.allow_missing_leads = allow_missing_leads
+        self.notes = list(dict.fromkeys(note for card in cards for note in card.notes))
         self.batch_size = batch_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = SideBySide([member.network(trusted) for member in members]).to(self.device)

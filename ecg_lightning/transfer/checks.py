@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
+from ecg_lightning.checkpoints.box import SUFFIX
 from ecg_lightning.checkpoints.card import Card, Data, Input, Metadata
 from ecg_lightning.checkpoints.network import build_network
-from ecg_lightning.checkpoints.places import SUFFIX
 from ecg_lightning.checkpoints.weights import Inputs, take_weights
 from ecg_lightning.config.compose import as_dict, compose, find_config
 from ecg_lightning.config.schema import build

@@ -43,7 +43,7 @@ def check_equal(actual: list[list[float]], expected: list[list[float]]) -> None:
 
 def test_spaces_have_their_published_sizes() -> None:
     sizes = {"paper7": 7, "ptbxl_all": 71, "ptbxl_diagnostic": 44, "ptbxl_sub": 23, "ptbxl_super": 5, "ptbxl_form": 19}
-    sizes |= {"ptbxl_rhythm": 12, "cinc2021": 26, "code15": 6, "cpsc2018": 9}
+    sizes |= {"ptbxl_rhythm": 12, "cinc2021": 26, "code15": 6, "cpsc2018": 9, "simulated": 32}
     assert {name: len(LabelSpace.load(name)) for name in spaces()} == sizes
 
 
