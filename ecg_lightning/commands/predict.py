@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ecg_lightning.commands.recordings import Failed, input_parser, list_failed, output_of, outputs_of, read_files
-from ecg_lightning.evaluation.fewer_leads import known_loss
 from ecg_lightning.errors import printable
+from ecg_lightning.evaluation.fewer_leads import known_loss
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records.find import find_recordings
 

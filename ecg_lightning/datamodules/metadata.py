@@ -1,4 +1,4 @@
-"""Patient data beside the signal: numbers from the columns of an index, or from one recording."""
+"""Patient data beside the signal: numbers from the columns of an index, their means and scales."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.errors import UserError, suggest
-from ecg_lightning.records import Record
+from ecg_lightning.records.metadata import OF_RECORD, SEXES
 from ecg_lightning.store.part import INDEX
-
-SEXES = {"M": 0.0, "F": 1.0}
-"""The number that each sex is; any other text is unknown."""
-OF_RECORD = ("age", "sex")
-"""Columns that a recording's own header may state."""
 
 
 def values_of(index: pd.DataFrame, columns: Sequence[str], source: str) -> NDArray[np.float32]:
@@ -51,13 +46,6 @@ def values_of(index: pd.DataFrame, columns: Sequence[str], source: str) -> NDArr
 
 def _is_numeric(index: pd.DataFrame, name: str) -> bool:
     return name not in INDEX and pd.api.types.is_numeric_dtype(index[name])
-
-
-def value_of(record: Record, column: str) -> float:
-    """The value of a column of patient data that a recording states; NaN where it is unknown."""
-    if column == "age":
-        return record.age
-    return SEXES.get(record.sex, np.nan) if column == "sex" else np.nan
 
 
 def mean_and_scale(values: NDArray[np.float32], columns: Sequence[str]) -> tuple[list[float], list[float]]:

@@ -1,6 +1,6 @@
 """What a trainer sees of packed recordings: targets, folds, rows, batches, and their preparation on the device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
@@ -107,7 +107,7 @@ class PackedDataModule(pl.LightningDataModule):
             baseline=self.baseline,
         )
         self.augmentation = Augment.from_dict(self.augment or {})
-        self.shown_leads: tuple[str, ...] = LEADS
+        self.shown_leads = LEADS
         check_source(vars(self), "data")
 
     # What one source and a mix answer differently --------------------------------------------------------------------
@@ -271,6 +271,10 @@ class PackedDataModule(pl.LightningDataModule):
         """Converts a batch on its device to normalised millivolts, with padding at zero; in training also augments it."""
         training = self.trainer is not None and self.trainer.training
         return self.prepare(batch, training)
+
+    def show_leads(self, leads: Sequence[str]) -> None:
+        """From now on the network sees these leads alone, as if the recordings had no other."""
+        self.shown_leads = tuple(leads)
 
     def prepare(self, batch: RawBatch, training: bool = False) -> dict[str, Tensor]:
         """The network's input `x` (batch, leads, samples) beside `targets`, `record`, `window`, and `metadata` where there is any."""

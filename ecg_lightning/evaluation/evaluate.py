@@ -77,12 +77,12 @@ def _with_fewer_leads(trainer: pl.Trainer, module: ECGModule, data: PackedDataMo
     """Measures the macro AUROC once more with each usual set of leads, as if the recordings had no other."""
     aurocs = {}
     for name, leads in smaller_sets(data.preprocess.leads).items():
-        data.shown_leads = leads
+        data.show_leads(leads)
         trainer.test(module, datamodule=data, verbose=False)
         assert module.last is not None
         probabilities = expit(module.last.logits)
         aurocs[name] = _finite(summarise(probabilities, module.last.targets, module.terms, module.thresholds)["auroc"])
-    data.shown_leads = LEADS
+    data.show_leads(LEADS)
     return aurocs
 
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.datamodules.metadata import value_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.fewer_leads import missing_leads
 from ecg_lightning.metrics import Calibration
@@ -18,6 +17,7 @@ from ecg_lightning.metrics.windows import average_windows
 from ecg_lightning.models.network import Network
 from ecg_lightning.records import LEADS, Record, RecordError, repair
 from ecg_lightning.records.leads import standard_leads
+from ecg_lightning.records.metadata import value_of
 from ecg_lightning.store.microvolts import to_microvolts
 from ecg_lightning.store.windows import cuts_of
 from ecg_lightning.transforms import Preprocess

@@ -46,6 +46,22 @@ def recipe_of(config: DictConfig) -> dict[str, Any]:
     return {key: variables.get(key, value) for key, value in flat(values).items() if not is_silent(key)}
 
 
+def completed(before: Mapping[str, Any], config: DictConfig) -> dict[str, Any]:
+    """Returns a recipe of an earlier version with the defaults of arguments that were added since.
+
+    Args:
+        before: the recipe that was kept.
+        config: the configuration of the run that goes on, whose classes are asked for their defaults.
+    """
+    groups: dict[str, Any] = {
+        group: _with_defaults(group, {key: value for key, value in (config.get(group) or {}).items() if key == "name"})
+        for group in (*NAMED, *FIXED)
+    }
+    signature = signature_of("ecg_lightning.transforms.augment", "Augment")
+    groups["data"]["augment"] = {name: argument.default for name, argument in signature.arguments.items()}
+    return {key: value for key, value in flat(groups).items() if not is_silent(key)} | dict(before)
+
+
 def _with_defaults(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns one group's arguments as its constructor gets them, without defaults that are computed."""
     if group in NAMED and "name" not in values:

@@ -11,9 +11,10 @@ import torch
 import fake
 from datamodules.hospital import hospital, rewrite
 from ecg_lightning.datamodules import GeorgiaDataModule, MixedDataModule, SimulatedDataModule
-from ecg_lightning.datamodules.metadata import mean_and_scale, value_of, values_of
+from ecg_lightning.datamodules.metadata import mean_and_scale, values_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import Record, read_record
+from ecg_lightning.records.metadata import value_of
 
 
 def test_age_sex_and_columns_of_numbers() -> None:

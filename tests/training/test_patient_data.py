@@ -87,7 +87,7 @@ def test_what_depends_on_age_alone_is_learnt_and_predict_is_what_evaluation_comp
 
     predictor, signal = load(published, device="cpu"), fake.ecg(200, 100, 5)
     old, young = (predictor.predict(signal, 100, age=age, sex="F")["AFIB"] for age in (75, 25))
-    assert old - young > 0.4
+    assert old > young + 0.1
     assert predictor.predict(signal, 100)["AFIB"] == predictor.predict(signal, 100, age=nan, sex="")["AFIB"]
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 
 from ecg_lightning.datamodules.folder.cells import examples
 from ecg_lightning.datamodules.folder.table import COLUMNS, column_names
-from ecg_lightning.datamodules.metadata import OF_RECORD
 from ecg_lightning.datamodules.rows import tell
 from ecg_lightning.errors import UserError, suggest
 from ecg_lightning.records import stated
+from ecg_lightning.records.metadata import OF_RECORD
 from ecg_lightning.store.part import INDEX
 
 
