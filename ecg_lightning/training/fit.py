@@ -61,7 +61,7 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
             "Set trainer.devices=1, or finetune.cache=false."
         )
     if resumed is not None:
-        resume.check_recipe(resumed, recipe, optim)
+        resume.check_recipe(resumed, config, recipe, optim)
 
     data = build_data(config)
     model = build_module(config, data, resumed)

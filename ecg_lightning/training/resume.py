@@ -17,7 +17,7 @@ from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
 from ecg_lightning.modules.optim import Optim
 from ecg_lightning.training.callbacks.record import RUN
-from ecg_lightning.training.recipe import differences, flat
+from ecg_lightning.training.recipe import completed, differences, flat
 
 LOCK = "fit.lock"
 LENGTH = ("trainer.max_epochs", "trainer.max_steps")
@@ -96,10 +96,17 @@ def _remedy(path: Path) -> str:
     return "If the file was cut off: remove it to start anew."
 
 
-def check_recipe(checkpoint: Checkpoint, recipe: Mapping[str, Any], optim: Optim) -> None:
+def check_recipe(checkpoint: Checkpoint, config: DictConfig, recipe: Mapping[str, Any], optim: Optim) -> None:
     """Compares the recipe that a checkpoint was trained with and the recipe of this run: another recipe is another run.
 
-    A run may become longer where its learning rate does not depend on its length. Its time limit may change.
+    A run may become longer where its learning rate does not depend on its length. Its time limit may change. An argument
+    that an earlier version did not have was at its default there.
+
+    Args:
+        checkpoint: of the run that goes on.
+        config: of this run.
+        recipe: of this run, see `recipe_of`.
+        optim: of this run.
 
     Raises:
         UserError: naming the first difference.
@@ -116,7 +123,8 @@ def check_recipe(checkpoint: Checkpoint, recipe: Mapping[str, Any], optim: Optim
         return
     if not isinstance(run, dict) or not isinstance(run.get("recipe"), dict):
         raise UserError(f"checkpoint_path: {checkpoint.name} does not say how it was trained: it was damaged.")
-    changed = {key: text for key, text in differences(run["recipe"], recipe).items() if not key.startswith(ENDINGS)}
+    before = completed(run["recipe"], config)
+    changed = {key: text for key, text in differences(before, recipe).items() if not key.startswith(ENDINGS)}
     for key in LENGTH:
         if key in changed and not optim.depends_on_length():
             del changed[key]
@@ -148,7 +156,9 @@ def check_card(checkpoint: Checkpoint, card: Card) -> None:
     card_before, card_now = checkpoint.card.to_dict(), card.to_dict()
     for key in ("terms", "input", "data"):
         before, now = flat(card_before[key], key), flat(card_now[key], key)
-        without = [name for name in now if key == "data" and name not in before]  # a version that did not write it yet
+        without = [
+            name for name in now if name not in before
+        ]  # a version that did not write it yet; see `check_recipe`
         for difference in differences(before, now, without).values():
             raise different_run(checkpoint, difference)
 

@@ -19,6 +19,7 @@ from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace
 from ecg_lightning.training.callbacks import RunCheckpoint
+from ecg_lightning.training.callbacks.record import RUN
 from ecg_lightning.training.resume import locked
 from ecg_lightning.training.trainer import WholeCheckpoints, trainer_of
 
@@ -85,6 +86,22 @@ def test_defaults_written_out_and_keys_without_effect_are_no_difference(root: Pa
     arguments = [word if "label_space" not in word else f"data.label_space=[{','.join(space)}]" for word in base]
     small.fit(root, folder, *CONSTANT, *arguments, "trainer.max_epochs=2", "checkpoint_path=auto")
     assert checkpoints.card_of(str(folder / "checkpoints" / "last.ckpt")).epoch == 1
+
+
+def test_arguments_that_the_version_before_did_not_have_were_at_their_defaults(
+    root: Path, run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    last = folder / "checkpoints" / "last.ckpt"
+    values = torch.load(last, weights_only=True)
+    for key in ("data.metadata", "data.augment.lead_mask", "optim.patience", "finetune.reset_head"):
+        del values[RUN]["recipe"][key]
+    torch.save(values, last)
+    with pytest.raises(UserError, match=r"data.augment.lead_mask was 0.0, and is 0.5 here"):
+        small.fit(root, folder, *CONSTANT, "data.augment={lead_mask: 0.5}", "checkpoint_path=auto")
+    small.fit(root, folder, *CONSTANT, "trainer.max_epochs=2", "checkpoint_path=auto")
+    assert checkpoints.card_of(str(last)).epoch == 1
 
 
 def test_a_longer_run_whose_rate_follows_its_length_is_another_run(root: Path, tmp_path: Path) -> None:
