@@ -99,5 +99,5 @@ def test_predicting_needs_no_lightning(run_dir: Path) -> None:
         f"load({str(run_dir / 'checkpoints' / 'best.ckpt')!r}).predict([[0.0, 1.0] * 600] * 12, 500)\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('lightning', 'wandb', 'matplotlib')][:3])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

@@ -83,12 +83,12 @@ def test_leaves_know_nothing_of_the_rest() -> None:
 
 def test_predicting_imports_no_simulator() -> None:
     program = "import sys, ecg_lightning.commands.predict; print([m for m in sys.modules if 'simulator' in m])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_names_of_splits_are_cheap_to_import() -> None:
     heavy = "[m for m in ('torch', 'lightning', 'pandas', 'numpy') if m in sys.modules]"
     program = f"import sys; from ecg_lightning.ranges import FOLDS, SPLITS; print({heavy})"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

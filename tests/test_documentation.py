@@ -1,7 +1,7 @@
 """The documentation: its commands run, its experiments compose, its links lead somewhere, and the README is short.
 
-A block of a README that cannot be run here is preceded by ``<!-- needs: … -->``, which says what it needs. A YAML block whose
-first line is ``# NAME.yaml`` is the file of that name for the commands after it, or a shipped one, to which it is compared.
+A block of a README that cannot be run here is preceded by `<!-- needs: … -->`, which says what it needs. A YAML block whose
+first line is `# NAME.yaml` is the file of that name for the commands after it, or a shipped one, to which it is compared.
 """
 
 import re
@@ -62,8 +62,8 @@ class Block:
         """The words of each command, and the line after it: the beginning of what it prints, or the next command."""
         lines = self.text.replace("\\\n", " ").splitlines()
         for line, after in zip(lines, [*lines[1:], ""], strict=True):
-            shown = self.language == "bash" or line.startswith("$ ")
-            if shown and (words := shlex.split(line.removeprefix("$ "), comments=True)):
+            is_command = self.language == "bash" or line.startswith("$ ")
+            if is_command and (words := shlex.split(line.removeprefix("$ "), comments=True)):
                 yield words, after
 
 
@@ -75,14 +75,14 @@ def blocks(document: Path) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small archive in the place of each that the documentation names."""
+    """A small archive in the place of each archive that the documentation names."""
     root = tmp_path_factory.mktemp("archives")
     fake.ptbxl(root / "ptbxl", 60, seconds=3)
     for folder, prefix in {"georgia": "E", "chapman_ningbo": "JS", "cpsc2018": "A", "ptbdb_cinc": "S"}.items():
         fake.cinc(root / folder, 40, prefix=prefix, seconds=4)
     fake.ludb(root / "ludb", 20)
-    two = [item.record_id for item in fake.folder(root / "two_hospitals", 20)][:2]
-    (root / "two_hospitals" / "artefacts.txt").write_text("\n".join(two), encoding="utf-8")
+    artefacts = [item.record_id for item in fake.folder(root / "two_hospitals", 20)][:2]
+    (root / "two_hospitals" / "artefacts.txt").write_text("\n".join(artefacts), encoding="utf-8")
     (root / "our_hospital").mkdir()
     for number, patient, age, sex, kind in people(40):
         stated = {
@@ -97,7 +97,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with the archives in ``data``, where the commands of one document are run."""
+    """An empty folder with the archives in `data`, where the commands of one document are run."""
     (tmp_path / "data").symlink_to(archives)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ECG_STORE", str(archives.parent / "stores"))
@@ -163,11 +163,11 @@ def without_numbers(text: str) -> str:
 
 def check_yaml(text: str, unnamed: Path) -> None:
     """Checks a sweep, a hospital or an experiment, and leaves it for later commands if it is named."""
-    named = re.match(r"# ([\w/.]+\.yaml)\b", text)
-    if named and named[1].startswith("conf/"):
-        assert (ROOT / named[1]).read_text(encoding="utf-8") == text.partition("\n")[2]
+    file_name = re.match(r"# ([\w/.]+\.yaml)\b", text)
+    if file_name and file_name[1].startswith("conf/"):
+        assert (ROOT / file_name[1]).read_text(encoding="utf-8") == text.partition("\n")[2]
         return
-    path = Path(named[1]) if named else unnamed
+    path = Path(file_name[1]) if file_name else unnamed
     path.write_text(text, encoding="utf-8")
     keys = {*yaml.safe_load(text)}
     if "command" in keys:
@@ -182,7 +182,7 @@ def check_yaml(text: str, unnamed: Path) -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
-    for link in (one or other for one, other in links):
+    for link in (markdown or html for markdown, html in links):
         if "://" in link:
             continue
         file, _, anchor = link.partition("#")

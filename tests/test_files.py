@@ -47,7 +47,7 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
 
 def test_what_killed_writers_left_behind_goes_and_what_living_ones_write_stays(tmp_path: Path) -> None:
     path = tmp_path / "a[1].json"
-    stale, young, other, named = (
+    stale, young, of_another_file, without_id = (
         tmp_path / name
         for name in (
             f"a[1].json.{'0' * 32}.part",
@@ -56,12 +56,12 @@ def test_what_killed_writers_left_behind_goes_and_what_living_ones_write_stays(t
             "a[1].json.part",
         )
     )
-    for file in (stale, young, other, named):
+    for file in (stale, young, of_another_file, without_id):
         file.touch()
-    for file in (stale, other, named):
+    for file in (stale, of_another_file, without_id):
         os.utime(file, (0, 0))
     write_json(path, {})
-    assert sorted(tmp_path.iterdir()) == sorted([path, young, other, named])
+    assert sorted(tmp_path.iterdir()) == sorted([path, young, of_another_file, without_id])
 
 
 def test_what_is_not_utf_8_is_written_so_that_json_gives_it_back(tmp_path: Path) -> None:

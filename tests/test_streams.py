@@ -29,11 +29,11 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_a_training_goes_on_without_a_reader_and_without_streams(words: str, tmp_path: Path) -> None:
     """One training under all that may be wrong at once: no reader of stdout, no stderr, and an encoding without arrows."""
-    done = shell(f"$ECG fit {words} run_dir={tmp_path}/run trainer.max_epochs=1 2>&- | true", **ASCII)
-    assert done.returncode == 0
+    process = shell(f"$ECG fit {words} run_dir={tmp_path}/run trainer.max_epochs=1 2>&- | true", **ASCII)
+    assert process.returncode == 0
     assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
-    done = shell(f"$ECG prepare {words} 2>&- | head -1", **ASCII)
-    assert done.returncode == 0 and done.stdout.startswith("ptbxl: 40 records"), done.stderr
+    process = shell(f"$ECG prepare {words} 2>&- | head -1", **ASCII)
+    assert process.returncode == 0 and process.stdout.startswith("ptbxl: 40 records"), process.stderr
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ def test_a_training_goes_on_without_a_reader_and_without_streams(words: str, tmp
     ],
 )
 def test_the_status_is_that_of_the_verb(command: str, status: int) -> None:
-    done = shell(command)
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    process = shell(command)
+    assert process.returncode == status, process.stderr
+    assert "Traceback" not in process.stderr and "Exception ignored" not in process.stderr
 
 
 def test_letters_that_an_encoding_lacks_are_written_as_numbers() -> None:
-    done = shell("$ECG fit --help | cat", **ASCII)
-    assert done.returncode == 0 and "\\u2014" in done.stdout
+    process = shell("$ECG fit --help | cat", **ASCII)
+    assert process.returncode == 0 and "\\u2014" in process.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_output_that_is_lost_is_a_failure() -> None:
-    done = shell("$ECG models > /dev/full")
-    assert done.returncode == 2 and "the output could not be printed completely: No space left" in done.stderr
+    process = shell("$ECG models > /dev/full")
+    assert process.returncode == 2 and "the output could not be printed completely: No space left" in process.stderr

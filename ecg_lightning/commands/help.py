@@ -13,7 +13,10 @@ from ecg_lightning.ranges import Seed, describe
 SCALARS_HELP = {
     "seed": (describe(Seed), "seed of the weights, the order, the cuts and the augmentation"),
     "run_dir": ("text, or null", "the run's folder; runs/<experiment>/<time> by default"),
-    "checkpoint_path": ("text, or null", "continue a run from its last.ckpt; `auto` continues if the run has one"),
+    "checkpoint_path": (
+        "text, or null",
+        "fit: continue the run of this last.ckpt, `auto`: if the run has one; validate and test: the checkpoint to measure",
+    ),
 }
 
 
@@ -61,7 +64,7 @@ USAGE = {
 """,
     "publish": """usage: publish RUN NAME [checkpoints_dir=URL]
 
-  RUN     the folder of a run, of which the best checkpoint is published, or one .ckpt file
+  RUN     the folder of a run, whose best checkpoint is published, or one .ckpt file
   NAME    a new name; a published name is never overwritten
 """,
     "fetch": "usage: fetch NAME [FOLDER] [checkpoints_dir=URL]\n",

@@ -44,7 +44,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--retries": {"type": _natural, "default": 2, "metavar": "N",
                   "help": "how often a trial is run again after its machine has died (default 2)"},
     "--heartbeat": {"type": float, "default": 15.0, "metavar": "S",
-                    "help": "seconds between signs of life (default 15); a worker that misses four is dead"},
+                    "help": "seconds between signs of life (default 15); a worker that misses four counts as dead"},
     "--retry-failed": {"action": "store_true", "help": "run the failed trials again"},
     "--seed": {"type": int, "default": 0, "help": "seed of the random draws (default 0)"},
     "--dry-run": {"action": "store_true", "help": "list the trials, time one of them, estimate the cost"},

@@ -1,4 +1,4 @@
-"""CPSC-Extra: recordings of the China Physiological Signal Challenge 2018 that it kept to itself (Reyna 2021)."""
+"""CPSC-Extra: recordings of the China Physiological Signal Challenge 2018 that its training set does not have (Reyna 2021)."""
 
 from dataclasses import dataclass
 

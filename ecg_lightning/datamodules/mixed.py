@@ -28,17 +28,17 @@ class MixedDataModule(PackedDataModule):
     not annotate is NaN. Metrics are logged for all recordings and, as `val/auroc@georgia`, for each source.
 
     Attributes:
-        root: folder that the parts' roots are relative to; null where each part gives its whole path.
-        parts: one data configuration a source, for example {name: GeorgiaDataModule, root: georgia}, with its own
-            options; the mix gives all others.
+        root: folder that the parts' roots are relative to; null if each part has its whole path.
+        parts: the data configuration of each source, for example {name: GeorgiaDataModule, root: georgia}, with its own
+            options; all other options are those of the mix.
         temperature: recordings are drawn from a source in proportion to its size to this power: 1 takes every recording
-            once an epoch, 0 as many from each source.
+            once in an epoch, 0 equally many from each source.
         weights: in place of the temperature, the share of each source in the recordings drawn, for example
             {ptbxl: 1, georgia: 3}.
-        leave_out: a source that stands for an unseen hospital: all of it, and no other source, is the test side, and none
-            of it trains or validates.
-        drop_copies: leave recordings out of training that another source has on its validation or test side, and
-            recordings out of validation that another source has on its test side.
+        leave_out: a source that stands for an unseen hospital: all of its recordings are for testing, and those of no other
+            source; none of them trains or validates.
+        drop_copies: leave out of training the recordings that another source has in its validation or test folds, and out
+            of validation those that another source has in its test folds.
     """
 
     source = "mixed"

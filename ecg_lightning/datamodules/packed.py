@@ -47,7 +47,7 @@ class PackedDataModule(pl.LightningDataModule):
         label_space: name of a label space, or a list of terms, that the network predicts.
         sampling_rate: Hz of the packed copy and so of the network's input.
         seconds: length of the network's input; training cuts it at a random place, evaluation averages windows.
-        batch_size: recordings a step.
+        batch_size: recordings in one training step.
         num_workers: loader processes; 0 is fastest on packed data.
         normalisation: zscore (per lead), zscore_all (all leads together) or none (millivolts).
         band: pass band in Hz, [low, high]; either may be null. Not filtered by default.
@@ -58,7 +58,7 @@ class PackedDataModule(pl.LightningDataModule):
         val_folds: folds (1-10) that choose the epoch and the thresholds.
         test_folds: folds that only `test` reads.
         train_records: train on this many recordings only, drawn by subset_seed; subsets of one seed are nested.
-        subset_seed: seed of that draw.
+        subset_seed: seed of the draw of `train_records`.
         allow_leak: go on where recordings of the validation or test side were seen in training; the checkpoint says so.
         seed: seed of order and cuts.
         store_dir: folder of packed stores; $ECG_STORE or ~/.cache/ecg_lightning by default.

@@ -25,7 +25,7 @@ def patients(index: pd.DataFrame) -> "pd.Series[str]":
     return index["patient_id"].where(index["patient_id"] != "", "record " + index["record_id"].astype(str))
 
 
-def folds(index: pd.DataFrame, twins: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+def folds(index: pd.DataFrame, copy_pairs: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """(records,) the fold of every recording: the index's where it is not 0, else by a hash of the patient.
 
     A recording whose patient is unknown counts as a patient. A patient whose recordings have several folds in the index
@@ -33,24 +33,26 @@ def folds(index: pd.DataFrame, twins: NDArray[np.int64] | None = None) -> NDArra
 
     Args:
         index: with `patient_id`, `record_id` and `fold`.
-        twins: (pairs, 2) rows that hold the same recording. Patients who share a recording are taken for one person where
+        copy_pairs: (pairs, 2) rows that hold the same recording. Patients who share a recording are taken for one person where
             they have no fold in the index; official folds stay as they are.
     """
     patient = patients(index)
     official = index["fold"].where(index["fold"] > 0)
     first = official.groupby(patient).transform("first")
-    if twins is not None and len(twins):
-        patient = _persons(patient, twins)
+    if copy_pairs is not None and len(copy_pairs):
+        patient = _persons(patient, copy_pairs)
         first = first.fillna(official.groupby(patient).transform("first"))
     hashes = {name: hashed_fold(name) for name in patient.unique()}
     fold: NDArray[np.int64] = first.fillna(patient.map(hashes)).to_numpy(np.int64)
     return fold
 
 
-def _persons(patient: "pd.Series[str]", twins: NDArray[np.int64]) -> "pd.Series[str]":
+def _persons(patient: "pd.Series[str]", copy_pairs: NDArray[np.int64]) -> "pd.Series[str]":
     """(records,) the patient of every recording; patients who share recordings all get the name of the first of them."""
     number, names = pd.factorize(patient, sort=True)
-    links = coo_array((np.ones(len(twins)), (number[twins[:, 0]], number[twins[:, 1]])), shape=(len(names), len(names)))
+    links = coo_array(
+        (np.ones(len(copy_pairs)), (number[copy_pairs[:, 0]], number[copy_pairs[:, 1]])), shape=(len(names), len(names))
+    )
     _, group = connected_components(links, directed=False)
     _, leader = np.unique(group, return_index=True)
     return pd.Series(np.asarray(names)[leader[group[number]]], patient.index)

@@ -27,7 +27,7 @@ class Optim:
         plateau_patience: validations without a better one before `plateau` lowers the learning rate.
         patience: validations without a better one before training stops; null never stops early.
         positive_weight: balanced (negatives/positives), sqrt (its square root) or none.
-        max_positive_weight: bound of that weight, for terms with very few positives.
+        max_positive_weight: upper limit of that weight, for terms with very few positives.
     """
 
     lr: Annotated[float, Between(0, 10, above=True)] = 2e-3

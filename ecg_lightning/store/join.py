@@ -1,6 +1,6 @@
 """Joins the parts of a store into its files, one by one. A kill at any moment loses nothing and doubles nothing.
 
-The signals of a part are removed once they are in ``signals.bin`` and on the disk. Where they are missing, they are in there.
+The signals of a part are removed once they are in `signals.bin` and on the disk. Where they are missing, they are in there.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ _AT_ONCE = 16  # parts joined before they are removed
 
 
 def whole_parts(signals: Path, stems: Sequence[Path]) -> Collection[Path]:
-    """Returns the parts that need not be packed again: the hash of their signals is right, in their file or in ``signals``.
+    """Returns the parts that need not be packed again: the hash of their signals is right, in their file or in `signals`.
 
-    Joined parts lie in ``signals`` in their order. After the first one that is not whole there, no other one can be whole.
+    Joined parts lie in `signals` in their order. After the first one that is not whole there, no other one can be whole.
     """
     whole: set[Path] = set()
     place, joined = 0, True
@@ -46,7 +46,7 @@ def whole_parts(signals: Path, stems: Sequence[Path]) -> Collection[Path]:
 
 
 def join(partial: Path, stems: Sequence[Path], sampling_rate: int, facts: Mapping[str, Any]) -> None:
-    """Joins parts that are all whole. ``meta.json`` is written last and says that the store is complete."""
+    """Joins parts that are all whole. `meta.json` is written last and says that the store is complete."""
     entries, rejected, fingerprints_of, sizes = [], [], [], []
     for stem in stems:  # a table a part, since a million dictionaries would fill the memory
         part = _finished(stem)
@@ -108,7 +108,7 @@ def _join_signals(signals: Path, files: Sequence[Path], sizes: Sequence[int]) ->
 
 
 def _unique(index: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """The index with offsets, and each row's ``position`` among all that were packed.
+    """The index with offsets, and each row's `position` among all that were packed.
 
     Of recordings with the same id the first is kept and the others are set aside.
     """
@@ -123,7 +123,7 @@ def _unique(index: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
 
 
 def _write(path: Path, data: bytes) -> dict[str, Any]:
-    """Writes a file of the store; returns the size and hash that ``meta.json`` says."""
+    """Writes a file of the store; returns the size and hash that `meta.json` says."""
     write_durably(path, data)
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 

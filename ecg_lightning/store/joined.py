@@ -20,7 +20,7 @@ UNNAMED = "folder"
 class JoinedStore(Store):
     """The stores of several sources with the interface of one. Their signals stay in their own files.
 
-    In its index a recording's id begins with the name of its source (``georgia/E00001``), so that equal numbers of two archives
+    In its index a recording's id begins with the name of its source (`georgia/E00001`), so that equal numbers of two archives
     stay apart. A patient's id begins with the archive, so that the same archive twice has the same patients; for a user's own
     recordings, which have no archive, with the name of the source.
 
@@ -52,7 +52,7 @@ class JoinedStore(Store):
 
     @cached_property
     def fingerprints(self) -> NDArray[np.int8]:
-        """(recordings, 256) int8, see ``Store.fingerprints``."""
+        """(recordings, 256) int8, see `Store.fingerprints`."""
         return np.concatenate([store.fingerprints for store in self.stores.values()])
 
     @property
@@ -65,19 +65,19 @@ class JoinedStore(Store):
         return pd.concat(each, ignore_index=True)
 
     def verify(self) -> None:
-        """Compares the hash of every file of every store with that of what was packed, see ``Store.verify``."""
+        """Compares the hash of every file of every store with that of what was packed, see `Store.verify`."""
         for store in self.stores.values():
             store.verify()
 
     def copies_between(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(pairs, 2) a row of ``first`` and a row of ``second`` that hold the same recording."""
+        """(pairs, 2) a row of `first` and a row of `second` that hold the same recording."""
         pairs = matching_pairs(self.fingerprints[first], self.fingerprints[second])
         return np.stack([first[pairs[:, 0]], second[pairs[:, 1]]], axis=1)
 
     def read(
         self, rows: NDArray[np.int64], starts: NDArray[np.int64], length: int
     ) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-        """Slices of many recordings at once, see ``Store.read``."""
+        """Slices of many recordings at once, see `Store.read`."""
         batch = np.empty((len(rows), length, len(LEADS)), np.int16)
         valid = np.empty(len(rows), np.int64)
         source = self.source_of(rows)

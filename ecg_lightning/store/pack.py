@@ -1,7 +1,7 @@
 """Packs a source into a store: parallel, resumable after a kill at any moment, one writer at a time.
 
-Records are packed in parts (``part``), in several processes (``workers``). A part that is finished is not read from
-the source again, unless it was damaged. At the end the parts are joined (``join``).
+Records are packed in parts (`part`), in several processes (`workers`). A part that is finished is not read from
+the source again, unless it was damaged. At the end the parts are joined (`join`).
 """
 
 import glob
@@ -48,20 +48,20 @@ def pack(
     workers: int | None = None,
     files: Mapping[str, str] = MappingProxyType({}),
 ) -> Store:
-    """Packs the rows of ``table`` into the store at ``path``, or opens the store that is already there.
+    """Packs the rows of `table` into the store at `path`, or opens the store that is already there.
 
     Args:
-        path: the store's folder; it appears when everything is packed. ``<path>.partial`` holds the finished parts.
+        path: the store's folder; it appears when everything is packed. `<path>.partial` holds the finished parts.
         table: one row a recording; a column of the index goes there, and wins over what the reader returns.
         read: a picklable function from a row (a mapping) to a Record; a RecordError sets the recording aside. Defects are repaired here.
         sampling_rate: Hz of the store.
-        facts: further entries of ``meta.json`` (source, options).
+        facts: further entries of `meta.json` (source, options).
         workers: processes; the machine's cores where not given.
         files: what `look_at` returned when the store's key was made.
 
     Raises:
         UserError: where there is nothing to pack, a worker was killed, a file that was there cannot be read any more, the
-            store cannot be written, or the store at ``path`` is damaged. Finished parts are kept, and packing again goes on
+            store cannot be written, or the store at `path` is damaged. Finished parts are kept, and packing again goes on
             from there.
     """
     if table.empty:

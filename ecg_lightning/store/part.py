@@ -1,6 +1,6 @@
 """A part of a store: some recordings packed, and whether a part that lies on the disk is whole.
 
-``stem.bin`` holds the signals and ``stem.json``, which is written last, everything else and the hash of the signals. Both
+`stem.bin` holds the signals and `stem.json`, which is written last, everything else and the hash of the signals. Both
 are on the disk before the second has its name.
 """
 
@@ -60,9 +60,9 @@ class Part:
 
 
 def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path, source_files: SourceFiles) -> int:
-    """Packs some rows into ``stem.bin`` and, last, ``stem.json``; returns their number.
+    """Packs some rows into `stem.bin` and, last, `stem.json`; returns their number.
 
-    Every recording is repaired once, or set aside, by the rules of ``records.repairs``; readers leave this to packing. Signals are written one by one, so that
+    Every recording is repaired once, or set aside, by the rules of `records.repairs`; readers leave this to packing. Signals are written one by one, so that
     half an hour of signal takes no more memory than one such recording.
 
     Raises:
@@ -118,7 +118,7 @@ def read_part(stem: Path) -> Part | None:
 
 
 def hash_of(file: Path, first: int = 0, size: int | None = None) -> str:
-    """The sha256 of ``size`` bytes of a file from ``first`` on, or of all; "" where it has fewer, or is not there."""
+    """The sha256 of `size` bytes of a file from `first` on, or of all; "" where it has fewer, or is not there."""
     digest = hashlib.sha256()
     try:
         with file.open("rb") as opened:
@@ -135,7 +135,7 @@ def hash_of(file: Path, first: int = 0, size: int | None = None) -> str:
 
 
 def _storable(entry: Mapping[str, Any]) -> dict[str, Any]:
-    r"""An entry whose texts any file can hold: bytes of a file's name that are not UTF-8 stand there as ``\xe9``."""
+    r"""An entry whose texts any file can hold: bytes of a file's name that are not UTF-8 stand there as `\xe9`."""
     return {key: _escaped(value) if isinstance(value, str) else value for key, value in entry.items()}
 
 

@@ -13,7 +13,7 @@ SEAL = "seal"
 
 
 def seal(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content as plain JSON values, and its hash under ``seal``."""
+    """The content as plain JSON values, and its hash under `seal`."""
     plain: dict[str, Any] = json.loads(json.dumps(content, default=_plain))
     return plain | {SEAL: _hash(plain)}
 

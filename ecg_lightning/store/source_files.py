@@ -25,7 +25,7 @@ _TROUBLE = {
 
 
 def look_at(files: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
-    """Returns size and time of every file, or ``absent``.
+    """Returns size and time of every file, or `absent`.
 
     Raises:
         UserError: where the disk or the network fails.

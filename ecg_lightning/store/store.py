@@ -1,11 +1,11 @@
 """A source packed once into plain arrays, read at memory speed.
 
-A store is a folder: ``signals.bin`` (int16 microvolts, time-major, recordings of any length one after another),
-``index.parquet`` (one row a recording), ``fingerprints.npy`` (by which a recording is known in another archive),
-``copies.npy`` (pairs of rows that hold the same recording), ``rejected.csv``, and ``meta.json`` with the size and hash of
+A store is a folder: `signals.bin` (int16 microvolts, time-major, recordings of any length one after another),
+`index.parquet` (one row a recording), `fingerprints.npy` (by which a recording is known in another archive),
+`copies.npy` (pairs of rows that hold the same recording), `rejected.csv`, and `meta.json` with the size and hash of
 each. It appears under its name only when it is complete.
 
-Sizes and counts are checked when it is opened; the hash of each file when that file is read, and of the signals by ``verify``. No file of a store names code or another file.
+Sizes and counts are checked when it is opened; the hash of each file when that file is read, and of the signals by `verify`. No file of a store names code or another file.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 def store_root(folder: str | None = None) -> Path:
-    """The folder of all stores: ``folder``, else ``$ECG_STORE``, else ``~/.cache/ecg_lightning``."""
+    """The folder of all stores: `folder`, else `$ECG_STORE`, else `~/.cache/ecg_lightning`."""
     return Path(folder or os.environ.get("ECG_STORE") or Path.home() / ".cache" / "ecg_lightning").expanduser()
 
 
@@ -45,8 +45,8 @@ class Store:
 
     Attributes:
         path: the store's folder.
-        index: one row a recording: record_id, patient_id, age, sex, date, site, codes (joined by ``|``), fold, file,
-            offset and length (in samples), original_rate (Hz), quality (flags joined by ``|``).
+        index: one row a recording: record_id, patient_id, age, sex, date, site, codes (joined by `|`), fold, file,
+            offset and length (in samples), original_rate (Hz), quality (flags joined by `|`).
         sampling_rate: Hz.
         sha256: of signals and index; equal wherever the same recordings were packed with the same options.
 
@@ -165,7 +165,7 @@ class Store:
 
     @cached_property
     def fingerprints(self) -> NDArray[np.int8]:
-        """(recordings, 256) int8, to find a recording in another archive (see ``records.fingerprints``)."""
+        """(recordings, 256) int8, to find a recording in another archive (see `records.fingerprints`)."""
         fingerprints = self._load_array("fingerprints.npy", np.int8, SIZE)
         if len(fingerprints) != len(self):
             raise self._damaged(
@@ -182,7 +182,7 @@ class Store:
         return pairs
 
     def copies_between(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(pairs, 2) a row of ``first`` and a row of ``second`` that hold the same recording."""
+        """(pairs, 2) a row of `first` and a row of `second` that hold the same recording."""
         pairs = np.concatenate([self.copy_pairs, self.copy_pairs[:, ::-1]])
         return pairs[np.isin(pairs[:, 0], first) & np.isin(pairs[:, 1], second)]
 

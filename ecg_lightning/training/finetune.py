@@ -19,7 +19,7 @@ class FineTune:
         schedule: epoch -> layer groups that are unfrozen from then on, or `all`: {0: [head], 2: [stage4, head], 4: all}.
         layer_decay: the learning-rate factor of each layer group is this times that of the next one; the head has 1.
         rates: learning-rate factors of single layer groups, for example {stem: 0.01}; they win over layer_decay.
-        reset_head: start the head fresh even for terms that the checkpoint has; only then may it have another pooling.
+        reset_head: start the head from random weights, also for terms that the checkpoint has; only then may it have another pooling.
         cache: compute what the frozen layers put out once, and train the head on that: the same network in a fraction of the
             time. Everything but the head must stay frozen, and nothing random may come before it (no data.augment).
     """

@@ -27,11 +27,11 @@ class Logging:
     Attributes:
         wandb: log to Weights & Biases.
         project: the project there.
-        entity: the team; the account's default where null.
+        entity: the team there; null for the account's default.
         name: the run's name; the run folder's by default.
         group: joins the runs of one study.
-        tags: words to find the run by.
-        offline: keep the log in the run folder for `wandb sync`; by default where W&B cannot be reached with a key.
+        tags: words by which the run can be found.
+        offline: keep the log in the run folder for `wandb sync`; by default only if there is no key, or W&B cannot be reached.
     """
 
     wandb: bool = True

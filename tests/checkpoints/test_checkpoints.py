@@ -57,9 +57,9 @@ def test_a_published_file_has_the_weights_and_everything_needed_to_use_them(run_
 def test_the_module_of_a_checkpoint_predicts_what_the_trained_one_does(run_dir: Path, folder: str) -> None:
     x = torch.randn(2, 12, 300)
     with torch.no_grad():
-        one = checkpoints.read("net-v1", folder).module()(x)
-        two = checkpoints.read(str(run_dir / "checkpoints" / "best.ckpt")).module()(x)
-    torch.testing.assert_close(one, two, rtol=0, atol=0)
+        published = checkpoints.read("net-v1", folder).module()(x)
+        original = checkpoints.read(str(run_dir / "checkpoints" / "best.ckpt")).module()(x)
+    torch.testing.assert_close(published, original, rtol=0, atol=0)
 
 
 def test_a_test_of_another_checkpoint_is_not_published(
@@ -130,7 +130,7 @@ def test_two_who_publish_one_name_at_once_do_not_mix(run_dir: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("run", "name", "said"),
+    ("run", "name", "message"),
     [
         ("{run}", "../evil", "cannot be a checkpoint's name"),
         ("{run}", "", "cannot be a checkpoint's name"),
@@ -138,8 +138,10 @@ def test_two_who_publish_one_name_at_once_do_not_mix(run_dir: Path, tmp_path: Pa
         ("{run}/config.yaml", "x", "is not a checkpoint of ecg_lightning"),
     ],
 )
-def test_what_cannot_be_published_is_explained(run_dir: Path, tmp_path: Path, run: str, name: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_published_is_explained(
+    run_dir: Path, tmp_path: Path, run: str, name: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
         checkpoints.publish(run.format(run=run_dir), name, str(tmp_path))
     assert not list(tmp_path.iterdir())
 
@@ -174,25 +176,25 @@ def test_bad_files_do_not_hide_the_others(folder: str, capsys: pytest.CaptureFix
     Path(folder, "junk.safetensors").write_bytes(b"\xff" * 100)
     Path(folder, "empty.safetensors").touch()
     assert small.run("checkpoints", [f"checkpoints_dir={folder}"]) == 0
-    shown = capsys.readouterr()
-    assert "net-v1" in shown.out
-    assert "foreign.safetensors has no card of ecg_lightning" in shown.err
-    assert "junk.safetensors is not a readable safetensors file" in shown.err
-    assert "empty.safetensors is not a readable safetensors file" in shown.err
+    printed = capsys.readouterr()
+    assert "net-v1" in printed.out
+    assert "foreign.safetensors has no card of ecg_lightning" in printed.err
+    assert "junk.safetensors is not a readable safetensors file" in printed.err
+    assert "empty.safetensors is not a readable safetensors file" in printed.err
 
 
 @pytest.mark.parametrize("url", ["nothing://there", "s3://team/ecg"])
 def test_a_place_that_cannot_be_opened_is_explained(run_dir: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(given: str, **_: object) -> None:
-        raise (ImportError if given.startswith("s3") else ValueError)(f"no {given[:5]}")
+    def unknown(address: str, **_: object) -> None:
+        raise (ImportError if address.startswith("s3") else ValueError)(f"no {address[:5]}")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", unknown)  # an extra that may or may not be installed here
-    said = f"'{url}.*' cannot be opened: no {url[:5]}"
-    with pytest.raises(UserError, match=said):
+    message = f"'{url}.*' cannot be opened: no {url[:5]}"
+    with pytest.raises(UserError, match=message):
         small.run("checkpoints", [f"checkpoints_dir={url}"])
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         checkpoints.publish(str(run_dir), "net", url)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         checkpoints.read(f"{url}/net.ckpt")
 
 

@@ -72,9 +72,9 @@ class Writer:
 
     def go_on(self) -> str:
         """Lets it end; returns what became of it."""
-        said, errors = self.process.communicate("\n" * 100)
+        output, errors = self.process.communicate("\n" * 100)
         assert self.process.returncode == 0, errors
-        return said.split()[-1]
+        return output.split()[-1]
 
     def kill(self) -> None:
         self.process.kill()
@@ -158,13 +158,15 @@ def test_what_killed_writers_left_is_removed_when_it_is_old(place: str) -> None:
     write_new(f"{place}/one.safetensors", b"1")
     folder, two_days_ago = folder_of(place), time.time() - 2 * 86_400
     old = [f".ecg-{'0' * 32}.part", ".net.safetensors.claim"]
-    others = [f".ecg-{'1' * 32}.part", ".hidden", "notes.part"]
-    for name in [*old, *others]:
+    other_files = [f".ecg-{'1' * 32}.part", ".hidden", "notes.part"]
+    for name in [*old, *other_files]:
         (folder / name).write_bytes(b"half")
-        if name != others[0]:  # which somebody is writing now
+        if name != other_files[0]:  # which somebody is writing now
             os.utime(folder / name, (two_days_ago, two_days_ago))
     write_new(f"{place}/two.safetensors", b"2")
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*others, "one.safetensors", "two.safetensors"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [*other_files, "one.safetensors", "two.safetensors"]
+    )
     assert published(place) == ["one", "two"]
 
 

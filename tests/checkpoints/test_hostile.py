@@ -46,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def published(run_dir: Path, folder: Path, change: Change | None = None, hashed: bool = True) -> Path:
-    """The run's network, published; ``change`` is made to its card, with a fresh hash of the content or none."""
+    """The run's network, published; `change` is made to its card, with a fresh hash of the content or none."""
     path = Path(checkpoints.publish(str(run_dir), "net", str(folder)))
     if change is None:
         return path
@@ -152,10 +152,10 @@ def test_sizes_are_compared_before_memory_is_taken(
     run_dir: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     path = published(run_dir, tmp_path, lambda card: card["model"].update(change))
-    read = checkpoints.read(str(path))
+    checkpoint = checkpoints.read(str(path))
     before = _memory()
     with pytest.raises(UserError, match=message):
-        read.network()
+        checkpoint.network()
     assert _memory() - before < 200e6
 
 
@@ -176,8 +176,8 @@ def test_other_leads_are_refused(run_dir: Path, tmp_path: Path, leads: list[str]
 def test_a_damaged_file_is_told_from_a_whole_one(run_dir: Path, tmp_path: Path) -> None:
     """Every single changed byte, of card or weights, is found; a hundred places of the file."""
     path = published(run_dir, tmp_path)
-    whole, read = path.read_bytes(), checkpoints.read(str(path))
-    assert read.terms
+    whole, checkpoint = path.read_bytes(), checkpoints.read(str(path))
+    assert checkpoint.terms
     for position in range(8, len(whole), len(whole) // 100):
         damaged = bytearray(whole)
         damaged[position] ^= 4
@@ -266,9 +266,9 @@ def test_a_value_that_no_card_has_is_refused_in_a_sentence(
     run_dir: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     path = published(run_dir, tmp_path, lambda card: card.update(change))
-    for read in (checkpoints.read, checkpoints.card_of):
+    for reader in (checkpoints.read, checkpoints.card_of):
         with pytest.raises(UserError, match=f"has a card that ecg_lightning cannot use .*{message}"):
-            read(str(path))
+            reader(str(path))
 
 
 def test_a_card_of_a_run_holds_plain_values_alone(run_dir: Path, tmp_path: Path) -> None:
@@ -323,18 +323,18 @@ def test_a_head_that_has_not_a_row_a_term_is_refused(run_dir: Path, tmp_path: Pa
 def test_a_header_of_many_megabytes_is_not_read(tmp_path: Path) -> None:
     header = b'{"__metadata__": {"a": "' + b"[" * 11_000_000 + b'"}}'
     (tmp_path / "net.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    for read in (checkpoints.read, checkpoints.card_of):
+    for reader in (checkpoints.read, checkpoints.card_of):
         with pytest.raises(UserError, match="its header would have 11,000,027 bytes; at most 10,000,000 are read"):
-            read(str(tmp_path / "net.safetensors"))
+            reader(str(tmp_path / "net.safetensors"))
 
 
 def test_names_in_a_shared_folder_cannot_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a\x1b[2Jb.safetensors").write_bytes(b"junk")
     os.mkfifo(tmp_path / "pipe.safetensors")  # whoever opens it waits for a writer
     assert small.run("checkpoints", [f"checkpoints_dir={tmp_path}"]) == 0
-    shown = capsys.readouterr()
-    assert "\x1b" not in shown.out + shown.err
-    assert r"a\x1b[2Jb" in shown.err
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err
+    assert r"a\x1b[2Jb" in printed.err
 
 
 @pytest.mark.parametrize("run", [3, {"recipe": 3}, {}])
@@ -349,9 +349,9 @@ def test_a_run_whose_recipe_is_damaged_does_not_go_on(run_dir: Path, tmp_path: P
 def test_no_message_shows_a_password() -> None:
     url = "memory://ann:s3cret@host/net.safetensors"
     fsspec.filesystem("memory").pipe_file(url, b"junk")
-    for read in (checkpoints.read, checkpoints.card_of):
+    for reader in (checkpoints.read, checkpoints.card_of):
         with pytest.raises(UserError) as error:
-            read(url)
+            reader(url)
         assert "s3cret" not in str(error.value)
     with pytest.raises(UserError, match=r"finetune.checkpoint holds a password"):
         small.run("fit", [f"finetune.checkpoint={url}"])

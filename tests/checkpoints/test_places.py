@@ -44,7 +44,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def program(*words: str, block: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, without the package ``block``."""
+    """The command line in a process of its own, without the package `block`."""
     code = f"import sys; sys.modules.update(dict.fromkeys({[block]!r})); from ecg_lightning.main import run; run()"
     return subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, env=os.environ | environment, check=False
@@ -74,12 +74,12 @@ def test_half_a_file_costs_one_line(server: str, trained: Path, capsys: pytest.C
     for name, content in {"whole": whole, "half": whole[:-2_000], "longer": whole + b"x", "empty": b""}.items():
         write_new(address(name, server), content)
     assert small.run("checkpoints", [f"checkpoints_dir={server}"]) == 0
-    shown = capsys.readouterr()
-    assert "whole" in shown.out
-    assert not any(name in shown.out for name in ("half", "longer", "empty"))
-    assert f"half.safetensors is not whole: it has {len(whole) - 2_000:,} of {len(whole):,} bytes" in shown.err
-    assert f"longer.safetensors is not whole: it has {len(whole) + 1:,} of {len(whole):,} bytes" in shown.err
-    assert len(shown.err.splitlines()) == 3
+    printed = capsys.readouterr()
+    assert "whole" in printed.out
+    assert not any(name in printed.out for name in ("half", "longer", "empty"))
+    assert f"half.safetensors is not whole: it has {len(whole) - 2_000:,} of {len(whole):,} bytes" in printed.err
+    assert f"longer.safetensors is not whole: it has {len(whole) + 1:,} of {len(whole):,} bytes" in printed.err
+    assert len(printed.err.splitlines()) == 3
 
 
 def test_of_a_large_file_on_s3_the_header_alone_is_read(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,13 +114,13 @@ def test_credentials_that_s3_refuses(s3_server: S3, monkeypatch: pytest.MonkeyPa
 
     check_credentials_after(b"0")
     try:
-        done = program("checkpoints", f"checkpoints_dir=s3://{BUCKET}/x", AWS_ACCESS_KEY_ID="nobody")
+        process = program("checkpoints", f"checkpoints_dir=s3://{BUCKET}/x", AWS_ACCESS_KEY_ID="nobody")
     finally:
         check_credentials_after(b"inf")
-    assert done.returncode == 2
-    assert f"s3://{BUCKET}/x cannot be used, access is refused: " in done.stderr
-    assert "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert process.returncode == 2
+    assert f"s3://{BUCKET}/x cannot be used, access is refused: " in process.stderr
+    assert "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
 
 
 def test_a_bucket_that_is_not_there(s3_server: S3, monkeypatch: pytest.MonkeyPatch, trained: Path) -> None:
@@ -132,14 +132,14 @@ def test_a_bucket_that_is_not_there(s3_server: S3, monkeypatch: pytest.MonkeyPat
 
 def test_s3_without_credentials_or_server(s3_server: S3) -> None:
     off = s3_server.environment | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
-    done = program("checkpoints", f"checkpoints_dir=s3://{BUCKET}/x", **off)
-    assert done.returncode == 2
-    assert f"s3://{BUCKET}/x cannot be reached: Could not connect to the endpoint URL" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    done = program("checkpoints", f"checkpoints_dir=s3://{BUCKET}/x", **off | {"AWS_ACCESS_KEY_ID": ""})
-    assert done.returncode == 2
-    assert "access is refused: " in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    process = program("checkpoints", f"checkpoints_dir=s3://{BUCKET}/x", **off)
+    assert process.returncode == 2
+    assert f"s3://{BUCKET}/x cannot be reached: Could not connect to the endpoint URL" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
+    process = program("checkpoints", f"checkpoints_dir=s3://{BUCKET}/x", **off | {"AWS_ACCESS_KEY_ID": ""})
+    assert process.returncode == 2
+    assert "access is refused: " in process.stderr
+    assert len(process.stderr.splitlines()) == 1
 
 
 @pytest.fixture
@@ -164,8 +164,8 @@ def test_an_ssh_server_that_refuses_is_off_or_is_unknown(ssh: SSH) -> None:
 def test_an_ssh_server_with_another_key_is_refused(ssh: SSH, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ".ssh"
     folder.mkdir()
-    other = (ssh.home / ".ssh" / "id_ed25519.pub").read_text().split()[:2]
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{ssh.port} {' '.join(other)}\n")
+    other_key = (ssh.home / ".ssh" / "id_ed25519.pub").read_text().split()[:2]
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{ssh.port} {' '.join(other_key)}\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(UserError, match=r"shows another key than the one in ~/\.ssh/known_hosts"):
         checkpoints.published(ssh.url)
@@ -187,11 +187,11 @@ def test_the_names_of_ssh_config_are_understood_and_a_lost_connection_is_made_an
     [("s3://team/x", "s3fs", "s3"), ("sftp://lab/x", "paramiko", "sftp"), ("gs://team/x", "gcsfs", "gcs")],
 )
 def test_a_protocol_without_its_package_names_the_extra(url: str, package: str, extra: str) -> None:
-    done = program("checkpoints", f"checkpoints_dir={url}", block=package)
-    assert done.returncode == 2
-    assert f"'{url}' cannot be opened: " in done.stderr
-    assert f"Install it with: pip install 'ecg_lightning[{extra}]'" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    process = program("checkpoints", f"checkpoints_dir={url}", block=package)
+    assert process.returncode == 2
+    assert f"'{url}' cannot be opened: " in process.stderr
+    assert f"Install it with: pip install 'ecg_lightning[{extra}]'" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
 
 
 def test_a_password_and_a_signature_are_not_shown() -> None:

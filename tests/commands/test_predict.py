@@ -35,20 +35,20 @@ def test_the_table_has_a_probability_a_term_and_the_terms_over_their_thresholds(
     (tmp_path / "cinc" / "E00003.mat").write_bytes(b"broken")
     output = tmp_path / "out" / "predictions.csv"
     assert small.run("predict", [network, str(tmp_path / "cinc"), "--output", str(output)]) == 1
-    found, failed = rows(output), rows(output.with_suffix(".errors.csv"))
+    predictions, failed = rows(output), rows(output.with_suffix(".errors.csv"))
     terms = Predictor(network, device="cpu").terms  # those that it has learnt
-    assert list(found[0]) == ["record", *terms, "positive", "quality"]
-    assert [Path(row["record"]).name for row in found] == [f"E0000{n}.hea" for n in (1, 2, 4, 5)]
+    assert list(predictions[0]) == ["record", *terms, "positive", "quality"]
+    assert [Path(row["record"]).name for row in predictions] == [f"E0000{n}.hea" for n in (1, 2, 4, 5)]
     assert [Path(row["record"]).name for row in failed] == ["E00003.hea"]
     assert failed[0]["reason"]
     thresholds = dict(zip(checkpoints.read(network).terms, checkpoints.card_of(network).thresholds, strict=True))
-    for row in found:
+    for row in predictions:
         assert (
             row["positive"].split("|") == [t for t in terms if float(row[t]) >= thresholds[t]] or row["positive"] == ""
         )
     assert small.run("predict", [network, str(tmp_path / "cinc" / "E00001.hea"), "--output", str(output)]) == 0
     assert not output.with_suffix(".errors.csv").exists()  # of an earlier call
-    assert {row["quality"] for row in found} == {""}
+    assert {row["quality"] for row in predictions} == {""}
 
 
 def test_what_was_assumed_or_repaired_is_said(network: str, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_calibrated_probabilities_change_the_numbers_but_not_the_decision(networ
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["net"], "the following arguments are required: paths"),
         (["net", "nowhere.hea"], "There is no file or folder 'nowhere.hea'"),
@@ -138,11 +138,13 @@ def test_calibrated_probabilities_change_the_numbers_but_not_the_decision(networ
         (["net", "{here}", "--batch-size", "0"], "--batch-size 0 must be at least 1"),
     ],
 )
-def test_mistakes_are_explained(words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_explained(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake.cinc(tmp_path, 1)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         small.run("predict", [word.format(here=tmp_path) for word in words])
 
 
@@ -154,9 +156,9 @@ def test_an_error_of_the_machine_is_a_sentence(
     with pytest.raises(SystemExit) as ended:
         program.run()
     assert ended.value.code == 2
-    said = capfd.readouterr().err
-    assert said.startswith("ecg_lightning: [Errno ")
-    assert f"'{tmp_path}/file'. Correct that and run the command again." in said
+    errors = capfd.readouterr().err
+    assert errors.startswith("ecg_lightning: [Errno ")
+    assert f"'{tmp_path}/file'. Correct that and run the command again." in errors
 
     def full(_: list[str]) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

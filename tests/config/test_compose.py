@@ -65,8 +65,8 @@ def test_a_file_that_names_its_class_starts_the_group_anew_and_an_override_does_
     assert as_dict(merge(base, layer)) == {"model": {"name": "ResNet1dModule", "depth": 34}, "seed": 1}
     override = merge(base, layer, from_file=False)
     assert as_dict(override)["model"] == {"name": "ResNet1dModule", "depth": 34, "block": "basic"}
-    other = merge(base, OmegaConf.create({"model": {"name": "DenseNet1dModule"}}), from_file=False)
-    assert as_dict(other) == {"model": {"name": "DenseNet1dModule"}, "seed": 1}
+    merged = merge(base, OmegaConf.create({"model": {"name": "DenseNet1dModule"}}), from_file=False)
+    assert as_dict(merged) == {"model": {"name": "DenseNet1dModule"}, "seed": 1}
     unnamed = merge(base, OmegaConf.create({"model": {"dropout": 0.1}}))
     assert as_dict(unnamed)["model"] == {"name": "ResNet1dModule", "depth": 18, "block": "basic", "dropout": 0.1}
 
@@ -106,7 +106,7 @@ def test_shipped_files_are_found_by_name_and_own_files_first(folder: Path, monke
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["optim.lrr=1"], "Key 'lrr' not in 'Optim'. Did you mean: 'lr'?"),
         (["model.depht=1"], "Key 'depht' not in 'ResNet1dModule'. Did you mean: 'depth'?"),
@@ -125,10 +125,10 @@ def test_shipped_files_are_found_by_name_and_own_files_first(folder: Path, monke
         (["--config", "experiment/ptbxl_smal"], "Did you mean: 'experiment/ptbxl_small'"),
     ],
 )
-def test_a_mistake_is_named_with_what_to_do(arguments: list[str], said: str) -> None:
+def test_a_mistake_is_named_with_what_to_do(arguments: list[str], message: str) -> None:
     with pytest.raises(UserError) as error:
         check(compose(arguments))
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_required_value_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_a_list_over_a_mapping_is_named(words: list[str], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (["--version"], 0, "ecg_lightning 0."),
         (["--help"], 0, "usage: python -m ecg_lightning VERB"),
@@ -188,21 +188,21 @@ def test_a_list_over_a_mapping_is_named(words: list[str], message: str) -> None:
         (["fti"], 2, "There is no verb 'fti'. Did you mean: 'fit'"),
     ],
 )
-def test_the_command_line_answers_without_importing_torch(arguments: list[str], status: int, said: str) -> None:
+def test_the_command_line_answers_without_importing_torch(arguments: list[str], status: int, message: str) -> None:
     code = (
         "import atexit, os, runpy, sys\n"
         "heavy = ('torch', 'lightning', 'wandb', 'pandas', 'scipy')\n"
         "atexit.register(lambda: os._exit(99) if any(name in sys.modules for name in heavy) else None)\n"
         "runpy.run_module('ecg_lightning', run_name='__main__')\n"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"COLUMNS": "200"},
     )
-    assert done.returncode == status, done.stderr
-    assert said in (done.stderr if status else done.stdout)
-    assert "Traceback" not in done.stderr
-    assert (done.stdout if status else done.stderr) == ""
+    assert process.returncode == status, process.stderr
+    assert message in (process.stderr if status else process.stdout)
+    assert "Traceback" not in process.stderr
+    assert (process.stdout if status else process.stderr) == ""

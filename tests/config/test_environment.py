@@ -23,7 +23,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "written", "value"),
+    ("word", "reference", "value"),
     [
         ("run_dir=${oc.env:ECG_SECRET}", "${oc.env:ECG_SECRET}", "hush-hush"),
         ("run_dir=runs/${seed}/${oc.env:ECG_SECRET}/x", "runs/7/${oc.env:ECG_SECRET}/x", "runs/7/hush-hush/x"),
@@ -33,9 +33,9 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ("run_dir=${seed}", 7, 7),
     ],
 )
-def test_references_are_resolved_and_the_environment_stays(word: str, written: object, value: object) -> None:
+def test_references_are_resolved_and_the_environment_stays(word: str, reference: object, value: object) -> None:
     config = compose(["seed=7", "logger.name=${oc.env:ECG_SECRET}", word])
-    assert as_written(config)["run_dir"] == written
+    assert as_written(config)["run_dir"] == reference
     assert as_dict(config)["run_dir"] == value == config.run_dir
     again = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(as_written(config))))
     assert OmegaConf.to_container(again, resolve=True)["run_dir"] == value  # type: ignore[index, call-overload]

@@ -105,8 +105,8 @@ def test_no_patient_is_on_two_sides(case: Case) -> None:
 def test_a_packed_store_is_opened_and_not_read_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     store = case.data.store
     monkeypatch.setattr(type(case.data), "reader", lambda self: pytest.fail)
-    opened = make(case.name, case.archive.root, case.store_dir).store
-    assert (opened.path, opened.sha256, len(opened.rejected)) == (store.path, store.sha256, 0)
+    reopened = make(case.name, case.archive.root, case.store_dir).store
+    assert (reopened.path, reopened.sha256, len(reopened.rejected)) == (store.path, store.sha256, 0)
     copy = pickle.loads(pickle.dumps(store))
     np.testing.assert_array_equal(copy.signals, store.signals)
     np.testing.assert_array_equal(copy.fingerprints, store.fingerprints)

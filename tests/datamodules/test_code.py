@@ -133,8 +133,8 @@ def test_a_file_is_opened_once_by_each_process(tmp_path: Path) -> None:
 
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
-    nothing = tmp_path / "nothing"
-    nothing.mkdir()
+    empty = tmp_path / "nothing"
+    empty.mkdir()
     fake.code15(tmp_path, 6)
     whole = (tmp_path / "exams_part1.hdf5").read_bytes()
     (tmp_path / "exams_part1.hdf5").write_bytes(whole[: len(whole) // 2])
@@ -144,7 +144,7 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"exams.csv is not the table that the archive distributes: .*patient_id"):
         CODE15DataModule(**options(tmp_path)).table()
     with pytest.raises(UserError, match=r"has no exams.csv; it should be the folder of the archive as"):
-        CODE15DataModule(**options(nothing)).table()
+        CODE15DataModule(**options(empty)).table()
 
 
 def test_the_test_set_is_on_the_test_side_whatever_its_fold(tmp_path: Path) -> None:

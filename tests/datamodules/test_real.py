@@ -92,7 +92,7 @@ CASES: list[Case] = [
 ]
 
 
-def read(folder: Path, name: str, tmp_path: Path, terms: Iterable[str]) -> ECGDataModule:
+def datamodule(folder: Path, name: str, tmp_path: Path, terms: Iterable[str]) -> ECGDataModule:
     arguments = {"name": name, "root": str(folder), "store_dir": str(tmp_path), "pack_workers": 1}
     data = build("data", arguments | {"label_space": list(terms)})
     assert isinstance(data, ECGDataModule)
@@ -115,7 +115,7 @@ def test_counts_are_those_of_the_raw_files(
 ) -> None:
     codes = raw(shared_data / folder)
     assert len(codes) == records
-    data = read(shared_data / folder, name, tmp_path, terms)
+    data = datamodule(shared_data / folder, name, tmp_path, terms)
     index = data.store.index
     codes_of_row = {
         row: text.split("|") if text else [] for row, text in zip(index["record_id"], index["codes"], strict=True)
@@ -136,7 +136,7 @@ def test_counts_are_those_of_the_raw_files(
 
 def test_chapman_and_ningbo_count_flutter_each_in_its_sense(shared_data: Path, tmp_path: Path) -> None:
     codes = headers(shared_data / "chapman_ningbo")
-    data = read(shared_data / "chapman_ningbo", "ChapmanNingboDataModule", tmp_path, sorted({*SNOMED, *NINGBO}))
+    data = datamodule(shared_data / "chapman_ningbo", "ChapmanNingboDataModule", tmp_path, sorted({*SNOMED, *NINGBO}))
     of_chapman = [int(name[2:]) <= 10646 for name in data.store.index["record_id"]]
     assert len(data.store) == len(codes) == 65
     assert Counter(code for text in data.store.index["codes"] for code in text.split("|")) == Counter(
@@ -156,7 +156,7 @@ def test_chapman_and_ningbo_count_flutter_each_in_its_sense(shared_data: Path, t
 
 
 def test_ptbxl_has_its_published_counts_and_folds(shared_data: Path, tmp_path: Path) -> None:
-    data = read(shared_data / "ptbxl", "PTBXLDataModule", tmp_path, SCP)
+    data = datamodule(shared_data / "ptbxl", "PTBXLDataModule", tmp_path, SCP)
     assert positives(data) == {
         "NORM": 1237, "SR": 1967, "AFIB": 158, "IRBBB": 139, "PVC": 116, "STACH": 88, "1AVB": 84, "SBRAD": 81,
         "CLBBB": 53, "CRBBB": 45,
@@ -165,7 +165,7 @@ def test_ptbxl_has_its_published_counts_and_folds(shared_data: Path, tmp_path: P
 
 
 def test_the_two_recordings_of_one_ptb_patient_stay_together(shared_data: Path, tmp_path: Path) -> None:
-    data = read(shared_data / "ptbdb_cinc", "PTBDBDataModule", tmp_path, ["MI"])
+    data = datamodule(shared_data / "ptbdb_cinc", "PTBDBDataModule", tmp_path, ["MI"])
     assert data.store.index["patient_id"].tolist() == ["patient004", "patient005", "patient005"]
     assert data.store.index["age"].tolist() == [69, 74, 74]
     assert data.folds[1] == data.folds[2]

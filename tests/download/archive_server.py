@@ -20,8 +20,8 @@ class ArchiveServer:
         self.faults: dict[str, list[Fault | None]] = {}
         self.ranges = True
         self.released = Event()  # ends a `hang`
-        self.sent: Counter[str] = Counter()  # bytes by path
-        self.asked: Counter[str] = Counter()  # requests by path
+        self.bytes_sent: Counter[str] = Counter()  # bytes by path
+        self.requests: Counter[str] = Counter()  # requests by path
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"archive": self}))
         self.url = f"http://127.0.0.1:{self._http.server_port}/"
         self._thread = Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
@@ -65,15 +65,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(self.path.lstrip("/"))
         self.path_asked = path
-        self.archive.asked[path] += 1
+        self.archive.requests[path] += 1
         faults = self.archive.faults.get(path, [None])
         fault = faults.pop(0) if len(faults) > 1 else faults[0]
         content = self.archive.files.get(path)
         if content is None:
             self.refuse(404)
             return
-        asked = self.headers.get("Range") if self.archive.ranges else None
-        begin = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        range_header = self.headers.get("Range") if self.archive.ranges else None
+        begin = int(range_header.removeprefix("bytes=").removesuffix("-")) if range_header else 0
         if begin >= len(content) > 0:
             self.refuse(416)
         elif fault is not None:
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_bytes(self, piece: bytes) -> None:
         self.wfile.write(piece)
-        self.archive.sent[self.path_asked] += len(piece)
+        self.archive.bytes_sent[self.path_asked] += len(piece)
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -43,7 +43,7 @@ def test_everything_arrives_and_a_second_time_nothing_is_fetched(
     printed = capsys.readouterr().out
     assert "ODC-By 1.0" in printed and "Kalyakulina" in printed and "5 files" in printed
     fetch(server, tmp_path / "new" / "folder")
-    assert all(server.asked[path] == 1 for path in FILES)
+    assert all(server.requests[path] == 1 for path in FILES)
 
 
 def test_a_file_that_changed_on_disk_is_the_only_one_fetched_again(server: ArchiveServer, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_file_that_changed_on_disk_is_the_only_one_fetched_again(server: Archi
     (tmp_path / "data/1.dat").write_bytes(FILES["data/1.dat"][:-1] + b"?")
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
-    assert {path for path in FILES if server.asked[path] == 2} == {"data/1.dat"}
+    assert {path for path in FILES if server.requests[path] == 2} == {"data/1.dat"}
 
 
 def test_cut_connections_are_resumed_without_a_byte_twice(server: ArchiveServer, tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_cut_connections_are_resumed_without_a_byte_twice(server: ArchiveServer,
     server.faults["SHA256SUMS.txt"] = [cut(50), None]
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
-    assert server.asked["data/1.dat"] == 5
-    assert server.sent["data/1.dat"] == 300_000
+    assert server.requests["data/1.dat"] == 5
+    assert server.bytes_sent["data/1.dat"] == 300_000
 
 
 def test_a_line_that_is_cut_again_and_again_is_no_failure_while_bytes_come(
@@ -80,7 +80,7 @@ def test_without_ranges_a_cut_file_starts_again(server: ArchiveServer, tmp_path:
     server.faults["data/1.dat"] = [cut(200_000), cut(100_000), None]
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
-    assert server.sent["data/1.dat"] == 600_000
+    assert server.bytes_sent["data/1.dat"] == 600_000
 
 
 def test_a_server_that_answers_with_another_range_is_asked_for_the_whole_file(
@@ -92,7 +92,7 @@ def test_a_server_that_answers_with_another_range_is_asked_for_the_whole_file(
     server.faults["data/1.dat"] = [other_range]
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
-    assert server.asked["data/1.dat"] == 2
+    assert server.requests["data/1.dat"] == 2
 
 
 def test_such_a_server_that_is_also_cut_off_is_left_in_the_end(server: ArchiveServer, tmp_path: Path) -> None:
@@ -127,9 +127,9 @@ def test_what_cannot_be_had_is_named_and_the_others_are_kept(
     server.faults["data/1.dat"] = [fault]
     with pytest.raises(UserError, match=f"1 files of ludb .*\n  data/1.dat: .*{reason}.*\n.*Run the same command"):
         fetch(server, tmp_path)
-    there = {path: content for path, content in on_disk(tmp_path).items() if not path.endswith(".part")}
-    assert there == {path: content for path, content in FILES.items() if path != "data/1.dat"}
-    assert server.asked["data/1.dat"] == requests
+    whole_files = {path: content for path, content in on_disk(tmp_path).items() if not path.endswith(".part")}
+    assert whole_files == {path: content for path, content in FILES.items() if path != "data/1.dat"}
+    assert server.requests["data/1.dat"] == requests
     server.faults.clear()
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
@@ -199,14 +199,14 @@ def test_after_a_kill_the_download_goes_on_and_no_byte_is_sent_twice(server: Arc
     server.physionet(FILES)
     server.faults["data/1.dat"] = [hang(123_456), None]
     with begin(server, tmp_path, "data/1.dat.part", 123_456) as process:
-        while server.sent["empty.txt"] == 0 and not (tmp_path / "empty.txt").is_file():
+        while server.bytes_sent["empty.txt"] == 0 and not (tmp_path / "empty.txt").is_file():
             time.sleep(0.01)
         process.kill()
     server.released.set()
     assert not (tmp_path / "data/1.dat").exists()
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
-    assert {path: server.sent[path] for path in FILES} == {path: len(content) for path, content in FILES.items()}
+    assert {path: server.bytes_sent[path] for path in FILES} == {path: len(content) for path, content in FILES.items()}
 
 
 def test_ctrl_c_ends_soon_and_the_next_download_goes_on(server: ArchiveServer, tmp_path: Path) -> None:
@@ -216,12 +216,12 @@ def test_ctrl_c_ends_soon_and_the_next_download_goes_on(server: ArchiveServer, t
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     assert process.returncode != 0 and "KeyboardInterrupt" in errors
-    there = (tmp_path / "data/1.dat.part").stat().st_size
-    assert there >= 5
-    before = server.sent["data/1.dat"]
+    partial_size = (tmp_path / "data/1.dat.part").stat().st_size
+    assert partial_size >= 5
+    before = server.bytes_sent["data/1.dat"]
     fetch(server, tmp_path)
     assert on_disk(tmp_path) == FILES
-    assert server.sent["data/1.dat"] - before == 300_000 - there
+    assert server.bytes_sent["data/1.dat"] - before == 300_000 - partial_size
 
 
 def test_a_disk_too_small_is_refused_before_anything_is_fetched(
@@ -231,7 +231,7 @@ def test_a_disk_too_small_is_refused_before_anything_is_fetched(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 40_000_000}))
     with pytest.raises(UserError, match=r"needs 0\.05 GB more in .*, and 0\.04 GB are free"):
         fetch(server, tmp_path)
-    assert on_disk(tmp_path) == {} and set(server.asked) == {"SHA256SUMS.txt"}
+    assert on_disk(tmp_path) == {} and set(server.requests) == {"SHA256SUMS.txt"}
 
 
 def test_a_disk_that_fills_up_ends_the_download(

@@ -28,7 +28,7 @@ CHALLENGE = {
 }
 
 
-def there(root: Path) -> set[str]:
+def files_below(root: Path) -> set[str]:
     files = (path for path in root.rglob("*") if path.is_file() and ".download" not in path.parts)
     return {path.relative_to(root).as_posix() for path in files}
 
@@ -49,7 +49,7 @@ def test_a_source_takes_its_own_folders_of_the_challenge(
 ) -> None:
     server.physionet(CHALLENGE)
     download(source, tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == expected
+    assert files_below(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_patterns_choose_files(
     paths = ("RECORDS", "ptbxl_database.csv", "records100/00000/1_lr.dat", "records500/00000/1_hr.dat")
     server.physionet({path: path.encode() for path in paths})
     download("ptbxl", tmp_path, base_url=server.url.rstrip("/"), progress=False, **options)
-    assert there(tmp_path) == expected
+    assert files_below(tmp_path) == expected
 
 
 def test_patterns_that_choose_nothing_are_an_error(server: ArchiveServer, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_list_that_leads_outside_is_refused_whole(server: ArchiveServer, tmp_p
     root = tmp_path / "inner" / "root"
     with pytest.raises(UserError, match="names a file outside the folder"):
         download("ludb", root, base_url=server.url, progress=False)
-    assert there(tmp_path) == set()
+    assert files_below(tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_form_of_sha256sum_in_binary_mode_is_read(server: ArchiveServer, tmp
         "SHA256SUMS.txt": f"{hashlib.sha256(b'x').hexdigest().upper()} *A b.txt\r\n".encode(),
     }
     download("ludb", tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == {"A b.txt"}
+    assert files_below(tmp_path) == {"A b.txt"}
 
 
 def archive(kind: Kind, size_gb: dict[str, float]) -> PublicArchive:

@@ -33,7 +33,7 @@ def tarred(members: dict[str, bytes], kind: bytes = tarfile.REGTYPE, mode: str =
     return buffer.getvalue()
 
 
-def there(root: Path) -> dict[str, bytes]:
+def files_below(root: Path) -> dict[str, bytes]:
     files = (path for path in root.rglob("*") if path.is_file() and ".download" not in path.parts)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
@@ -42,10 +42,10 @@ def test_zips_of_zenodo_are_unpacked_and_deleted_and_not_fetched_again(server: A
     server.zenodo("4916206", {"exams.csv": b"exam_id\n", "exams_part0.zip": zipped(EXAMS)})
     server.faults["exams_part0.zip"] = [cut(50), None]
     download("code15", tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == {"exams.csv": b"exam_id\n", **EXAMS}
-    sent = server.sent["exams_part0.zip"]
+    assert files_below(tmp_path) == {"exams.csv": b"exam_id\n", **EXAMS}
+    size = server.bytes_sent["exams_part0.zip"]
     download("code15", tmp_path, base_url=server.url, progress=False)
-    assert server.sent["exams_part0.zip"] == sent == len(server.files["exams_part0.zip"])
+    assert server.bytes_sent["exams_part0.zip"] == size == len(server.files["exams_part0.zip"])
 
 
 @pytest.mark.parametrize("content", [None, b"short"])
@@ -59,17 +59,17 @@ def test_a_member_that_is_lost_or_short_brings_the_zip_again(
     else:
         (tmp_path / "exams_part0.hdf5").write_bytes(content)
     download("code15", tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == EXAMS
+    assert files_below(tmp_path) == EXAMS
 
 
 def test_a_verified_zip_that_was_not_unpacked_yet_is_not_fetched_again(server: ArchiveServer, tmp_path: Path) -> None:
     server.zenodo("4916206", {"exams_part0.zip": zipped(EXAMS)})
     (tmp_path / "exams_part0.zip").write_bytes(server.files["exams_part0.zip"])
     download("code15", tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == EXAMS and server.sent["exams_part0.zip"] == 0
+    assert files_below(tmp_path) == EXAMS and server.bytes_sent["exams_part0.zip"] == 0
     (tmp_path / "exams_part0.zip").write_bytes(b"left by a process killed just before it was deleted")
     download("code15", tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == EXAMS and server.sent["exams_part0.zip"] == 0
+    assert files_below(tmp_path) == EXAMS and server.bytes_sent["exams_part0.zip"] == 0
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
@@ -82,7 +82,7 @@ def test_the_records_of_sph_are_read_whether_compressed_or_not(
     server.figshare("17912507", {"code.csv": b"Code\n"})
     server.figshare("19738468", {"rule.pdf": b"%PDF"})
     download("sph", tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == {"metadata.csv": b"ECG_ID\n", "code.csv": b"Code\n", "rule.pdf": b"%PDF", **records}
+    assert files_below(tmp_path) == {"metadata.csv": b"ECG_ID\n", "code.csv": b"Code\n", "rule.pdf": b"%PDF", **records}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_archive_that_is_damaged_or_leads_outside_is_reported_and_the_others_
     server.zenodo("4916206", {"exams.csv": b"exam_id\n", name: content})
     with pytest.raises(UserError, match=f"1 files of code15 could not be fetched(.|\n)*  {name}: it {reason}"):
         download("code15", root, base_url=server.url, progress=False)
-    assert set(there(tmp_path)) == {"inner/root/exams.csv", f"inner/root/{name}"}
+    assert set(files_below(tmp_path)) == {"inner/root/exams.csv", f"inner/root/{name}"}
 
 
 def test_a_zip_that_unpacks_to_more_than_the_disk_holds_is_kept_packed(
@@ -118,4 +118,4 @@ def test_a_zip_that_unpacks_to_more_than_the_disk_holds_is_kept_packed(
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(UserError, match=r"data.zip: it unpacks to 0\.0 GB, and 0\.0 GB are free; it is kept packed"):
         download("code_test", tmp_path, base_url=server.url, progress=False)
-    assert there(tmp_path) == {"data.zip": bomb}
+    assert files_below(tmp_path) == {"data.zip": bomb}

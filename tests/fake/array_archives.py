@@ -84,10 +84,12 @@ def code15(root: Path, records: int = 24, parts: int = 2) -> Archive:
         )  # fmt: skip
     for number in range(parts):
         part = root / f"exams_part{number}.hdf5"
-        mine = [item for item in archive if item.path == part]
+        members = [item for item in archive if item.path == part]
         with h5py.File(part, "w") as file:
-            file["exam_id"] = np.array([int(item.record_id) for item in mine] + [0])
-            file["tracings"] = np.stack([_tracing(item.signal) for item in mine] + [np.zeros((4096, 12), np.float32)])
+            file["exam_id"] = np.array([int(item.record_id) for item in members] + [0])
+            file["tracings"] = np.stack(
+                [_tracing(item.signal) for item in members] + [np.zeros((4096, 12), np.float32)]
+            )
     write_table(root / "exams.csv", _EXAMS, rows)
     return archive
 

@@ -41,5 +41,10 @@ def ecg(
         mixing[:, 0] = 0
     wander = np.sin(2 * np.pi * (random.uniform(0.1, 0.4, (8, 1)) * seconds + random.uniform(0, 1, (8, 1))))
     independent = mixing @ waves + 0.05 * wander
-    one, two = independent[:2]
-    return np.concatenate([[one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2], independent[2:]])
+    first, second = independent[:2]
+    return np.concatenate(
+        [
+            [first, second, second - first, -(first + second) / 2, first - second / 2, second - first / 2],
+            independent[2:],
+        ]
+    )

@@ -127,7 +127,7 @@ def cinc(
         if wrong:
             signal = np.trunc(np.rint(signal * 1000 / 4.88) * 4.88) / 1000
         codes = (kind.snomed, "426783006") if "SR" in kind.scp and "NORM" not in kind.scp else (kind.snomed,)
-        written = write_wfdb(
+        stored = write_wfdb(
             path,
             signal,
             rate,
@@ -137,7 +137,7 @@ def cinc(
             record_name=path.name if old else None,
         )
         # The challenges publish no patients: each recording is one.
-        archive.items.append(Item(path.stem, "", age, sex, kind, codes, rate, written, path))
+        archive.items.append(Item(path.stem, "", age, sex, kind, codes, rate, stored, path))
     return archive
 
 
@@ -155,7 +155,7 @@ def ludb(root: Path, records: int = 21) -> Archive:
         leads = [lead.lower() for lead in LEADS]
         fitted = np.ptp(np.rint(1000 * signal), axis=1)
         fields = [f"{gain:.0f}({i - 5})/mV" for i, gain in enumerate(fitted)]
-        written = write_wfdb(path, signal, 500, leads=leads, gain_fields=fields, comments=comments)
+        stored = write_wfdb(path, signal, 500, leads=leads, gain_fields=fields, comments=comments)
         column, text = kind.ludb
         row = {"ID": number, "Sex": f"{sex}\n", "Age": f"{age:.0f}\n", "Rhythms": "Sinus rhythm", column: text}
         if number % 4 == 0:
@@ -164,7 +164,7 @@ def ludb(root: Path, records: int = 21) -> Archive:
             dict.fromkeys(part for key in columns.split(",")[3:] for part in row.get(key, "").split("\n") if part)
         )
         rows.append(row)
-        archive.items.append(Item(str(number), str(number), age, sex, kind, codes, 500, written, path))
+        archive.items.append(Item(str(number), str(number), age, sex, kind, codes, 500, stored, path))
     write_table(root / "ludb.csv", columns, rows)
     (root / "RECORDS").write_text("".join(f"data/{row['ID']}\n" for row in rows))
     return archive
@@ -182,14 +182,14 @@ def mimic_iv_ecg(root: Path, records: int = 21) -> Archive:
         name = f"files/p{str(subject)[:4]}/p{subject}/s{study}/{study}"
         path = root / f"{name}.dat"
         signal = wave(kind, 3000 + number, 5000, 500)
-        written = write_wfdb(
+        stored = write_wfdb(
             path, signal[order], 500, leads=[LEADS[i] for i in order], gain=200.0, end="17:21:00 07/05/2180"
         )
         texts = (kind.mimic, "Borderline ECG")
         common = {"subject_id": subject, "study_id": study, "ecg_time": "2180-05-07 17:21:00"}
         measurements.append(common | {"cart_id": 6848296} | dict(zip(reports, texts, strict=False)))
         listing.append(common | {"file_name": study, "path": name})
-        archive.items.append(Item(str(study), str(subject), np.nan, "", kind, texts, 500, written[order], path))
+        archive.items.append(Item(str(study), str(subject), np.nan, "", kind, texts, 500, stored[order], path))
     columns = f"subject_id,study_id,cart_id,ecg_time,{','.join(reports)},bandwidth,filtering,rr_interval"
     write_table(root / "machine_measurements.csv", columns, measurements)
     write_table(root / "record_list.csv", "subject_id,study_id,file_name,ecg_time,path", listing)

@@ -21,16 +21,16 @@ CINC = {
 }
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def header_codes(folder: Path) -> Iterator[list[str]]:
     for header in sorted(folder.glob("*.hea")):
-        found = re.search(r"^#\s*Dx:\s*(.+)$", header.read_text(), re.MULTILINE)
-        assert found, header
-        yield [code.strip() for code in found[1].split(",")]
+        match = re.search(r"^#\s*Dx:\s*(.+)$", header.read_text(), re.MULTILINE)
+        assert match, header
+        yield [code.strip() for code in match[1].split(",")]
 
 
 def terms_of(system: str, code: str, source: str = "") -> frozenset[str]:
@@ -80,8 +80,8 @@ def test_cpsc2018_says_the_same_in_both_of_its_forms() -> None:
     """The Challenge's codes for the nine classes, as dx_mapping counts them in CPSC."""
     codes = ["426783006", "164889003", "270492004", "164909002", "59118001", "284470004"]
     codes += ["164884008", "429622005", "164931005"]
-    said = [terms_of("snomed", code, source="cpsc2018") for code in codes]
-    assert said == [terms_of("cpsc2018", str(number)) for number in range(1, 10)]
+    terms = [terms_of("snomed", code, source="cpsc2018") for code in codes]
+    assert terms == [terms_of("cpsc2018", str(number)) for number in range(1, 10)]
 
 
 def test_flutter_of_ningbo_is_fibrillation_or_flutter() -> None:
@@ -138,22 +138,22 @@ def test_counts_of_georgia_are_those_of_its_headers(shared_data: Path) -> None:
 
 
 def test_every_code_of_sph_is_read(shared_data: Path) -> None:
-    statements = {row["Code"]: row for row in read(shared_data / "sph" / "code.csv")}
+    statements = {row["Code"]: row for row in read_rows(shared_data / "sph" / "code.csv")}
     assert all(terms_of("aha", code) for code, row in statements.items() if row["Category"] != "Modifier")
-    for row in read(shared_data / "sph" / "metadata.csv"):
+    for row in read_rows(shared_data / "sph" / "metadata.csv"):
         annotation = translate("aha", row["AHA_Code"].split(";"))
         assert not annotation.unknown and annotation.positive <= annotated_by("sph"), row
 
 
 def test_the_aha_table_of_leinonen_agrees(shared_data: Path) -> None:
-    for row in read(shared_data / "codes" / "AHA_SNOMED_mapping.csv"):
+    for row in read_rows(shared_data / "codes" / "AHA_SNOMED_mapping.csv"):
         assert set(terms_of("snomed", row["SNOMEDCTCode"])) <= set(terms_of("aha", row["AHA_Code"])), row
 
 
 def test_the_table_of_chapman_agrees(shared_data: Path) -> None:
     """Same term as the table's SNOMED code, a kind of it, or one of six that the table codes more coarsely than it says."""
     coarser = {"LBBBB": "LPFB", "LFBBB": "LAFB", "LVQRSAL": "LVOLT", "STE": "STIAB", "SAAWR": "SAAWR", "AVNRT": "AVNRT"}
-    for row in read(shared_data / "codes" / "chapman" / "ConditionNames_SNOMED-CT.csv"):
+    for row in read_rows(shared_data / "codes" / "chapman" / "ConditionNames_SNOMED-CT.csv"):
         (term,) = terms_of("chapman", row["AcronymName"])
         (coded,) = terms_of("snomed", row["Snomed_CT"])
         assert coded == term or coded in ancestors(term) or coarser[row["AcronymName"]] == term, row
@@ -161,7 +161,7 @@ def test_the_table_of_chapman_agrees(shared_data: Path) -> None:
 
 def test_every_text_of_ludb_is_read(shared_data: Path) -> None:
     columns = slice(3, None)
-    for row in read(shared_data / "ludb" / "ludb.csv"):
+    for row in read_rows(shared_data / "ludb" / "ludb.csv"):
         texts = [text for cell in list(row.values())[columns] for text in cell.splitlines() if text]
         annotation = translate("ludb", texts)
         assert not annotation.unknown and annotation.positive <= annotated_by("ludb"), row["ID"]
@@ -169,7 +169,7 @@ def test_every_text_of_ludb_is_read(shared_data: Path) -> None:
 
 def test_counts_of_ludb_are_those_of_its_readme(shared_data: Path) -> None:
     """The README counts subjects, as ludb.csv does; sinus arrhythmia here includes its two irregular sinus rhythms."""
-    table = read(shared_data / "ludb" / "ludb.csv")
+    table = read_rows(shared_data / "ludb" / "ludb.csv")
     records = [
         translate("ludb", [text for cell in list(row.values())[3:] for text in cell.splitlines() if text]).positive
         for row in table
@@ -191,7 +191,7 @@ def test_counts_of_ludb_are_those_of_its_readme(shared_data: Path) -> None:
 
 def test_the_columns_of_code_are_read(shared_data: Path) -> None:
     columns = ["1dAVb", "RBBB", "LBBB", "SB", "ST", "AF"]
-    header = read(shared_data / "code15" / "meta.csv")[0]
+    header = read_rows(shared_data / "code15" / "meta.csv")[0]
     assert set(columns) <= set(header)
     assert [terms_of("code15", column) for column in columns] == [
         {"1AVB"}, {"RBBB"}, {"LBBB"}, {"SBRAD"}, {"STACH"}, {"AFIB"},

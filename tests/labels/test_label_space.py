@@ -14,20 +14,22 @@ from ecg_lightning.labels import TERMS, LabelSpace, ancestors, annotated_by, spa
 NAN = float("nan")
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
 def statements(shared_data: Path) -> dict[str, dict[str, str]]:
-    return {row[""]: row for row in read(shared_data / "ptbxl" / "scp_statements.csv")}
+    return {row[""]: row for row in read_rows(shared_data / "ptbxl" / "scp_statements.csv")}
 
 
 @pytest.fixture(scope="module")
 def ptbxl(shared_data: Path) -> list[frozenset[str]]:
     """The statements of every recording, read independently of the package."""
-    return [frozenset(ast.literal_eval(row["scp_codes"])) for row in read(shared_data / "ptbxl" / "ptbxl_database.csv")]
+    return [
+        frozenset(ast.literal_eval(row["scp_codes"])) for row in read_rows(shared_data / "ptbxl" / "ptbxl_database.csv")
+    ]
 
 
 def encode(items: str | list[str], positive: list[set[str]], annotated: set[str]) -> list[list[float]]:
@@ -35,7 +37,7 @@ def encode(items: str | list[str], positive: list[set[str]], annotated: set[str]
     return rows
 
 
-def same(actual: list[list[float]], expected: list[list[float]]) -> None:
+def check_equal(actual: list[list[float]], expected: list[list[float]]) -> None:
     np.testing.assert_array_equal(actual, expected)
 
 
@@ -82,7 +84,7 @@ def test_a_class_of_ptbxl_is_any_of_its_statements(
 def test_cinc2021_is_the_scored_classes_in_the_order_of_its_weights(shared_data: Path) -> None:
     codes = shared_data / "codes" / "cinc2021"
     order = (codes / "weights.csv").read_text().splitlines()[0].split(",")[1:]
-    scored = {row["SNOMEDCTCode"] for row in read(codes / "dx_mapping_scored.csv")}
+    scored = {row["SNOMEDCTCode"] for row in read_rows(codes / "dx_mapping_scored.csv")}
     space = LabelSpace.load("cinc2021")
     merged = [{code for term in members for code in TERMS[term].codes["snomed"]} & scored for members in space.members]
     assert merged == [set(column.split("|")) for column in order]
@@ -116,44 +118,44 @@ def test_every_task_of_ptbxl_is_fully_annotated_in_ptbxl(space: str, ptbxl: list
 
 
 def test_what_a_source_does_not_annotate_is_nan() -> None:
-    same(encode(["AFIB", "IRBBB"], [set(), {"AFIB"}], {"AFIB"}), [[0, NAN], [1, NAN]])
+    check_equal(encode(["AFIB", "IRBBB"], [set(), {"AFIB"}], {"AFIB"}), [[0, NAN], [1, NAN]])
 
 
 def test_a_narrower_term_makes_its_broader_one_positive() -> None:
-    same(encode(["RBBB", "BBB", "LBBB"], [{"CRBBB"}], {"CRBBB", "RBBB", "LBBB"}), [[1, 1, 0]])
+    check_equal(encode(["RBBB", "BBB", "LBBB"], [{"CRBBB"}], {"CRBBB", "RBBB", "LBBB"}), [[1, 1, 0]])
 
 
 def test_a_broader_term_leaves_the_narrower_ones_open() -> None:
     annotated = {"RBBB", "CRBBB", "BBB", "IRBBB", "LBBB"}
-    same(encode(["CRBBB", "IRBBB", "LBBB"], [{"RBBB"}], annotated), [[NAN, 0, 0]])
-    same(encode(["CRBBB", "IRBBB", "LBBB"], [{"BBB"}], annotated), [[NAN, NAN, NAN]])
-    same(encode(["CRBBB", "IRBBB", "LBBB"], [{"BBB", "LBBB"}], annotated), [[0, 0, 1]])
+    check_equal(encode(["CRBBB", "IRBBB", "LBBB"], [{"RBBB"}], annotated), [[NAN, 0, 0]])
+    check_equal(encode(["CRBBB", "IRBBB", "LBBB"], [{"BBB"}], annotated), [[NAN, NAN, NAN]])
+    check_equal(encode(["CRBBB", "IRBBB", "LBBB"], [{"BBB", "LBBB"}], annotated), [[0, 0, 1]])
 
 
 def test_merged_near_synonyms_are_one_output() -> None:
     items = ["CRBBB|RBBB", "PVC|VPB"]
     assert LabelSpace.load(items).terms == ("CRBBB", "PVC")
-    same(encode(items, [{"RBBB"}, {"CRBBB"}, {"VPB"}, set()], {"RBBB", "PVC"}), [[1, 0], [1, 0], [0, 1], [0, 0]])
-    same(encode(items, [{"BBB"}], {"RBBB", "BBB"}), [[NAN, NAN]])
+    check_equal(encode(items, [{"RBBB"}, {"CRBBB"}, {"VPB"}, set()], {"RBBB", "PVC"}), [[1, 0], [1, 0], [0, 1], [0, 0]])
+    check_equal(encode(items, [{"BBB"}], {"RBBB", "BBB"}), [[NAN, NAN]])
 
 
 def test_an_aggregate_is_absent_only_where_all_its_members_are_annotated() -> None:
     items = ["MI=IMI+AMI"]
-    same(encode(items, [set(), {"IMI"}], {"IMI"}), [[NAN], [1]])
-    same(encode(items, [set(), {"AMI"}, {"MI"}], {"IMI", "AMI"}), [[0], [1], [NAN]])
+    check_equal(encode(items, [set(), {"IMI"}], {"IMI"}), [[NAN], [1]])
+    check_equal(encode(items, [set(), {"AMI"}, {"MI"}], {"IMI", "AMI"}), [[0], [1], [NAN]])
 
 
 def test_uncertain_terms_are_open_with_what_is_broader_and_narrower() -> None:
     space = LabelSpace.load(["RBBB", "CRBBB", "BBB", "LBBB"])
     annotated = {"RBBB", "CRBBB", "BBB", "LBBB"}
     targets = space.encode([set(), {"CRBBB"}, set()], annotated, uncertain=[{"RBBB"}, {"RBBB"}, set()])
-    same(targets.tolist(), [[NAN, NAN, NAN, 0], [1, 1, 1, 0], [0, 0, 0, 0]])
+    check_equal(targets.tolist(), [[NAN, NAN, NAN, 0], [1, 1, 1, 0], [0, 0, 0, 0]])
 
 
 def test_terms_of_ones_own_need_to_be_said_so() -> None:
     items = ["SR", "own:CHAGAS"]
     assert LabelSpace.load(items).terms == ("SR", "CHAGAS")
-    same(encode(items, [{"CHAGAS"}, set(), {"ZEBRA"}], {"CHAGAS"}), [[NAN, 1], [NAN, 0], [NAN, 0]])
+    check_equal(encode(items, [{"CHAGAS"}, set(), {"ZEBRA"}], {"CHAGAS"}), [[NAN, 1], [NAN, 0], [NAN, 0]])
 
 
 def test_no_records_make_an_empty_table() -> None:
@@ -175,20 +177,21 @@ def test_encoding_agrees_with_the_rules_applied_one_by_one() -> None:
     merged = ["CRBBB|RBBB", "PVC|VPB", "ANY=IMI+AMI+LMI"]
     space = LabelSpace.load([*merged, *(name for name in names if name not in ("CRBBB", "PVC"))])
 
-    def target(members: tuple[str, ...], aggregate: bool, said: set[str]) -> float:
-        closed = said.union(*(ancestors(term) for term in said)) if said else set()
+    def target(members: tuple[str, ...], aggregate: bool, stated: set[str]) -> float:
+        closed = stated.union(*(ancestors(term) for term in stated)) if stated else set()
         if closed & {*members}:
             return 1.0
-        loose = {term for term in said if not any(term in ancestors(other) for other in said)}
+        loose = {term for term in stated if not any(term in ancestors(statement) for statement in stated)}
         if any(parent in loose and parent not in members for member in members for parent in ancestors(member)):
             return NAN
         needed = all if aggregate else any
         return 0.0 if needed(member in annotated for member in members) else NAN
 
     expected = [
-        [target(of, some, said) for of, some in zip(space.members, space.aggregate, strict=True)] for said in records
+        [target(of, some, stated) for of, some in zip(space.members, space.aggregate, strict=True)]
+        for stated in records
     ]
-    same(space.encode(records, annotated).tolist(), expected)
+    check_equal(space.encode(records, annotated).tolist(), expected)
 
 
 @pytest.mark.parametrize(

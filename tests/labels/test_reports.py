@@ -70,9 +70,9 @@ def test_the_table_names_terms_and_every_phrase_once() -> None:
     table = list(rows("mimic.csv"))
     assert len({row["phrase"] for row in table}) == len(table)
     for row in table:
-        meant = {term for term in row["terms"].split("|") if term}
-        assert meant <= set(TERMS), row
-        assert translate("mimic", [row["phrase"]]).positive <= meant, row
+        expected = {term for term in row["terms"].split("|") if term}
+        assert expected <= set(TERMS), row
+        assert translate("mimic", [row["phrase"]]).positive <= expected, row
 
 
 def test_the_aha_statements_are_read_alike_in_words(shared_data: Path) -> None:

@@ -13,20 +13,20 @@ from ecg_lightning.labels.vocabulary import CODE_COLUMNS, lists, rows
 KINDS = {"diagnostic", "form", "rhythm", "clinical", "technical"}
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
 def statements(shared_data: Path) -> dict[str, dict[str, str]]:
-    return {row[""]: row for row in read(shared_data / "ptbxl" / "scp_statements.csv")}
+    return {row[""]: row for row in read_rows(shared_data / "ptbxl" / "scp_statements.csv")}
 
 
 @pytest.fixture(scope="module")
 def challenge(shared_data: Path) -> list[dict[str, str]]:
     codes = shared_data / "codes" / "cinc2021"
-    return read(codes / "dx_mapping_scored.csv") + read(codes / "dx_mapping_unscored.csv")
+    return read_rows(codes / "dx_mapping_scored.csv") + read_rows(codes / "dx_mapping_unscored.csv")
 
 
 def test_every_row_is_complete_and_named_once() -> None:
@@ -115,8 +115,8 @@ def test_a_source_annotates_what_the_challenge_counts_in_it(
     of = {code: term.term for term in TERMS.values() for code in term.codes["snomed"]}
     counted = {of[row["SNOMEDCTCode"]] for row in challenge if any(int(row[column]) for column in columns)}
     sinus_of_normals_alone = {"SR"} if source in ("cpsc_extra", "georgia", "ptbdb") else set()
-    either = {"AFIB", "AFAFL"} if "ningbo" in source else set()
-    assert annotated_by(source) == (counted - sinus_of_normals_alone) | either
+    ambiguous = {"AFIB", "AFAFL"} if "ningbo" in source else set()
+    assert annotated_by(source) == (counted - sinus_of_normals_alone) | ambiguous
 
 
 def test_other_sources_annotate_their_own_codes() -> None:

@@ -26,14 +26,16 @@ def test_equal_to_scikit_learn_on_the_same_resamples(decimals: int) -> None:
     areas = resampled_auroc(scores, targets, patients, resamples=40, seed=3)
     rng = np.random.default_rng(3)
     for resample in range(40):
-        records = np.concatenate([np.flatnonzero(patients == 10 + drawn) for drawn in rng.integers(0, 40, 40)])
+        records = np.concatenate([np.flatnonzero(patients == 10 + patient) for patient in rng.integers(0, 40, 40)])
         for term in range(4):
             truth, score = targets[records, term], scores[records, term]
-            seen = ~np.isnan(truth)
-            if np.unique(truth[seen]).size < 2:
+            annotated = ~np.isnan(truth)
+            if np.unique(truth[annotated]).size < 2:
                 assert np.isnan(areas[resample, term])
             else:
-                assert areas[resample, term] == pytest.approx(roc_auc_score(truth[seen], score[seen]), abs=1e-12)
+                assert areas[resample, term] == pytest.approx(
+                    roc_auc_score(truth[annotated], score[annotated]), abs=1e-12
+                )
 
 
 def test_intervals_are_percentiles_of_the_resamples() -> None:
@@ -79,8 +81,8 @@ def test_paired_difference() -> None:
     gain = auroc_differences(scores, worse, targets).macro
     assert gain.estimate == pytest.approx(np.mean(auroc(scores, targets) - auroc(worse, targets)))
     assert 0 < gain.low < gain.estimate < gain.high
-    alone = auroc_intervals(scores, targets).macro
-    assert gain.high - gain.low < (alone.high - alone.low) / 1.5  # what is hard for both cancels
+    interval = auroc_intervals(scores, targets).macro
+    assert gain.high - gain.low < (interval.high - interval.low) / 1.5  # what is hard for both cancels
     assert auroc_differences(scores, 2 * scores, targets).macro[:3] == (0, 0, 0)
     back = auroc_differences(worse, scores, targets).macro
     assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low))
@@ -105,8 +107,8 @@ def test_coverage() -> None:
     rng = np.random.default_rng(0)
     targets = (rng.random((150, 400)) < 0.4).astype(float)  # 400 experiments at once, as terms
     intervals = auroc_intervals(rng.normal(size=targets.shape) + targets, targets, resamples=400, level=0.9).terms
-    held = np.mean([one.low <= norm.cdf(0.5**0.5) <= one.high for one in intervals])
-    assert 0.86 < held < 0.94
+    coverage = np.mean([interval.low <= norm.cdf(0.5**0.5) <= interval.high for interval in intervals])
+    assert 0.86 < coverage < 0.94
 
 
 def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

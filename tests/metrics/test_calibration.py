@@ -14,8 +14,8 @@ def test_brier_equals_scikit_learn() -> None:
     targets[:, 2] = np.nan
     values = brier(probabilities, targets)
     for term in range(2):
-        seen = ~np.isnan(targets[:, term])
-        assert values[term] == pytest.approx(brier_score_loss(targets[seen, term], probabilities[seen, term]))
+        annotated = ~np.isnan(targets[:, term])
+        assert values[term] == pytest.approx(brier_score_loss(targets[annotated, term], probabilities[annotated, term]))
     assert np.isnan(values[2])
     assert brier([[0.3]], [[0]]) == pytest.approx([0.09])
 
@@ -50,8 +50,8 @@ def test_fit_equals_scikit_learn(method: str, intercept: bool) -> None:
     targets[:50, 1] = np.nan
     calibration = fit_calibration(logits, targets, method)
     for term in range(2):
-        seen = ~np.isnan(targets[:, term])
-        x, y = logits[seen, term], targets[seen, term]
+        annotated = ~np.isnan(targets[:, term])
+        x, y = logits[annotated, term], targets[annotated, term]
         soft = np.where(y == 1, (y.sum() + 1) / (y.sum() + 2), 1 / ((1 - y).sum() + 2))
         reference = LogisticRegression(C=np.inf, fit_intercept=intercept, tol=1e-10, max_iter=1000)
         reference.fit(np.tile(x, 2)[:, None], np.repeat([1, 0], x.size), np.concatenate([soft, 1 - soft]))

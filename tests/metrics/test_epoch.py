@@ -55,8 +55,8 @@ def test_two_processes_see_the_same_whole(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     multiprocessing.spawn(collect_in_process, args=(port, tmp_path), nprocs=2)
-    both = [np.load(tmp_path / f"{rank}.npz") for rank in (0, 1)]
-    for outputs in both:
+    outputs_of_ranks = [np.load(tmp_path / f"{rank}.npz") for rank in (0, 1)]
+    for outputs in outputs_of_ranks:
         assert outputs["records"].tolist() == [0, 1, 2, 3, 4]
         assert outputs["logits"].tolist() == [[0.0], [10.0], [20.5], [30.0], [40.0]]
 

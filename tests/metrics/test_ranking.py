@@ -44,9 +44,9 @@ def test_equal_to_scikit_learn(seed: int, levels: int) -> None:
     scores, targets = random_pairs(400, 9, seed, levels)
     areas, precisions = auroc(scores, targets), average_precision(scores, targets)
     for term in range(9):
-        seen = ~np.isnan(targets[:, term])
-        assert areas[term] == pytest.approx(roc_auc_score(targets[seen, term], scores[seen, term]), abs=1e-12)
-        expected = average_precision_score(targets[seen, term], scores[seen, term])
+        annotated = ~np.isnan(targets[:, term])
+        assert areas[term] == pytest.approx(roc_auc_score(targets[annotated, term], scores[annotated, term]), abs=1e-12)
+        expected = average_precision_score(targets[annotated, term], scores[annotated, term])
         assert precisions[term] == pytest.approx(expected, abs=1e-12)
 
 

@@ -25,16 +25,16 @@ def test_rates_equal_to_scikit_learn(seed: int) -> None:
     thresholds = np.array([0.2, 0.3, 0.5, 0.7, 0.95])
     counts, values = confusion(scores, targets, thresholds), operating_point(scores, targets, thresholds)
     for term, threshold in enumerate(thresholds):
-        seen = ~np.isnan(targets[:, term])
-        truth, called = targets[seen, term], scores[seen, term] >= threshold
-        tn, fp, fn, tp = confusion_matrix(truth, called).ravel()
+        annotated = ~np.isnan(targets[:, term])
+        truth, predicted = targets[annotated, term], scores[annotated, term] >= threshold
+        tn, fp, fn, tp = confusion_matrix(truth, predicted).ravel()
         assert [int(n[term]) for n in counts] == [tp, fp, tn, fn]
-        assert values["ppv"][term] == pytest.approx(precision_score(truth, called))
-        assert values["sensitivity"][term] == pytest.approx(recall_score(truth, called))
-        assert values["specificity"][term] == pytest.approx(recall_score(truth, called, pos_label=0))
-        assert values["npv"][term] == pytest.approx(precision_score(truth, called, pos_label=0))
-        assert values["f1"][term] == pytest.approx(fbeta_score(truth, called, beta=1))
-        assert values["f2"][term] == pytest.approx(fbeta_score(truth, called, beta=2))
+        assert values["ppv"][term] == pytest.approx(precision_score(truth, predicted))
+        assert values["sensitivity"][term] == pytest.approx(recall_score(truth, predicted))
+        assert values["specificity"][term] == pytest.approx(recall_score(truth, predicted, pos_label=0))
+        assert values["npv"][term] == pytest.approx(precision_score(truth, predicted, pos_label=0))
+        assert values["f1"][term] == pytest.approx(fbeta_score(truth, predicted, beta=1))
+        assert values["f2"][term] == pytest.approx(fbeta_score(truth, predicted, beta=2))
 
 
 def test_rates_that_do_not_exist_are_nan() -> None:
@@ -70,7 +70,7 @@ def test_no_other_threshold_is_better(objective: str, levels: int) -> None:
 
     best = value(choose_thresholds(scores, targets, objective))
     every = np.unique(np.concatenate([scores.ravel(), [-1.0, 2.0]]))
-    assert best == pytest.approx(np.max([value(np.full(6, one)) for one in every], axis=0), abs=1e-12)
+    assert best == pytest.approx(np.max([value(np.full(6, threshold)) for threshold in every], axis=0), abs=1e-12)
 
 
 def test_a_sensitivity_or_specificity_is_reached() -> None:

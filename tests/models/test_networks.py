@@ -340,7 +340,7 @@ def test_small_variant_has_the_parameters_of_a_hand_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "depth", "file", "theirs"),
+    ("architecture", "depth", "file", "reference_name"),
     [
         (ResNet1d, 18, "resnet1d", "resnet1d18"),
         (ResNet1d, 50, "resnet1d", "resnet1d50"),
@@ -349,17 +349,17 @@ def test_small_variant_has_the_parameters_of_a_hand_count() -> None:
         (DenseNet1d, 201, "densenet1d", "densenet201_1d"),
     ],
 )
-def test_equal_to_ecglib(ours: Callable[..., Network], depth: int, file: str, theirs: str) -> None:
+def test_equal_to_ecglib(architecture: Callable[..., Network], depth: int, file: str, reference_name: str) -> None:
     torch.manual_seed(0)
-    reference = getattr(ecglib_networks()[file], theirs)(input_channels=12, num_classes=7).double()
-    network = ours(depth=depth, outputs=7).double()
+    reference = getattr(ecglib_networks()[file], reference_name)(input_channels=12, num_classes=7).double()
+    network = architecture(depth=depth, outputs=7).double()
     assert count(network) == count(reference)
 
     with torch.no_grad():
         reference(signal(4).double())  # moves the running statistics away from their start
-    mine, other = network.state_dict(), reference.state_dict()
-    assert [t.shape for t in mine.values()] == [t.shape for t in other.values()]
-    network.load_state_dict(dict(zip(mine, other.values(), strict=True)))
+    weights, reference_weights = network.state_dict(), reference.state_dict()
+    assert [t.shape for t in weights.values()] == [t.shape for t in reference_weights.values()]
+    network.load_state_dict(dict(zip(weights, reference_weights.values(), strict=True)))
 
     x = signal(3, samples=1000).double()
     with torch.no_grad():

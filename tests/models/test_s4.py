@@ -27,9 +27,9 @@ def recurrence(system: StateSpace, x: Tensor, direction: int) -> Tensor:
         matrix = torch.diag(pairs(a[channel]))
         if p is not None:
             matrix = matrix - torch.outer(pairs(p[channel]), pairs(p[channel]).conj())
-        one, half = torch.eye(len(matrix)), step[channel] / 2 * matrix
-        transition = torch.linalg.inv(one - half) @ (one + half)
-        weights = torch.linalg.inv(one - half) @ pairs(b[channel]) * step[channel]
+        identity, half = torch.eye(len(matrix)), step[channel] / 2 * matrix
+        transition = torch.linalg.inv(identity - half) @ (identity + half)
+        weights = torch.linalg.inv(identity - half) @ pairs(b[channel]) * step[channel]
         h, y = torch.zeros_like(weights), []
         for sample in x[channel]:
             h = transition @ h + weights * sample
@@ -85,9 +85,9 @@ def test_normal_plus_low_rank_is_the_same_system(states: int) -> None:
     assert torch.all(a.real == -0.5)
     torch.testing.assert_close(torch.trace(turned).real, torch.trace(matrix))
     for s in (0.3 + 1j, 2 - 3j):  # transfer functions do not depend on the basis
-        one = s * torch.eye(states)
-        expected = (readout + 0j) @ torch.linalg.solve(one - matrix, b + 0j)
-        torch.testing.assert_close(p.conj() @ torch.linalg.solve(one - turned, b_turned), expected)
+        shifted = s * torch.eye(states)
+        expected = (readout + 0j) @ torch.linalg.solve(shifted - matrix, b + 0j)
+        torch.testing.assert_close(p.conj() @ torch.linalg.solve(shifted - turned, b_turned), expected)
 
 
 def test_parameters_of_the_published_network_by_hand() -> None:

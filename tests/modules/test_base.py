@@ -23,8 +23,8 @@ def module() -> ECGModule:
 def test_what_is_not_annotated_counts_for_nothing(module: ECGModule) -> None:
     logits, nan = torch.tensor([[0.5, -1.0, 2.0], [1.5, 0.0, -3.0]]), float("nan")
     targets = torch.tensor([[1.0, nan, 0.0], [nan, nan, 1.0]])
-    known = torch.tensor([[0, 0], [0, 2], [1, 2]])
-    expected = binary_cross_entropy_with_logits(logits[known[:, 0], known[:, 1]], torch.tensor([1.0, 0.0, 1.0]))
+    annotated = torch.tensor([[0, 0], [0, 2], [1, 2]])
+    expected = binary_cross_entropy_with_logits(logits[annotated[:, 0], annotated[:, 1]], torch.tensor([1.0, 0.0, 1.0]))
     torch.testing.assert_close(module.loss(logits, targets), expected)
     logits.requires_grad_()
     module.loss(logits, targets).backward()
@@ -57,8 +57,8 @@ def test_positive_weights_are_negatives_over_positives_bounded() -> None:
         1,
     ]
     # Recordings drawn three times as often count three times: 3 of 7 positives of the first term.
-    drawn = positive_weights(targets, Optim(positive_weight="balanced"), np.array([0.3, 0.1, 0.1, 0.1, 0.1]))
-    np.testing.assert_allclose(drawn, [4 / 3, 5, 0.5, 1], rtol=1e-6)
+    weights = positive_weights(targets, Optim(positive_weight="balanced"), np.array([0.3, 0.1, 0.1, 0.1, 0.1]))
+    np.testing.assert_allclose(weights, [4 / 3, 5, 0.5, 1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", modules.__all__)

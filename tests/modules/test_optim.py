@@ -13,9 +13,9 @@ def groups() -> dict[str, nn.Module]:
 
 
 def test_weights_decay_and_vectors_do_not_and_every_layer_group_has_its_rate() -> None:
-    found = parameter_groups(groups(), {"stem": 0.1}, lr=0.01, weight_decay=0.3)
-    said = [(g["lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in found]
-    assert said == [
+    param_groups = parameter_groups(groups(), {"stem": 0.1}, lr=0.01, weight_decay=0.3)
+    summary = [(g["lr"], g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in param_groups]
+    assert summary == [
         (0.001, 0.3, [(3, 2, 3)]), (0.001, 0.0, [(3,), (3,), (3,)]), (0.01, 0.3, [(2, 3)]), (0.01, 0.0, [(2,)]),
     ]  # fmt: skip
 
@@ -33,9 +33,9 @@ def test_a_module_with_a_factor_learns_at_its_share_and_does_not_decay() -> None
 def test_every_parameter_is_in_one_group_frozen_or_not() -> None:
     network = groups()
     network["stem"].requires_grad_(False)
-    found = [p for g in parameter_groups(network, {}, 0.1, 0.0) for p in g["params"]]
-    assert {id(p) for p in found} == {id(p) for m in network.values() for p in m.parameters()}
-    assert len(found) == 6
+    parameters = [p for g in parameter_groups(network, {}, 0.1, 0.0) for p in g["params"]]
+    assert {id(p) for p in parameters} == {id(p) for m in network.values() for p in m.parameters()}
+    assert len(parameters) == 6
 
 
 def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
@@ -49,8 +49,8 @@ def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
 
 
 def test_a_cosine_run_ends_near_zero_each_group_at_its_share() -> None:
-    found = Optim(lr=1.0, warmup=0.5).configure(groups(), {"stem": 0.1}, steps=10, monitor="val/auroc")
-    optimizer, scheduler = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    configuration = Optim(lr=1.0, warmup=0.5).configure(groups(), {"stem": 0.1}, steps=10, monitor="val/auroc")
+    optimizer, scheduler = configuration["optimizer"], configuration["lr_scheduler"]["scheduler"]
     rates = []
     for _ in range(10):
         optimizer.step()
@@ -58,15 +58,15 @@ def test_a_cosine_run_ends_near_zero_each_group_at_its_share() -> None:
         rates.append([g["lr"] for g in optimizer.param_groups])
     assert rates[4] == pytest.approx([0.1, 0.1, 1.0, 1.0])
     assert rates[-1] == pytest.approx([0.0] * 4)
-    assert found["lr_scheduler"]["interval"] == "step"
+    assert configuration["lr_scheduler"]["interval"] == "step"
 
 
 @pytest.mark.parametrize(("monitor", "mode"), [("val/auroc", "max"), ("val/loss", "min")])
 def test_plateau_watches_validation(monitor: str, mode: str) -> None:
-    found = Optim(schedule="plateau", plateau_patience=0).configure(groups(), {}, 10, monitor)
-    scheduler = found["lr_scheduler"]["scheduler"]
+    configuration = Optim(schedule="plateau", plateau_patience=0).configure(groups(), {}, 10, monitor)
+    scheduler = configuration["lr_scheduler"]["scheduler"]
     assert isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
-    assert (scheduler.mode, found["lr_scheduler"]["monitor"]) == (mode, monitor)
+    assert (scheduler.mode, configuration["lr_scheduler"]["monitor"]) == (mode, monitor)
 
 
 def test_layer_rates_by_hand() -> None:
@@ -74,7 +74,7 @@ def test_layer_rates_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"optimizer": "adamv"}, "optim.optimizer='adamv' must be one of adamw, adam, sgd"),
         ({"schedule": "cos"}, "must be one of cosine, plateau, constant"),
@@ -83,6 +83,6 @@ def test_layer_rates_by_hand() -> None:
         ({"warmup": 1.0}, "optim.warmup=1.0 must be a number from 0 and below 1"),
     ],
 )
-def test_mistakes_list_the_choices(values: dict[str, object], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_mistakes_list_the_choices(values: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         Optim(**values)  # type: ignore[arg-type]

@@ -20,8 +20,8 @@ HUGE = (12, 1_000_000_000)  # 48 GB of float32
 
 
 def _socket(path: str) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
 
 
 def _refusal(path: Path, **arguments: object) -> str:
@@ -45,9 +45,9 @@ def test_an_array_of_48_gigabytes_is_not_allocated(tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(head + struct.pack("<II", 15, len(inner)) + inner)
     for name in ("a.h5", "a.npy", "a.npz", "a.mat"):
         for dataset in (None, "ecg"):
-            said = _refusal(tmp_path / name, sampling_rate=500, dataset=dataset)
-            assert said.startswith("too large: ") or name == "a.npz", said
-            assert said.startswith(("too large: ", "unreadable file: "))
+            message = _refusal(tmp_path / name, sampling_rate=500, dataset=dataset)
+            assert message.startswith("too large: ") or name == "a.npz", message
+            assert message.startswith(("too large: ", "unreadable file: "))
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -133,8 +133,8 @@ def test_a_name_that_is_not_utf_8_is_read_and_written_as_text(tmp_path: Path) ->
     (folder / "a.hea").rename(strange + ".hea")
     assert read_record(strange).record_id == "\\xff"
     (folder / "a.dat").unlink()
-    said = _refusal(Path(strange))
-    assert "caf\\xe9" in said and said.encode()
+    message = _refusal(Path(strange))
+    assert "caf\\xe9" in message and message.encode()
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_hdf5_files_lead_to_no_other_file(tmp_path: Path) -> None:
         file["mine"], file["alias"] = WAVE, h5py.SoftLink("/mine")
         file["outside/raw"] = 0
     for dataset in ("linked", "group/ecg", "soft"):
-        said = _refusal(tmp_path / "a.h5", sampling_rate=250, dataset=dataset)
-        assert said.startswith("path outside the folder: ") and "other.h5" in said
+        message = _refusal(tmp_path / "a.h5", sampling_rate=250, dataset=dataset)
+        assert message.startswith("path outside the folder: ") and "other.h5" in message
     assert _refusal(tmp_path / "a.h5", sampling_rate=250, dataset="loop").startswith("no signal")
     for dataset in (None, "mine", "alias"):
         np.testing.assert_array_equal(read_record(tmp_path / "a.h5", sampling_rate=250, dataset=dataset).signal, WAVE)

@@ -11,13 +11,13 @@ from ecg_lightning.records.fingerprints import OPENING, SIZE, unreadable, widene
 
 # Recordings that PTB-XL, Georgia and CODE-15% themselves contain twice, under two numbers: each pair's samples are
 # equal (test_twins_are_equal), except that 145 and 463 differ by their filtering.
-TWINS = {
+COPIES = {
     ("00137", "00138"), ("00143", "00144"), ("00145", "00463"), ("00456", "00457"), ("00459", "00460"),
     ("E07509", "E07510"), ("1111611", "1111628"),
 }  # fmt: skip
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
+def _match(a: np.ndarray, b: np.ndarray) -> bool:
     return len(matching_pairs(a[None], b[None])) == 1
 
 
@@ -37,17 +37,17 @@ def real(shared_data: Path, archive_headers: list[Path]) -> tuple[list[str], lis
 def test_same_recordings_are_found_and_no_others(real: tuple[list[str], list[np.ndarray], np.ndarray]) -> None:
     """300 recordings of PTB-XL at 100 and 500 Hz, six of Georgia with headers of 2020 and 2021, and the twins."""
     names, _, fingerprints = real
-    found = {(names[i], names[j]) for i, j in matching_pairs(fingerprints).tolist()}
+    pairs = {(names[i], names[j]) for i, j in matching_pairs(fingerprints).tolist()}
     twice = {name for name in names if names.count(name) == 2}
     assert len(twice) == 306 and len(names) > 3300
-    assert {(name, name) for name in twice} <= found
-    assert {tuple(sorted(pair)) for pair in found if pair[0] != pair[1]} == TWINS
+    assert {(name, name) for name in twice} <= pairs
+    assert {tuple(sorted(pair)) for pair in pairs if pair[0] != pair[1]} == COPIES
 
 
 def test_twins_are_equal(real: tuple[list[str], list[np.ndarray], np.ndarray]) -> None:
     names, signals, _ = real
-    for one, other in TWINS:
-        a, b = signals[names.index(one)], signals[names.index(other)]
+    for first, second in COPIES:
+        a, b = signals[names.index(first)], signals[names.index(second)]
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.999
 
 
@@ -58,13 +58,13 @@ def test_different_recordings_stay_below_the_thresholds(
     parts = fingerprints.reshape(len(fingerprints), -1, OPENING).transpose(1, 0, 2).astype(np.float32)
     opening, *windows = parts / np.maximum(np.linalg.norm(parts, axis=2, keepdims=True), 1)
     around = np.zeros((len(opening), len(opening)), np.float32)
-    for one in windows:
-        for other in windows:
-            np.maximum(around, one @ other.T, out=around)
-    same = tuple(matching_pairs(fingerprints).T)
+    for first in windows:
+        for second in windows:
+            np.maximum(around, first @ second.T, out=around)
+    copy_pairs = tuple(matching_pairs(fingerprints).T)
     for correlations, least in ((opening @ opening.T, 0.93), (around, 0.98)):
         above = np.triu(correlations, 1)
-        above[same] = 0
+        above[copy_pairs] = 0
         assert above.max() < least
 
 
@@ -81,12 +81,12 @@ def test_filters_moved_starts_and_overlaps_are_borne(real: tuple[list[str], list
         "both": (lambda signal, rate: _filtered(signal[:, int(0.5 * rate) :], rate), 1.0),
         "second half": (lambda signal, rate: signal[:, signal.shape[1] // 2 :], 0.85),
     }
-    chosen = [k for k in range(0, len(signals), 40) if signals[k].shape[1] == 1000]  # of PTB-XL, at 100 Hz
-    assert len(chosen) > 50
+    rows = [k for k in range(0, len(signals), 40) if signals[k].shape[1] == 1000]  # of PTB-XL, at 100 Hz
+    assert len(rows) > 50
     for name, (change, least) in copies.items():
-        changed = np.stack([fingerprint(change(signals[k], 100), 100) for k in chosen])
-        found = [i for i, j in matching_pairs(fingerprints[chosen], changed).tolist() if i == j]
-        assert len(found) >= least * len(chosen), name
+        changed = np.stack([fingerprint(change(signals[k], 100), 100) for k in rows])
+        recognised = [i for i, j in matching_pairs(fingerprints[rows], changed).tolist() if i == j]
+        assert len(recognised) >= least * len(rows), name
 
 
 def test_windows_follow_the_beats() -> None:
@@ -94,8 +94,8 @@ def test_windows_follow_the_beats() -> None:
     wave = fake.ecg(5000, 500, seed=6)
     for moved, rate in ((wave[:, 137:], 500), (resample_poly(wave[:, 137:], 1, 2, axis=1), 250)):
         a, b = fingerprint(wave, 500), fingerprint(moved, rate)
-        assert _same(a, b)
-        assert not _same(widened(a[None, :OPENING])[0], b)  # by the first part alone
+        assert _match(a, b)
+        assert not _match(widened(a[None, :OPENING])[0], b)  # by the first part alone
 
 
 def test_rows_that_are_no_fingerprints_are_told_from_others() -> None:
@@ -113,7 +113,7 @@ def test_rows_that_are_no_fingerprints_are_told_from_others() -> None:
 def test_sampling_rate(rate: int) -> None:
     wave = fake.ecg(5000, 500, seed=6)
     resampled = resample_poly(wave, rate, 500, axis=1) if rate != 257 else fake.ecg(2570, 257, seed=6)
-    assert _same(fingerprint(wave, 500), fingerprint(resampled, rate))
+    assert _match(fingerprint(wave, 500), fingerprint(resampled, rate))
 
 
 def test_gain_rounding_padding_and_lead_gains() -> None:
@@ -129,7 +129,7 @@ def test_gain_rounding_padding_and_lead_gains() -> None:
         "offset": wave + 0.3,
         "gain by lead": wave * np.linspace(0.5, 2, 12)[:, None],
     }
-    assert [name for name, signal in changed.items() if not _same(original, fingerprint(signal, 400))] == []
+    assert [name for name, signal in changed.items() if not _match(original, fingerprint(signal, 400))] == []
     short = wave[:, :2934] + 0.5
     padded = np.pad(short, ((0, 0), (581, 581)))
     np.testing.assert_array_equal(fingerprint(padded, 400), fingerprint(short, 400))
@@ -143,8 +143,8 @@ def test_another_packaging_read_from_disk(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["ecg"] = resample_poly(first.signal, 4, 5, axis=1).astype(np.float16)
     for path, rate in (("HR00001.mat", 500), ("a.h5", 400)):
-        other = read_record(tmp_path / path, sampling_rate=rate)
-        assert _same(fingerprint(first.signal, 500), fingerprint(other.signal, rate))
+        record = read_record(tmp_path / path, sampling_rate=rate)
+        assert _match(fingerprint(first.signal, 500), fingerprint(record.signal, rate))
 
 
 def test_signals_without_content_match_nothing() -> None:

@@ -44,11 +44,11 @@ EDF = b"0       X X X X" + bytes(300)
 )
 def test_other_formats_are_named_with_what_to_do(tmp_path: Path, name: str, content: bytes, format_name: str) -> None:
     (tmp_path / name).write_bytes(content)
-    found = format_of(tmp_path / name)
-    assert found is not None and found.name == format_name
+    file_format = format_of(tmp_path / name)
+    assert file_format is not None and file_format.name == format_name
     with pytest.raises(RecordError) as caught:
         read_record(tmp_path / name)
-    assert str(caught.value) == f"unsupported format: {tmp_path / name} is {format_name}; {found.advice}"
+    assert str(caught.value) == f"unsupported format: {tmp_path / name} is {format_name}; {file_format.advice}"
 
 
 def test_a_format_is_known_by_the_suffix_of_a_file_that_is_not_there() -> None:

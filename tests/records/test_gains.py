@@ -28,13 +28,13 @@ def test_no_other_real_gain_is_touched(archive_headers: list[Path]) -> None:
 
 def test_ludb_obeys_einthoven_once_its_gains_are_mended(shared_data: Path) -> None:
     for header in sorted((shared_data / "ludb" / "data").glob("*.hea"))[::10]:
-        theirs = wfdb.rdrecord(str(header.with_suffix(""))).p_signal.T
-        np.testing.assert_allclose(np.ptp(theirs, axis=1), 1, atol=1e-9)  # every lead of every recording: the defect
+        reference = wfdb.rdrecord(str(header.with_suffix(""))).p_signal.T
+        np.testing.assert_allclose(np.ptp(reference, axis=1), 1, atol=1e-9)  # every lead of every recording: the defect
         record = read_record(header)
         assert "gain_repaired" in record.quality
-        one, two, three, avr = record.signal[:4]
-        np.testing.assert_allclose(one + three, two, atol=1.1e-3)
-        np.testing.assert_allclose(avr, -(one + two) / 2, atol=1.1e-3)
+        lead_i, lead_ii, lead_iii, avr = record.signal[:4]
+        np.testing.assert_allclose(lead_i + lead_iii, lead_ii, atol=1.1e-3)
+        np.testing.assert_allclose(avr, -(lead_i + lead_ii) / 2, atol=1.1e-3)
 
 
 def test_fake_archives_with_wrong_gains_read_back_in_true_millivolts(tmp_path: Path) -> None:
@@ -45,16 +45,16 @@ def test_fake_archives_with_wrong_gains_read_back_in_true_millivolts(tmp_path: P
 def test_true_gains_of_the_same_size_stay(tmp_path: Path) -> None:
     wave = fake.ecg(5000, 500, seed=3)
     for gain, name in ((4880.0, "fine"), (200.0, "coarse")):
-        written = fake.write_wfdb(tmp_path / f"{name}.dat", wave, 500, gain=gain)
+        stored = fake.write_wfdb(tmp_path / f"{name}.dat", wave, 500, gain=gain)
         record = read_record(tmp_path / name)
-        np.testing.assert_allclose(record.signal, written, atol=1e-6)
+        np.testing.assert_allclose(record.signal, stored, atol=1e-6)
         assert record.quality == ()
 
 
 def test_gains_with_which_no_ecg_fits_into_sixteen_bits_are_microvolts(tmp_path: Path) -> None:
     """PTB's first recording begins at -0.245 mV, stored as -245; its header of 2020 says 2000000 steps a millivolt."""
     for gain in ("2000000/mV", "240000/mV"):
-        written = fake.write_wfdb(tmp_path / "S0001.mat", fake.ecg(5000, 1000, seed=4), 1000, gain_fields=[gain] * 12)
+        stored = fake.write_wfdb(tmp_path / "S0001.mat", fake.ecg(5000, 1000, seed=4), 1000, gain_fields=[gain] * 12)
         record = read_record(tmp_path / "S0001.mat")
-        np.testing.assert_allclose(record.signal, written, atol=1e-6)
+        np.testing.assert_allclose(record.signal, stored, atol=1e-6)
         assert record.quality == ("gain_repaired",)

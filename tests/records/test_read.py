@@ -27,9 +27,9 @@ def test_matlab_beside_a_header_is_wfdb_and_alone_an_array_of_microvolts(tmp_pat
     item = fake.cinc(tmp_path, 1).items[0]
     assert read_record(item.path).codes == item.codes
     item.path.with_suffix(".hea").unlink()
-    alone = read_record(item.path, sampling_rate=500)
-    np.testing.assert_allclose(alone.signal, item.signal, atol=1e-6)
-    assert alone.quality == ("unit_assumed:uV",) and alone.codes == ()
+    record = read_record(item.path, sampling_rate=500)
+    np.testing.assert_allclose(record.signal, item.signal, atol=1e-6)
+    assert record.quality == ("unit_assumed:uV",) and record.codes == ()
 
 
 def test_matlab_7_3_is_hdf5(tmp_path: Path) -> None:

@@ -187,14 +187,14 @@ def test_exchanged_arms_are_found_in_normal_real_recordings(shared_data: Path) -
         for line in (shared_data / "ptbxl" / "ptbxl_database.csv").read_text(encoding="utf-8").splitlines()
         if "'NORM': 100.0" in line
     ][:300]
-    found = found_leg = 0
+    arm_count = leg_count = 0
     for number in normal:
         record = read_record(shared_data / f"ptbxl/records100/{int(number) // 1000:02d}000/{int(number):05d}_lr")
         assert "suspect:limb_leads_swapped" not in record.quality
         exchanged = record.signal.copy()
         exchanged[0] *= -1
-        found += "suspect:limb_leads_swapped" in repair(replace(record, signal=exchanged)).quality
+        arm_count += "suspect:limb_leads_swapped" in repair(replace(record, signal=exchanged)).quality
         leg = record.signal.copy()  # right arm and left leg: II upside down, I and III exchanged and so, aVR and aVF
         leg[:6] = leg[[2, 1, 0, 5, 4, 3]] * np.array([[-1], [-1], [-1], [1], [1], [1]], np.float32)
-        found_leg += "suspect:limb_leads_swapped" in repair(replace(record, signal=leg)).quality
-    assert len(normal) == 300 and found > 0.9 * len(normal) and found_leg > 0.8 * len(normal)
+        leg_count += "suspect:limb_leads_swapped" in repair(replace(record, signal=leg)).quality
+    assert len(normal) == 300 and arm_count > 0.9 * len(normal) and leg_count > 0.8 * len(normal)

@@ -23,28 +23,28 @@ def test_equals_wfdb_on_real_recordings(shared_data: Path, folder: str) -> None:
     headers = sorted((shared_data / folder).rglob("*.hea"))
     assert headers
     for header in headers[:: max(1, len(headers) // 8)]:
-        ours = read_wfdb(header)
-        assert not {"wrong_checksum", "samples_beyond_header"} & {*ours.quality}
-        theirs = wfdb.rdrecord(str(header.with_suffix("")))
-        assert ours.sampling_rate == theirs.fs
-        assert ours.signal.dtype == np.float32
-        np.testing.assert_allclose(ours.signal, theirs.p_signal.T, rtol=1e-6, atol=1e-6)
+        record = read_wfdb(header)
+        assert not {"wrong_checksum", "samples_beyond_header"} & {*record.quality}
+        reference = wfdb.rdrecord(str(header.with_suffix("")))
+        assert record.sampling_rate == reference.fs
+        assert record.signal.dtype == np.float32
+        np.testing.assert_allclose(record.signal, reference.p_signal.T, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["", ".hea", ".dat"])
 def test_path_with_or_without_suffix_and_not_ascii(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "Größe 心电图" / "Ü-01.v2.dat"
-    written = fake.write_wfdb(path, WAVE, 300)
+    stored = fake.write_wfdb(path, WAVE, 300)
     record = read_wfdb(path.with_suffix(suffix))
-    np.testing.assert_array_equal(record.signal, written)
+    np.testing.assert_array_equal(record.signal, stored)
     assert (record.record_id, record.quality) == ("Ü-01.v2", ())
 
 
 @pytest.mark.parametrize("form", ["212", "24", "32", "80"])
 def test_other_formats_are_read_by_wfdb(tmp_path: Path, form: str) -> None:
     gain = [10.0 if form == "80" else 200.0] * 12
-    kept = {"p_signal": WAVE.T, "fmt": [form] * 12, "adc_gain": gain, "baseline": [0] * 12}
-    wfdb.wrsamp("other", 300, ["mV"] * 12, list(LEADS), write_dir=str(tmp_path), **kept)
+    options = {"p_signal": WAVE.T, "fmt": [form] * 12, "adc_gain": gain, "baseline": [0] * 12}
+    wfdb.wrsamp("other", 300, ["mV"] * 12, list(LEADS), write_dir=str(tmp_path), **options)
     record = read_wfdb(tmp_path / "other")
     np.testing.assert_allclose(record.signal, wfdb.rdrecord(str(tmp_path / "other")).p_signal.T, atol=1e-6)
     assert np.abs(record.signal - WAVE).max() < 1 / gain[0]
@@ -71,9 +71,9 @@ def test_segments_are_joined_by_wfdb(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("field", "factor"), [("1000/mV", 1), ("1/uV", 1), ("1e6/V", 1), ("500(0)/mV", 2), ("0", 5)])
 def test_gain_and_unit_of_the_header(tmp_path: Path, field: str, factor: float) -> None:
-    written = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300, gain_fields=[field] * 12)
+    stored = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300, gain_fields=[field] * 12)
     record = read_wfdb(tmp_path / "a")
-    np.testing.assert_allclose(record.signal, factor * written, atol=1e-6)
+    np.testing.assert_allclose(record.signal, factor * stored, atol=1e-6)
     assert record.quality == (("gain_assumed:200",) if field == "0" else ())
 
 
@@ -229,8 +229,8 @@ def test_a_channel_that_is_no_lead_needs_no_unit(tmp_path: Path, unit: str, form
     extra = np.concatenate([WAVE[:6], 0.1 * WAVE[:1], WAVE[6:]])
     names = [*LEADS[:6], "CPAP Flow", *LEADS[6:]]
     units = ["mV"] * 6 + [unit] + ["mV"] * 6
-    kept = {"p_signal": extra.T, "fmt": [form] * 13, "adc_gain": [1000.0] * 13, "baseline": [0] * 6 + [7] + [0] * 6}
-    wfdb.wrsamp("a", 300, units, names, write_dir=str(tmp_path), **kept)
+    options = {"p_signal": extra.T, "fmt": [form] * 13, "adc_gain": [1000.0] * 13, "baseline": [0] * 6 + [7] + [0] * 6}
+    wfdb.wrsamp("a", 300, units, names, write_dir=str(tmp_path), **options)
     record = read_record(tmp_path / "a")
     np.testing.assert_allclose(record.signal, WAVE, atol=1e-3)
     assert record.quality == ("extra_leads_dropped",)
@@ -239,21 +239,21 @@ def test_a_channel_that_is_no_lead_needs_no_unit(tmp_path: Path, unit: str, form
 @pytest.mark.parametrize("head", ["\ufeff", "\ufeff# exported by a cart\n", "# café\n", "\n\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
 def test_a_header_in_any_encoding_with_something_before_it(tmp_path: Path, head: str, encoding: str) -> None:
-    written = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300)
+    stored = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300)
     header = tmp_path / "a.hea"
     if encoding == "cp1252":
         head = head.lstrip("\ufeff")
     header.write_bytes((head + header.read_text()).encode(encoding))
-    np.testing.assert_array_equal(read_wfdb(header).signal, written)
+    np.testing.assert_array_equal(read_wfdb(header).signal, stored)
 
 
 @pytest.mark.parametrize("name", ["sub/a", "./a", "a.dat", "/data/2020/a"])
 def test_a_path_in_the_record_line_is_no_number_of_segments(tmp_path: Path, name: str) -> None:
-    written = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300)
+    stored = fake.write_wfdb(tmp_path / "a.dat", WAVE, 300)
     header = tmp_path / "a.hea"
     header.write_text(header.read_text().replace("a 12 300", f"{name} 12 300", 1))
     record = read_wfdb(header)
-    np.testing.assert_array_equal(record.signal, written)
+    np.testing.assert_array_equal(record.signal, stored)
     assert record.record_id == "a"
 
 

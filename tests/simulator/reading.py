@@ -27,8 +27,8 @@ def archive(condition: str = "", records: int = 30, age: float = 60) -> Simulate
     return simulate(Hospital(age=age, prevalence=prevalence), range(records), 0, RATE, clean=True)
 
 
-def labelled(made: Simulated, term: str) -> np.ndarray:
-    return made.labels[:, TERMS.index(term)]
+def labelled(recordings: Simulated, term: str) -> np.ndarray:
+    return recordings.labels[:, TERMS.index(term)]
 
 
 class Beat(NamedTuple):
@@ -65,9 +65,9 @@ def mean_beat(signal: np.ndarray, qrs_ms: float) -> Beat:
     return Beat(mean - mean[onset - 4 : onset].mean(0), onset, onset + round(qrs_ms * RATE / 1000))
 
 
-def beats(made: Simulated, held: np.ndarray) -> list[Beat]:
+def beats(recordings: Simulated, rows: np.ndarray) -> list[Beat]:
     """The mean beats of the recordings that are held."""
-    return [mean_beat(made.signals[k], float(made.parameters["qrs_ms"][k])) for k in np.flatnonzero(held)]
+    return [mean_beat(recordings.signals[k], float(recordings.parameters["qrs_ms"][k])) for k in np.flatnonzero(rows)]
 
 
 def lead(values: np.ndarray, name: str) -> np.ndarray:

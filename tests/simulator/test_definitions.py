@@ -37,8 +37,8 @@ def delineate(signal: np.ndarray) -> dict[str, float]:
 
 
 def compare(archive: Simulated, name: str) -> tuple[np.ndarray, np.ndarray]:
-    found = np.array([delineate(signal)[name] for signal in archive.signals])
-    return found, archive.parameters[name]
+    measured = np.array([delineate(signal)[name] for signal in archive.signals])
+    return measured, archive.parameters[name]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -57,11 +57,11 @@ def test_rate_pr_and_qt_are_found() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_first_degree_block_is_visible() -> None:
     archive = clean(16, _1AVB=0.5)
-    found, _ = compare(archive, "pr_ms")
+    measured, _ = compare(archive, "pr_ms")
     labelled = archive.labels[:, TERMS.index("1AVB")]
     assert 4 <= labelled.sum() <= 12
-    assert np.nanmedian(found[labelled]) > 190
-    assert np.nanmedian(found[~labelled]) < 180
+    assert np.nanmedian(measured[labelled]) > 190
+    assert np.nanmedian(measured[~labelled]) < 180
 
 
 def width(signal: np.ndarray) -> float:
@@ -77,17 +77,17 @@ def width(signal: np.ndarray) -> float:
 @pytest.mark.parametrize(("block", "low", "high"), [("IRBBB", 95, 125), ("CRBBB", 115, 175), ("CLBBB", 115, 185)])
 def test_blocks_are_as_wide_as_they_claim(block: str, low: float, high: float) -> None:
     archive = clean(30, **{f"_{block}": 0.8})
-    held = archive.labels[:, TERMS.index(block)]
-    found = np.array([width(signal) for signal in archive.signals[held]])
-    assert low <= np.median(found) <= high
-    assert np.median(np.abs(found - archive.parameters["qrs_ms"][held])) < 20
+    positive = archive.labels[:, TERMS.index(block)]
+    widths = np.array([width(signal) for signal in archive.signals[positive]])
+    assert low <= np.median(widths) <= high
+    assert np.median(np.abs(widths - archive.parameters["qrs_ms"][positive])) < 20
 
 
 def intervals(term: str, **prevalence: float) -> list[np.ndarray]:
     archive = clean(24, **prevalence)
-    held = archive.labels[:, TERMS.index(term)]
-    assert held.any()
-    return [r_intervals(signal) for signal in archive.signals[held]]
+    positive = archive.labels[:, TERMS.index(term)]
+    assert positive.any()
+    return [r_intervals(signal) for signal in archive.signals[positive]]
 
 
 def r_intervals(signal: np.ndarray) -> np.ndarray:
@@ -108,10 +108,10 @@ def test_fibrillation_is_irregular_and_sinus_rhythm_is_not() -> None:
 def test_a_ventricular_beat_is_early_and_its_pause_compensates() -> None:
     hospital = Hospital(age=45, prevalence=HEALTHY | {"PVC": 1.0})
     archive = simulate(hospital, range(40), 0, RATE, clean=True)
-    held = archive.labels[:, TERMS.index("PVC")]
-    assert 0.4 < held.mean() <= 1
+    positive = archive.labels[:, TERMS.index("PVC")]
+    assert 0.4 < positive.mean() <= 1
     ratios = []
-    for signal in archive.signals[held]:
+    for signal in archive.signals[positive]:
         rr = r_intervals(signal)
         early = [k for k in range(1, len(rr) - 1) if rr[k] < 0.85 * np.median(rr) and rr[k + 1] > 1.1 * np.median(rr)]
         ratios += [(rr[k] + rr[k + 1]) / np.median(rr) for k in early]

@@ -50,12 +50,12 @@ def test_the_mains_hum_at_their_frequency(mains: float) -> None:
 
 def test_the_mains_have_their_amplitude_and_pass_the_filter() -> None:
     hum = replace(SILENT, mains=0.02)
-    heard = added(hum)[..., LEAD["V3"]].std(1)
-    assert np.median(heard) == pytest.approx(0.02 / np.sqrt(2), rel=0.5)
+    level = added(hum)[..., LEAD["V3"]].std(1)
+    assert np.median(level) == pytest.approx(0.02 / np.sqrt(2), rel=0.5)
     filtered = added(hum, replace(PLAIN, lowpass=25))[..., LEAD["V3"]].std(
         1
     )  # 12 dB at twice the cut-off of a Gaussian
-    assert np.median(filtered / heard) == pytest.approx(0.25, abs=0.05)
+    assert np.median(filtered / level) == pytest.approx(0.25, abs=0.05)
 
 
 def test_muscle_noise_has_its_level_and_the_limbs_tremble_more() -> None:
@@ -92,8 +92,10 @@ def test_the_low_pass_takes_noise_and_heart_alike() -> None:
 
 def test_the_high_pass_takes_what_is_slow() -> None:
     wander = replace(SILENT, baseline=0.1)
-    kept, taken = (added(wander, replace(PLAIN, highpass=highpass)) for highpass in (0.0, 0.5))
-    assert density(kept, 500, 0.2, 0.3) - density(taken, 500, 0.2, 0.3) == pytest.approx(7, abs=1)  # one pole at 0.5 Hz
+    unfiltered, filtered = (added(wander, replace(PLAIN, highpass=highpass)) for highpass in (0.0, 0.5))
+    assert density(unfiltered, 500, 0.2, 0.3) - density(filtered, 500, 0.2, 0.3) == pytest.approx(
+        7, abs=1
+    )  # one pole at 0.5 Hz
 
 
 def test_steps_are_as_coarse_as_the_device() -> None:
@@ -115,10 +117,10 @@ def swapped(make: Callable[[np.ndarray], np.ndarray], wrong: np.ndarray, right: 
 
 def test_swapped_limb_cables_exchange_the_limb_leads() -> None:
     wrong, right = draw(replace(QUIET, placement=replace(STILL, limb_reversal=1.0)), 60, 100), draw(QUIET, 60, 100)
-    one, two, three = (right[..., k : k + 1] for k in range(3))
-    arms = swapped(lambda _: np.concatenate([-one, three, two], 2), wrong[..., :3], right)
-    right_arm_leg = swapped(lambda _: np.concatenate([-three, -two, -one], 2), wrong[..., :3], right)
-    left_arm_leg = swapped(lambda _: np.concatenate([two, one, -three], 2), wrong[..., :3], right)
+    first, second, third = (right[..., k : k + 1] for k in range(3))
+    arms = swapped(lambda _: np.concatenate([-first, third, second], 2), wrong[..., :3], right)
+    right_arm_leg = swapped(lambda _: np.concatenate([-third, -second, -first], 2), wrong[..., :3], right)
+    left_arm_leg = swapped(lambda _: np.concatenate([second, first, -third], 2), wrong[..., :3], right)
     np.testing.assert_array_equal(arms.astype(int) + right_arm_leg + left_arm_leg, 1)
     assert min(arms.sum(), right_arm_leg.sum(), left_arm_leg.sum()) > 5
     assert np.abs(wrong[..., 6:] - right[..., 6:]).max() < 0.002

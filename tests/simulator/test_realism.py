@@ -36,8 +36,8 @@ def pair(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_rate_and_intervals_are_those_of_real_recordings(
     measure: ModuleType, pair: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    found = [[measure.intervals(each, RATE) for each in kind] for kind in pair]
-    medians = [{name: np.nanmedian([row[name] for row in rows]) for name in measure.INTERVALS} for rows in found]
+    measured = [[measure.intervals(each, RATE) for each in kind] for kind in pair]
+    medians = [{name: np.nanmedian([row[name] for row in rows]) for name in measure.INTERVALS} for rows in measured]
     for name, most in zip(measure.INTERVALS, (15, 35, 25, 45), strict=True):
         assert abs(medians[0][name] - medians[1][name]) < most, name
 
@@ -57,16 +57,18 @@ def test_the_spectrum_is_that_of_real_recordings(measure: ModuleType, pair: tupl
 @pytest.mark.parametrize("term", ["NORM", "CRBBB", "CLBBB", "LAFB", "INVT"])
 def test_each_diagnosis_has_the_waves_of_real_recordings(measure: ModuleType, shared_data: Path, term: str) -> None:
     table = pd.read_csv(shared_data / "ptbxl" / "ptbxl_database.csv")
-    held = table[table["scp_codes"].str.contains(f"'{term}'") & (table["strat_fold"] < 10)][:30]
-    real = [read_wfdb(shared_data / "ptbxl" / name).signal.T for name in held["filename_lr"]]
+    rows = table[table["scp_codes"].str.contains(f"'{term}'") & (table["strat_fold"] < 10)][:30]
+    real = [read_wfdb(shared_data / "ptbxl" / name).signal.T for name in rows["filename_lr"]]
     archive = simulate(Hospital.load("ptbxl_like"), range(1500), 0, 100)
     simulated = archive.signals[archive.labels[:, TERMS.index(term)]][:60] / np.float32(1000)
-    one, other = (np.nanmedian([measure.waves(each, 100) for each in kind], axis=0) for kind in (real, simulated))
-    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.9
-    assert np.abs(one - other).mean() < 0.25  # mV, over R, S and T of twelve leads
+    real_waves, simulated_waves = (
+        np.nanmedian([measure.waves(each, 100) for each in kind], axis=0) for kind in (real, simulated)
+    )
+    assert np.corrcoef(real_waves.ravel(), simulated_waves.ravel())[0, 1] > 0.9
+    assert np.abs(real_waves - simulated_waves).mean() < 0.25  # mV, over R, S and T of twelve leads
 
 
 def test_comparison_is_scipys(measure: ModuleType) -> None:
-    found = measure.compare(np.array([1.0, 2, 3, np.nan]), np.array([2.0, 3, 4]))
-    assert (found["real median"], found["simulated median"]) == (2, 3)
-    assert found["distance"] == pytest.approx(1 / 3)
+    comparison = measure.compare(np.array([1.0, 2, 3, np.nan]), np.array([2.0, 3, 4]))
+    assert (comparison["real median"], comparison["simulated median"]) == (2, 3)
+    assert comparison["distance"] == pytest.approx(1 / 3)

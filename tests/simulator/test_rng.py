@@ -8,9 +8,9 @@ from ecg_lightning.simulator.rng import Draws
 
 
 def test_a_record_draws_the_same_in_any_batch() -> None:
-    alone, together = Draws(3, [41]), Draws(3, range(100))
-    np.testing.assert_array_equal(alone.normal("noise", (7,))[0], together.normal("noise", (7,))[41])
-    np.testing.assert_array_equal(alone.uniform("age")[0], together.uniform("age")[41])
+    single, together = Draws(3, [41]), Draws(3, range(100))
+    np.testing.assert_array_equal(single.normal("noise", (7,))[0], together.normal("noise", (7,))[41])
+    np.testing.assert_array_equal(single.uniform("age")[0], together.uniform("age")[41])
 
 
 def test_a_longer_draw_begins_like_a_shorter_one() -> None:
@@ -18,9 +18,9 @@ def test_a_longer_draw_begins_like_a_shorter_one() -> None:
     np.testing.assert_array_equal(draws.normal("noise", (101,))[:, :50], draws.normal("noise", (50,)))
 
 
-@pytest.mark.parametrize("other", [("a", 1, 0), ("b", 0, 0), ("a", 0, 1)], ids=["seed", "name", "key"])
-def test_seed_name_and_key_each_change_the_draw(other: tuple[str, int, int]) -> None:
-    name, seed, shift = other
+@pytest.mark.parametrize("key", [("a", 1, 0), ("b", 0, 0), ("a", 0, 1)], ids=["seed", "name", "key"])
+def test_seed_name_and_key_each_change_the_draw(key: tuple[str, int, int]) -> None:
+    name, seed, shift = key
     first = Draws(0, np.arange(20_000)).normal("a")
     second = Draws(seed, np.arange(20_000) + shift).normal(name)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.03

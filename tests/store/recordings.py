@@ -41,7 +41,7 @@ def table_of(count: int, **extra: object) -> pd.DataFrame:
 
 
 def check(store: Store, count: int) -> None:
-    """Every good record of ``read`` is in the store once, bit for bit."""
+    """Every good record of `read` is in the store once, bit for bit."""
     good = [n for n in range(count) if n % 10 not in (3, 7)]
     assert store.index["record_id"].tolist() == [str(n) for n in good]
     for row in range(0, len(good), 17):
@@ -70,7 +70,7 @@ sys.exit(stoppable(run))
 
 
 def start(path: Path, count: int, slow: float, verb: bool = False) -> "subprocess.Popen[bytes]":
-    """Packs in another process, in a session of its own; with ``verb`` as `prepare` does it."""
+    """Packs in another process, in a session of its own; with `verb` as `prepare` does it."""
     code = CODE + (VERB if verb else "run()")
     arguments = [sys.executable, "-c", code, str(Path(__file__).parents[1]), str(path), str(count), str(slow)]
     return subprocess.Popen(arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -187,7 +187,7 @@ def test_what_gets_a_name_is_on_the_disk_before(tmp_path: Path, monkeypatch: pyt
         synced.add(Path(os.readlink(f"/proc/self/fd/{number}")).name)
         fsync(number)
 
-    def named(source: Path, target: Path) -> Path:
+    def checked_replace(source: Path, target: Path) -> Path:
         if source.suffix == ".part":
             assert source.name in synced
         if target.suffix == ".json" and target.parent.name == "parts":
@@ -201,7 +201,7 @@ def test_what_gets_a_name_is_on_the_disk_before(tmp_path: Path, monkeypatch: pyt
         return rename(source, target)
 
     monkeypatch.setattr(os, "fsync", note)
-    monkeypatch.setattr(Path, "replace", named)
+    monkeypatch.setattr(Path, "replace", checked_replace)
     monkeypatch.setattr(Path, "rename", finished)
     pack(tmp_path / "s", table_of(200), read, 100, {}, workers=1)
     assert synced == {tmp_path.name}

@@ -37,10 +37,10 @@ def test_what_was_packed_is_read_back_and_bad_records_are_set_aside(tmp_path: Pa
 
 
 def test_the_hash_is_of_signals_and_index_alone(tmp_path: Path) -> None:
-    one = pack(tmp_path / "a", table_of(30), read, 100, {}, workers=1)
-    two = pack(tmp_path / "b", table_of(30).assign(file="elsewhere"), read, 100, {}, workers=2)
-    three = pack(tmp_path / "c", table_of(30, site="x"), read, 100, {}, workers=2)
-    assert one.sha256 == two.sha256 != three.sha256
+    first = pack(tmp_path / "a", table_of(30), read, 100, {}, workers=1)
+    second = pack(tmp_path / "b", table_of(30).assign(file="elsewhere"), read, 100, {}, workers=2)
+    third = pack(tmp_path / "c", table_of(30, site="x"), read, 100, {}, workers=2)
+    assert first.sha256 == second.sha256 != third.sha256
 
 
 def test_the_key_changes_with_files_table_and_options(tmp_path: Path) -> None:
@@ -167,11 +167,11 @@ def test_nothing_to_pack_is_an_error(tmp_path: Path) -> None:
 
 def test_two_who_start_at_once_share_one_store(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    both = [start(path, 600, 0.001) for _ in range(2)]
-    said = [process.communicate(timeout=120)[1].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    processes = [start(path, 600, 0.001) for _ in range(2)]
+    errors = [process.communicate(timeout=120)[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
     check(Store(path), 600)
-    assert sum("waiting for it" in text for text in said) <= 1
+    assert sum("waiting for it" in text for text in errors) <= 1
 
 
 def test_names_that_are_not_utf_8_and_reasons_of_any_kind_are_stored(tmp_path: Path) -> None:
@@ -212,15 +212,17 @@ def _absurd(row: Row) -> Record:
 def test_what_lies_beside_a_new_store_and_is_of_no_use_is_named_and_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old, unfinished, other = (tmp_path / name for name in ("mine-100hz-old", "mine-100hz-x.partial", "yours-100hz-old"))
-    for folder in (old, unfinished, other):
+    old, unfinished, foreign = (
+        tmp_path / name for name in ("mine-100hz-old", "mine-100hz-x.partial", "yours-100hz-old")
+    )
+    for folder in (old, unfinished, foreign):
         folder.mkdir()
         (folder / "meta.json").write_text('{"format": 4}')
     pack(tmp_path / "mine-100hz-new", table_of(3), read, 100, {}, workers=1)
     text = capsys.readouterr().err
     assert f"The layout of stores has changed, so the source is packed again. You may remove {old}.\n" in text
     assert f"Unfinished stores of other options, or of files that have changed since: {unfinished}. You" in text
-    assert str(other) not in text
-    assert all(folder.exists() for folder in (old, unfinished, other))
+    assert str(foreign) not in text
+    assert all(folder.exists() for folder in (old, unfinished, foreign))
     pack(tmp_path / "mine-100hz-new", table_of(3), read, 100, {}, workers=1)
     assert "remove" not in capsys.readouterr().err

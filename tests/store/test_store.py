@@ -160,11 +160,11 @@ def test_a_complete_store_is_opened_where_nothing_can_be_written(path: Path, mon
 
 
 def test_a_mix_verifies_every_store(path: Path, tmp_path: Path) -> None:
-    other = pack(tmp_path / "t", table_of(20), read, 100, {"source": "other"}, workers=1)
-    mix = JoinedStore({"mine": Store(path), "other": other})
+    other_store = pack(tmp_path / "t", table_of(20), read, 100, {"source": "other"}, workers=1)
+    mix = JoinedStore({"mine": Store(path), "other": other_store})
     mix.verify()
-    change(other.path / "signals.bin", _flip)
-    with pytest.raises(UserError, match=f"{other.path} is damaged"):
+    change(other_store.path / "signals.bin", _flip)
+    with pytest.raises(UserError, match=f"{other_store.path} is damaged"):
         mix.verify()
 
 
@@ -214,7 +214,7 @@ def _index(path: Path, **columns: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("columns", "what"),
+    ("columns", "flaw"),
     [
         ({"offset": -1}, "names samples that signals.bin does not have"),
         ({"length": 10**9}, "names samples that signals.bin does not have"),
@@ -223,15 +223,15 @@ def _index(path: Path, **columns: object) -> bytes:
     ],
 )
 def test_an_index_that_names_other_samples_than_there_are_is_refused(
-    path: Path, columns: dict[str, object], what: str
+    path: Path, columns: dict[str, object], flaw: str
 ) -> None:
     forge(path, "index.parquet", _index(path, **columns))
-    with pytest.raises(UserError, match=what):
+    with pytest.raises(UserError, match=flaw):
         Store(path)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "what"),
+    ("name", "content", "flaw"),
     [
         (
             "fingerprints.npy",
@@ -246,9 +246,9 @@ def test_an_index_that_names_other_samples_than_there_are_is_refused(
         ("rejected.csv", b"\xff\xfe", "rejected.csv cannot be understood"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, content: bytes, what: str) -> None:
+def test_arrays_that_do_not_fit_are_refused(path: Path, name: str, content: bytes, flaw: str) -> None:
     forge(path, name, content)
-    with pytest.raises(UserError, match=what):
+    with pytest.raises(UserError, match=flaw):
         use(path)
 
 

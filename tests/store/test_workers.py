@@ -24,9 +24,9 @@ def test_a_killed_worker_is_explained(tmp_path: Path) -> None:
     )
     here = Path(__file__).parent
     words = [sys.executable, "-c", code, str(tmp_path / "s"), str(here), str(here.parent)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, start_new_session=True)
-    assert done.returncode == 1
-    assert "UserError: A packing process was killed" in done.stderr
+    process = subprocess.run(words, capture_output=True, text=True, check=False, start_new_session=True)
+    assert process.returncode == 1
+    assert "UserError: A packing process was killed" in process.stderr
 
 
 def _dies(row: Row) -> Record:

@@ -37,16 +37,16 @@ class Postgres:
         command = [*become, str(self.tools / tool), "-D", str(self.folder / "data"), *words]
         # the server keeps what it is given open, so a pipe would never end
         with (self.folder / "tools.log").open("ab") as log:
-            done = subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", check=False)
-        assert done.returncode == 0, (self.folder / "tools.log").read_text(encoding="utf-8")
+            process = subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", check=False)
+        assert process.returncode == 0, (self.folder / "tools.log").read_text(encoding="utf-8")
 
 
 @contextmanager
 def running() -> Iterator[Postgres]:
     """The server; the test is skipped where PostgreSQL is not installed."""
-    found = shutil.which("initdb")
+    program = shutil.which("initdb")
     places = (
-        [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+        [Path(program).resolve().parent] if program else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     )
     tools = next(
         (place for place in places if all((place / tool).exists() for tool in ("initdb", "pg_ctl", "postgres"))), None

@@ -22,12 +22,12 @@ def test_the_sweep_is_made_and_agents_run_it(
     sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wandb = pytest.importorskip("wandb")
-    made: list[tuple[object, object, object]] = []
+    calls: list[tuple[object, object, object]] = []
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     monkeypatch.setattr(agent, "why_unreachable", lambda: "")
     monkeypatch.setattr(
-        wandb, "sweep", lambda content, entity, project: made.append((content, entity, project)) or "abc123"
+        wandb, "sweep", lambda content, entity, project: calls.append((content, entity, project)) or "abc123"
     )
     log = tmp_path / "agents.txt"
     stand_in = tmp_path / "python"
@@ -35,7 +35,7 @@ def test_the_sweep_is_made_and_agents_run_it(
     stand_in.chmod(0o755)
     monkeypatch.setattr(agent.sys, "executable", str(stand_in))
     assert run([str(sweep_file(entity="cardiology")), "--wandb", "--workers", "2"]) == 0
-    ((content, entity, project),) = made
+    ((content, entity, project),) = calls
     assert content["parameters"] == {"x": {"values": [0, 1, 2, 3]}}  # type: ignore[index]
     assert (entity, project) == ("cardiology", "ecg_lightning")
     assert log.read_text(encoding="utf-8").splitlines() == ["-m wandb agent cardiology/ecg_lightning/abc123"] * 2

@@ -81,7 +81,7 @@ def test_another_program_s_parameters_are_its_own(sweep_file: Write) -> None:
 
 
 def test_w_and_b_s_agent_passes_nested_parameters_as_one_value_and_they_mean_the_same() -> None:
-    """Its ``${args}`` writes Python's text of a nested group: --optim={'lr': 1e-05, 'warmup': 0.1}."""
-    theirs = config.compose(["--config", "default", f"--optim={ {'lr': 1e-05, 'warmup': 0.1} }"])
-    ours = config.compose(["--config", "default", "--optim.lr=1e-05", "--optim.warmup=0.1"])
-    assert theirs == ours
+    """Its `${args}` writes Python's text of a nested group: --optim={'lr': 1e-05, 'warmup': 0.1}."""
+    nested = config.compose(["--config", "default", f"--optim={ {'lr': 1e-05, 'warmup': 0.1} }"])
+    dotted = config.compose(["--config", "default", "--optim.lr=1e-05", "--optim.warmup=0.1"])
+    assert nested == dotted

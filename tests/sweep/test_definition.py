@@ -53,9 +53,9 @@ def test_the_name_is_given_or_the_file_s_or_its_stem(sweep_file: Write) -> None:
 def test_early_termination_counts_epochs(
     sweep_file: Write, entry: dict[str, object], stopping: tuple[object, ...]
 ) -> None:
-    found = load_sweep(sweep_file(early_terminate=entry)).stopping
-    assert found is not None
-    assert (found.kind, found.first, found.last, found.factor) == stopping
+    rule = load_sweep(sweep_file(early_terminate=entry)).stopping
+    assert rule is not None
+    assert (rule.kind, rule.first, rule.last, rule.factor) == stopping
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_w_and_b_s_agent_would_run_the_same_command(file: Path, tmp_path: Path) 
     utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils")
     sweep = load_sweep(file)
     values = sweep.values({p.name: p.draw(0.4) for p in sweep.parameters})
-    told = utils.create_sweep_command_args({"args": {key: {"value": value} for key, value in values.items()}})
+    agent_words = utils.create_sweep_command_args({"args": {key: {"value": value} for key, value in values.items()}})
     command = utils.create_sweep_command(yaml.safe_load(file.read_text(encoding="utf-8"))["command"])
-    theirs = [word for part in command for word in (told["args"] if part == "${args}" else [part])]
-    ours = fill_command(sweep.command, values, tmp_path)
-    assert ours[2:] == theirs[2:]
-    assert (theirs[:2], ours[:2]) == (["${env}", "${interpreter}"], ["/usr/bin/env", sys.executable])
+    expected = [word for part in command for word in (agent_words["args"] if part == "${args}" else [part])]
+    words = fill_command(sweep.command, values, tmp_path)
+    assert words[2:] == expected[2:]
+    assert (expected[:2], words[:2]) == (["${env}", "${interpreter}"], ["/usr/bin/env", sys.executable])

@@ -35,10 +35,10 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 def test_two_workers(overrides: list[str], tmp_path: Path) -> None:
     assert run(["sweep/quick", *overrides, "--workers", "2", "--dir", str(tmp_path / "s")]) == 0
-    found = table(tmp_path / "s")
-    assert [(row["state"], row["epochs"], row["tries"]) for row in found] == [("done", "2", "1")] * 12
-    assert len({(row["optim.lr"], row["optim.weight_decay"], row["model.dropout"]) for row in found}) == 12
-    best = max(found, key=lambda row: float(row["val/auroc"]))
+    rows = table(tmp_path / "s")
+    assert [(row["state"], row["epochs"], row["tries"]) for row in rows] == [("done", "2", "1")] * 12
+    assert len({(row["optim.lr"], row["optim.weight_decay"], row["model.dropout"]) for row in rows}) == 12
+    best = max(rows, key=lambda row: float(row["val/auroc"]))
     composed = config.compose(["--config", str(tmp_path / "s" / "quick_best.yaml")])
     schema.check(composed)
     assert composed.optim.lr == float(best["optim.lr"])
@@ -53,14 +53,14 @@ def test_three_workers_on_postgres_one_killed(overrides: list[str], tmp_path: Pa
     words = [*overrides, "logger.wandb=false", "--storage", postgres.url, "--heartbeat", "2"]
     workers = [worker(QUICK, folder, *words) for _ in range(3)]
     wait_for(lambda: len(list(folder.glob("*/metrics.csv"))) >= 2, seconds=300)
-    victim, *others = workers
+    victim, *survivors = workers
     victim.kill()
     victim.communicate()
-    for other in others:
-        output, _ = other.communicate(timeout=500)
-        assert other.returncode == 0, output
-    found = table(folder)
-    assert Counter(row["state"] for row in found) == {"done": 12}
-    assert {row["epochs"] for row in found} == {"2"}
-    assert sum(int(row["tries"]) for row in found) in (12, 13)  # 12 where it was killed between two trials
+    for survivor in survivors:
+        output, _ = survivor.communicate(timeout=500)
+        assert survivor.returncode == 0, output
+    rows = table(folder)
+    assert Counter(row["state"] for row in rows) == {"done": 12}
+    assert {row["epochs"] for row in rows} == {"2"}
+    assert sum(int(row["tries"]) for row in rows) in (12, 13)  # 12 where it was killed between two trials
     assert os.environ["OMP_NUM_THREADS"] == "1"

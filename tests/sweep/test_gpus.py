@@ -14,8 +14,8 @@ def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_trial_gets_gpus_of_its_own() -> None:
     pool = Gpus(["GPU-a", "GPU-b", "GPU-c"], 1)
-    taken = [pool.take() for _ in range(4)]
-    assert taken == [["GPU-a"], ["GPU-b"], ["GPU-c"], None]
+    slots = [pool.take() for _ in range(4)]
+    assert slots == [["GPU-a"], ["GPU-b"], ["GPU-c"], None]
     pool.give_back(["GPU-b"])
     assert pool.take() == ["GPU-b"]
     assert pool.environment(["GPU-b"]) == {"CUDA_VISIBLE_DEVICES": "GPU-b"}
@@ -38,8 +38,8 @@ def test_several_trials_share_a_gpu_after_each_has_one() -> None:
 
 
 def test_a_sweep_beside_it_gets_what_is_free() -> None:
-    one, other = Gpus(["0", "1"], 1), Gpus(["0", "1"], 1)
-    assert (one.take(), other.take(), other.take()) == (["0"], ["1"], None)
+    first, second = Gpus(["0", "1"], 1), Gpus(["0", "1"], 1)
+    assert (first.take(), second.take(), second.take()) == (["0"], ["1"], None)
 
 
 def test_without_gpus_trials_are_told_nothing_and_with_zero_they_see_none() -> None:

@@ -15,9 +15,9 @@ HERE = this_worker(every=10.0)
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock that the test sets."""
-    found = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(heartbeat.time, "monotonic", lambda: found.now)
-    return found
+    settable = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(heartbeat.time, "monotonic", lambda: settable.now)
+    return settable
 
 
 def trial(beat: object) -> FrozenTrial:

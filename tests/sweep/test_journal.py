@@ -33,12 +33,12 @@ def append(path: Path, worker: int, cut: bool) -> None:
             journal._lock.release()
 
 
-@pytest.mark.parametrize("left", [b"{", b'{"worker": 9, "ent', b"\0" * 9000, b'{"worker": 9}'])
-def test_an_unfinished_last_line_is_cut_before_the_next(left: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("remainder", [b"{", b'{"worker": 9, "ent', b"\0" * 9000, b'{"worker": 9}'])
+def test_an_unfinished_last_line_is_cut_before_the_next(remainder: bytes, tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
     Journal(str(path)).append_logs([{"entry": 0}, {"entry": 1}])
     with path.open("ab") as file:
-        file.write(left)
+        file.write(remainder)
     Journal(str(path)).append_logs([{"entry": 2}])
     assert entries(path) == [{"entry": 0}, {"entry": 1}, {"entry": 2}]
 
@@ -51,8 +51,8 @@ def test_several_processes_of_which_one_fails_lose_nothing(tmp_path: Path) -> No
         worker.start()
     for worker in workers:
         worker.join()
-    written = [json.dumps(entry) for entry in entries(path)]
-    assert sorted(written) == sorted(json.dumps({"worker": w, "entry": i}) for w in range(3) for i in range(20))
+    lines = [json.dumps(entry) for entry in entries(path)]
+    assert sorted(lines) == sorted(json.dumps({"worker": w, "entry": i}) for w in range(3) for i in range(20))
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,9 +35,9 @@ def test_a_later_try_of_fit_goes_on_from_the_checkpoint_it_finds(
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "checkpoints" / "last.ckpt").write_text("weights", encoding="utf-8")
     Launcher(load_sweep(sweep_file(command=command)), tmp_path / "s", 1).start(again(attempt), {})
-    told = [word for word in started[0] if word.startswith("--")]
+    options = [word for word in started[0] if word.startswith("--")]
     checkpoint = [f"--checkpoint_path={folder}/checkpoints/last.ckpt"] if resumed else []
-    assert told == ["--optim.lr=0.1", *checkpoint, f"--run_dir={folder}"]
+    assert options == ["--optim.lr=0.1", *checkpoint, f"--run_dir={folder}"]
     assert (folder / "checkpoints").exists() is resumed
     assert (folder.with_name("004.before1") / "checkpoints" / "last.ckpt").exists() is not resumed
 

@@ -8,14 +8,14 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.sweep.parameters import Choice, Curve, Range, as_text, parse_parameters, quantise
 
 
-def one(**entry: object) -> Choice | Range | Curve:
+def parsed(**entry: object) -> Choice | Range | Curve:
     (parameter,) = parse_parameters({"x": entry})
     return parameter
 
 
 def at(unit: float, **entry: object) -> object:
     """The value of a run at a quantile."""
-    parameter = one(**entry)
+    parameter = parsed(**entry)
     return parameter.value(parameter.draw(unit))
 
 
@@ -49,12 +49,12 @@ def at(unit: float, **entry: object) -> object:
 def test_a_quantile_of_each_distribution_is_the_known_number(
     entry: dict[str, object], unit: float, value: object
 ) -> None:
-    found = at(unit, **entry)
-    assert found == pytest.approx(value, rel=1e-6) if isinstance(value, float) else found == value
+    quantile = at(unit, **entry)
+    assert quantile == pytest.approx(value, rel=1e-6) if isinstance(value, float) else quantile == value
 
 
 def test_draws_of_a_log_uniform_parameter_are_as_often_in_each_decade() -> None:
-    parameter = one(min=1e-4, max=1e-1, distribution="log_uniform_values")
+    parameter = parsed(min=1e-4, max=1e-1, distribution="log_uniform_values")
     draw = random.Random(0)
     values = [parameter.value(parameter.draw(draw.random())) for _ in range(3000)]
     assert mean(value < 1e-3 for value in values) == pytest.approx(1 / 3, abs=0.03)  # type: ignore[operator]
@@ -62,7 +62,7 @@ def test_draws_of_a_log_uniform_parameter_are_as_often_in_each_decade() -> None:
 
 
 def test_whole_numbers_are_drawn_evenly_with_both_ends() -> None:
-    parameter = one(min=2, max=5)
+    parameter = parsed(min=2, max=5)
     draw = random.Random(0)
     values = [parameter.value(parameter.draw(draw.random())) for _ in range(4000)]
     assert {value: round(values.count(value) / 4000, 1) for value in sorted(set(values))} == pytest.approx(  # type: ignore[type-var]
@@ -77,25 +77,25 @@ def test_a_quantised_value_is_a_multiple_within_the_bounds() -> None:
 
 
 def test_a_grid_lists_choices_whole_numbers_and_steps() -> None:
-    assert one(values=[1, 2.5, None, True]).grid() == ["1", "2.5", "null", "true"]
-    assert one(min=3, max=6).grid() == [3, 4, 5, 6]
-    assert one(min=0.0, max=0.3, q=0.1, distribution="q_uniform").grid() == [0.0, 0.1, 0.2, 0.3]
-    assert one(min=0.0, max=0.3).grid() == []
+    assert parsed(values=[1, 2.5, None, True]).grid() == ["1", "2.5", "null", "true"]
+    assert parsed(min=3, max=6).grid() == [3, 4, 5, 6]
+    assert parsed(min=0.0, max=0.3, q=0.1, distribution="q_uniform").grid() == [0.0, 0.1, 0.2, 0.3]
+    assert parsed(min=0.0, max=0.3).grid() == []
 
 
 def test_nested_parameters_are_named_by_their_path() -> None:
-    found = parse_parameters(
+    parameters = parse_parameters(
         {"optim": {"parameters": {"lr": {"value": 0.1}, "schedule": {"parameters": {"warmup": {"value": 2}}}}}}
     )
-    assert [parameter.name for parameter in found] == ["optim.lr", "optim.schedule.warmup"]
+    assert [parameter.name for parameter in parameters] == ["optim.lr", "optim.schedule.warmup"]
 
 
 def test_a_value_reads_back_from_the_command_line_as_itself() -> None:
     from omegaconf import OmegaConf
 
     for value in (1e-05, 3, True, None, "adam", [64, 128], {"0": ["head"], "2": "all"}):
-        read = OmegaConf.to_container(OmegaConf.from_dotlist([f"x={as_text(value)}"]))
-        assert read == {"x": value}
+        config = OmegaConf.to_container(OmegaConf.from_dotlist([f"x={as_text(value)}"]))
+        assert config == {"x": value}
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_a_value_reads_back_from_the_command_line_as_itself() -> None:
 )
 def test_a_mistake_is_named(entry: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=r"parameters\.x") as caught:
-        one(**entry)
+        parsed(**entry)
     assert message in str(caught.value)

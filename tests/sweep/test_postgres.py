@@ -18,19 +18,19 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_three_workers_one_killed_every_trial_done_once(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
-    file, folder = sweep_file(range(12), told=("--sleep=0.4",)), tmp_path / "s"
+    file, folder = sweep_file(range(12), options=("--sleep=0.4",)), tmp_path / "s"
     words = ("--storage", postgres.url, "--heartbeat", "3")
     workers = [worker(file, folder, *words) for _ in range(3)]  # together: one of them makes the tables and the study
     wait_for(lambda: started(folder).total() >= 5 and ended(folder).total() >= 2)
-    victim, *others = workers
+    victim, *survivors = workers
     victim.kill()
     victim.communicate()
-    for other in others:
-        output, _ = other.communicate(timeout=240)
-        assert other.returncode == 0, output
-    found = table(folder)
-    assert [row["state"] for row in found] == ["done"] * 12
-    again = Counter(row["trial"].zfill(3) for row in found if row["tries"] == "2")
+    for survivor in survivors:
+        output, _ = survivor.communicate(timeout=240)
+        assert survivor.returncode == 0, output
+    rows = table(folder)
+    assert [row["state"] for row in rows] == ["done"] * 12
+    again = Counter(row["trial"].zfill(3) for row in rows if row["tries"] == "2")
     assert again.total() <= 1  # what the victim worked on; nothing where it was killed between two trials
     once = Counter(f"{i:03d}" for i in range(12))
     for log in (started(folder), ended(folder)):
@@ -38,7 +38,7 @@ def test_three_workers_one_killed_every_trial_done_once(sweep_file: Write, tmp_p
 
 
 def test_the_database_may_be_away_for_a_while(sweep_file: Write, tmp_path: Path, postgres: Postgres) -> None:
-    file, folder = sweep_file(range(4), told=("--sleep=0.6",)), tmp_path / "s"
+    file, folder = sweep_file(range(4), options=("--sleep=0.6",)), tmp_path / "s"
     process = worker(file, folder, "--storage", postgres.url, "--heartbeat", "1")
     wait_for(lambda: started(folder).total() >= 2)
     postgres.stop()

@@ -41,26 +41,26 @@ def trials(sweep_file: Write) -> Trials:
     """A finished grid of 18, where the learning rate matters most; one trial has failed."""
     sweep = load_sweep(sweep_file(parameters=PARAMETERS, command=FIT))
     storage = open_storage(str(sweep.file.with_suffix(".journal")))
-    found = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
-    while (trial := found.claim()) is not None:
+    trials = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
+    while (trial := trials.claim()) is not None:
         for epoch in (1, 2):
             trial.handle.report(0.4 + epoch / 20, epoch)
         lr, optimizer = trial.values["optim.lr"], trial.values["optim.optimizer"]
         if trial.index == 17:
-            found.fail(trial, "OutOfMemoryError: <cuda> & co")
+            trials.fail(trial, "OutOfMemoryError: <cuda> & co")
         else:
-            found.finish(trial, {1e-4: 0.6, 1e-3: 0.9, 1e-2: 0.7}[float(str(lr))] + 0.01 * (optimizer == "adamw"))
-    return found
+            trials.finish(trial, {1e-4: 0.6, 1e-3: 0.9, 1e-2: 0.7}[float(str(lr))] + 0.01 * (optimizer == "adamw"))
+    return trials
 
 
 def test_the_table_has_a_row_for_each_trial(trials: Trials) -> None:
-    found = list(csv.DictReader(io.StringIO(as_csv(trials))))
-    assert len(found) == 18
-    assert found[6] | {"seconds": ""} == {
+    rows = list(csv.DictReader(io.StringIO(as_csv(trials))))
+    assert len(rows) == 18
+    assert rows[6] | {"seconds": ""} == {
         "trial": "6", "state": "done", "val/auroc": "0.91", "optim.lr": "0.001", "optim.optimizer": "adamw", "model.dropout": "0.0",
         "config": "finetune/gradual", "epochs": "2", "seconds": "", "tries": "1", "host": "", "error": "",
     }  # fmt: skip
-    assert (found[17]["state"], found[17]["error"]) == ("failed", "OutOfMemoryError: <cuda> & co")
+    assert (rows[17]["state"], rows[17]["error"]) == ("failed", "OutOfMemoryError: <cuda> & co")
 
 
 def test_the_best_configuration_is_an_experiment_that_fit_accepts(trials: Trials, tmp_path: Path) -> None:
@@ -77,16 +77,16 @@ def test_the_best_configuration_is_an_experiment_that_fit_accepts(trials: Trials
 
 
 def test_the_best_configuration_stands_over_files_of_one_s_own(sweep_file: Write, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.yaml"
-    mine.write_text("defaults: [default]\nseed: 7\n", encoding="utf-8")
-    command = [*FIT[:5], "--config", str(mine), "${args}"]
+    path = tmp_path / "mine.yaml"
+    path.write_text("defaults: [default]\nseed: 7\n", encoding="utf-8")
+    command = [*FIT[:5], "--config", str(path), "${args}"]
     sweep = load_sweep(sweep_file(parameters={"optim.lr": {"value": 0.5}}, command=command))
     storage = open_storage(str(tmp_path / "j"))
-    found = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
-    trial = found.claim()
+    trials = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
+    trial = trials.claim()
     assert trial
-    found.finish(trial, 1.0)
-    write_results(found, tmp_path / "s", tmp_path / "conf" / "best.yaml")
+    trials.finish(trial, 1.0)
+    write_results(trials, tmp_path / "s", tmp_path / "conf" / "best.yaml")
     composed = config.compose(["--config", str(tmp_path / "conf" / "best.yaml")])
     assert (composed.seed, composed.optim.lr) == (7, 0.5)
 
@@ -94,19 +94,19 @@ def test_the_best_configuration_stands_over_files_of_one_s_own(sweep_file: Write
 def test_the_best_of_another_program_is_its_parameters(sweep_file: Write, tmp_path: Path) -> None:
     sweep = load_sweep(sweep_file(["a"]))
     storage = open_storage(str(tmp_path / "j"))
-    found = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
-    assert best_configuration(found, tmp_path / "best.yaml") is None
-    trial = found.claim()
+    trials = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
+    assert best_configuration(trials, tmp_path / "best.yaml") is None
+    trial = trials.claim()
     assert trial
-    found.finish(trial, 1.0)
-    assert str(best_configuration(found, tmp_path / "best.yaml")).splitlines()[1:] == ["{x: a}"]
+    trials.finish(trial, 1.0)
+    assert str(best_configuration(trials, tmp_path / "best.yaml")).splitlines()[1:] == ["{x: a}"]
 
 
 def test_importance_puts_the_learning_rate_first(trials: Trials) -> None:
-    found = importances(trials)
-    assert next(iter(found)) == "optim.lr"
-    assert sum(found.values()) == pytest.approx(1.0)
-    assert set(found) == {"optim.lr", "optim.optimizer", "model.dropout"}  # what never varied has none
+    shares = importances(trials)
+    assert next(iter(shares)) == "optim.lr"
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert set(shares) == {"optim.lr", "optim.optimizer", "model.dropout"}  # what never varied has none
 
 
 def test_the_page_needs_nothing_else(trials: Trials, tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_the_page_needs_nothing_else(trials: Trials, tmp_path: Path) -> None:
 def test_a_page_without_any_result_says_so(sweep_file: Write, tmp_path: Path) -> None:
     sweep = load_sweep(sweep_file([1]))
     storage = open_storage(str(tmp_path / "j"))
-    found = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
-    found.claim()
-    write_results(found, tmp_path, tmp_path / "best.yaml")
+    trials = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
+    trials.claim()
+    write_results(trials, tmp_path, tmp_path / "best.yaml")
     assert "1 running" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not (tmp_path / "best.yaml").exists()
 
@@ -139,10 +139,10 @@ def test_a_page_without_any_result_says_so(sweep_file: Write, tmp_path: Path) ->
 def test_every_kind_of_parameter_has_an_axis(sweep_file: Write, tmp_path: Path, entry: dict[str, object]) -> None:
     sweep = load_sweep(sweep_file(entry, method="random", run_cap=5))
     storage = open_storage(str(tmp_path / "j"))
-    found = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
-    while (trial := found.claim()) is not None:
-        found.finish(trial, float(str(trial.values["x"])))
-    write_results(found, tmp_path, tmp_path / "best.yaml")
+    trials = Trials(sweep, open_study(sweep, storage), storage, 0, 2)
+    while (trial := trials.claim()) is not None:
+        trials.finish(trial, float(str(trial.values["x"])))
+    write_results(trials, tmp_path, tmp_path / "best.yaml")
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<svg") == 3
 
 

@@ -51,7 +51,7 @@ def test_a_pre_empted_job_goes_on_with_its_trial(
 ) -> None:
     """Submitit warns a job with a signal; the worker ends its trial, and the job, started anew, runs it to its end."""
     folder = tmp_path / "s"
-    words = (str(sweep_file([3, 4], told=("--sleep=0.5",))), "--dir", str(folder), "--heartbeat", "0.5")
+    words = (str(sweep_file([3, 4], options=("--sleep=0.5",))), "--dir", str(folder), "--heartbeat", "0.5")
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
     executor.update_parameters(timeout_min=30)
     job = executor.submit(slurm.Job(run, words))
@@ -60,8 +60,8 @@ def test_a_pre_empted_job_goes_on_with_its_trial(
     job_process = int(Path(f"/proc/{trial}/stat").read_text(encoding="utf-8").split()[3])
     os.kill(job_process, signal.SIGUSR2)  # as SLURM does some time before it takes the node away
     assert job.result() == 0  # the local executor starts a job again that asks for it, as SLURM's scontrol requeue
-    found = table(folder)
-    assert [(row["state"], row["tries"]) for row in found] == [("done", "2"), ("done", "1")]
+    rows = table(folder)
+    assert [(row["state"], row["tries"]) for row in rows] == [("done", "2"), ("done", "1")]
     assert (folder / "ended.txt").read_text(encoding="utf-8").split() == ["000", "001"]
 
 
@@ -78,9 +78,16 @@ def test_options_become_sbatch_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     options = slurm.parse_options("partition=gpu,time=1-04:00:00,cpus-per-task=8,mem=32G,reservation=ecg")
     assert slurm.submit(run, ["f.yaml"], options, 3, 1, tmp_path / "jobs") == ["4711_0", "4711_1", "4711_2"]
     lines = (tmp_path / "batch.sh").read_text(encoding="utf-8").splitlines()
-    asked = {line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH")}
-    assert {"partition=gpu", "time=1680", "cpus-per-task=8", "mem=32G", "reservation=ecg", "gpus-per-node=1"} <= asked
-    assert any(line.startswith("array=0-2") for line in asked)
+    sbatch_options = {line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH")}
+    assert {
+        "partition=gpu",
+        "time=1680",
+        "cpus-per-task=8",
+        "mem=32G",
+        "reservation=ecg",
+        "gpus-per-node=1",
+    } <= sbatch_options
+    assert any(line.startswith("array=0-2") for line in sbatch_options)
 
 
 @pytest.mark.parametrize(

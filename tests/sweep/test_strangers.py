@@ -47,15 +47,15 @@ def test_a_forged_trial_is_left_out(forged: dict[str, Any], sweep_file: Write, t
     assert "99" not in as_csv(trials)
 
 
-@pytest.mark.parametrize("other", [CategoricalDistribution(["7", "8"]), FloatDistribution(0, 10)])
+@pytest.mark.parametrize("distribution", [CategoricalDistribution(["7", "8"]), FloatDistribution(0, 10)])
 def test_a_study_with_another_range_of_a_parameter_is_refused(
-    other: BaseDistribution, sweep_file: Write, tmp_path: Path
+    distribution: BaseDistribution, sweep_file: Write, tmp_path: Path
 ) -> None:
     sweep, storage = load_sweep(sweep_file([0, 1])), open_storage(str(tmp_path / "study.journal"))
     study = open_study(sweep, storage)
-    value: Any = "7" if isinstance(other, CategoricalDistribution) else 7.0
+    value: Any = "7" if isinstance(distribution, CategoricalDistribution) else 7.0
     study.add_trial(
-        create_trial(state=TrialState.COMPLETE, value=99.0, params={"x": value}, distributions={"x": other})
+        create_trial(state=TrialState.COMPLETE, value=99.0, params={"x": value}, distributions={"x": distribution})
     )
     trials = Trials(sweep, study, storage, 0, 2)
     assert trials.best() is None
@@ -71,7 +71,7 @@ def test_the_command_says_how_many_it_left_out(
     study.add_trial(create_trial(state=TrialState.WAITING, **FORGED["another key"]))
     assert run([str(file), "--dir", str(folder), "--best", str(tmp_path / "best.yaml")]) == 0
     assert "1 trials of the study are not of this sweep" in capsys.readouterr().out
-    assert "os.system" not in (folder / "000" / "told.txt").read_text(encoding="utf-8")
+    assert "os.system" not in (folder / "000" / "arguments.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("identity", ["not JSON", "[1]", 7, None])

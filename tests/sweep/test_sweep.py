@@ -29,13 +29,13 @@ def table(folder: Path) -> list[dict[str, str]]:
 def test_a_grid_with_two_workers(sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([str(sweep_file(range(5))), "--workers", "2"]) == 0
     folder = tmp_path / "runs" / "sweeps" / "study"
-    found = table(folder)
-    assert [(row["trial"], row["state"], row["x"], row["epochs"]) for row in found] == [
+    rows = table(folder)
+    assert [(row["trial"], row["state"], row["x"], row["epochs"]) for row in rows] == [
         (str(i), "done", str(i), "3") for i in range(5)
     ]
-    assert float(found[2]["val/auroc"]) == pytest.approx(1 - 0.5 / 3)  # its last epoch is its best
+    assert float(rows[2]["val/auroc"]) == pytest.approx(1 - 0.5 / 3)  # its last epoch is its best
     assert started(folder) == Counter(f"{i:03d}" for i in range(5))
-    assert f"--x=3 --run_dir={folder}/003" == (folder / "003" / "told.txt").read_text(encoding="utf-8")
+    assert f"--x=3 --run_dir={folder}/003" == (folder / "003" / "arguments.txt").read_text(encoding="utf-8")
     assert "Best val/auroc: 0.8333, trial 2" in capsys.readouterr().out
     assert (folder / "study_best.yaml").read_text(encoding="utf-8").endswith("{x: 2}\n")
 
@@ -49,15 +49,15 @@ def test_overrides_reach_every_trial(sweep_file: Write, tmp_path: Path) -> None:
 
 
 def test_a_failing_trial_is_recorded_and_the_others_go_on(sweep_file: Write, tmp_path: Path) -> None:
-    assert run([str(sweep_file(range(3), told=("--mode=fail",))), "--dir", str(tmp_path / "s")]) == 0
-    found = table(tmp_path / "s")
-    assert [row["state"] for row in found] == ["done", "failed", "done"]
-    assert found[1]["error"] == "ValueError: x must not be 1 (exit status 1)"
-    assert run([str(sweep_file([1], told=("--mode=fail",), name="all_fail"))]) == 1
+    assert run([str(sweep_file(range(3), options=("--mode=fail",))), "--dir", str(tmp_path / "s")]) == 0
+    rows = table(tmp_path / "s")
+    assert [row["state"] for row in rows] == ["done", "failed", "done"]
+    assert rows[1]["error"] == "ValueError: x must not be 1 (exit status 1)"
+    assert run([str(sweep_file([1], options=("--mode=fail",), name="all_fail"))]) == 1
 
 
 def test_what_failed_is_run_again_when_asked(sweep_file: Write, tmp_path: Path) -> None:
-    file = sweep_file(range(3), told=("--mode=fail",))
+    file = sweep_file(range(3), options=("--mode=fail",))
     assert run([str(file), "--dir", str(tmp_path / "s")]) == 0
     program = tmp_path / "program.py"
     program.write_text(program.read_text(encoding="utf-8").replace("x == 1", "x == 99"), encoding="utf-8")
@@ -71,12 +71,12 @@ def test_what_failed_is_run_again_when_asked(sweep_file: Write, tmp_path: Path) 
 
 
 def test_a_metric_of_nan_is_a_failure(sweep_file: Write, tmp_path: Path) -> None:
-    assert run([str(sweep_file([1], told=("--mode=nan",))), "--dir", str(tmp_path / "s")]) == 1
+    assert run([str(sweep_file([1], options=("--mode=nan",))), "--dir", str(tmp_path / "s")]) == 1
     assert table(tmp_path / "s")[0]["error"] == "val/auroc was NaN after every epoch"
 
 
 def test_a_metric_that_is_never_logged_ends_the_sweep_at_the_first_epoch(sweep_file: Write, tmp_path: Path) -> None:
-    file = sweep_file(range(4), told=("--epochs=1000",), metric={"name": "val/aurok", "goal": "maximize"})
+    file = sweep_file(range(4), options=("--epochs=1000",), metric={"name": "val/aurok", "goal": "maximize"})
     with pytest.raises(UserError, match=r"never logged 'val/aurok'\. Did you mean: 'val/auroc'"):
         run([str(file), "--workers", "2", "--dir", str(tmp_path / "s")])
     assert not ended(tmp_path / "s")  # none of them came to its thousandth epoch
@@ -84,24 +84,24 @@ def test_a_metric_that_is_never_logged_ends_the_sweep_at_the_first_epoch(sweep_f
 
 def test_what_lags_behind_is_stopped_early(sweep_file: Write, tmp_path: Path) -> None:
     stopping = {"type": "median", "min_iter": 2}
-    file = sweep_file([2, 2.1, 2.2, 2.3, 12], told=("--epochs=12", "--sleep=0.1"), early_terminate=stopping)
+    file = sweep_file([2, 2.1, 2.2, 2.3, 12], options=("--epochs=12", "--sleep=0.1"), early_terminate=stopping)
     assert run([str(file), "--dir", str(tmp_path / "s")]) == 0
-    found = table(tmp_path / "s")
-    assert [row["state"] for row in found] == ["done"] * 4 + ["stopped"]
-    assert int(found[4]["epochs"]) < 12
+    rows = table(tmp_path / "s")
+    assert [row["state"] for row in rows] == ["done"] * 4 + ["stopped"]
+    assert int(rows[4]["epochs"]) < 12
 
 
 def test_hyperband_stops_some_and_keeps_the_best(sweep_file: Write, tmp_path: Path) -> None:
     stopping = {"type": "hyperband", "min_iter": 1, "max_iter": 9}
-    file = sweep_file([2, 5, 6, 7, 8, 9, 10], told=("--epochs=9", "--sleep=0.05"), early_terminate=stopping)
+    file = sweep_file([2, 5, 6, 7, 8, 9, 10], options=("--epochs=9", "--sleep=0.05"), early_terminate=stopping)
     assert run([str(file), "--workers", "2", "--dir", str(tmp_path / "s")]) == 0
-    found = table(tmp_path / "s")
-    assert found[0]["state"] == "done"
-    assert Counter(row["state"] for row in found)["stopped"] >= 2
+    rows = table(tmp_path / "s")
+    assert rows[0]["state"] == "done"
+    assert Counter(row["state"] for row in rows)["stopped"] >= 2
 
 
 def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write, tmp_path: Path) -> None:
-    folder, file = tmp_path / "s", sweep_file(range(6), told=("--sleep=0.4",))
+    folder, file = tmp_path / "s", sweep_file(range(6), options=("--sleep=0.4",))
     process = worker(file, folder, "--heartbeat", "2", "--workers", "2")
     wait_for(lambda: ended(folder).total() >= 2 and started(folder).total() >= 4)
     process.send_signal(signal.SIGINT)
@@ -118,19 +118,19 @@ def test_ctrl_c_ends_the_children_and_the_sweep_goes_on_later(sweep_file: Write,
 
 
 def test_a_killed_worker_s_trial_dies_with_it_and_is_run_by_another(sweep_file: Write, tmp_path: Path) -> None:
-    folder, file = tmp_path / "s", sweep_file(range(5), told=("--sleep=0.5",))
+    folder, file = tmp_path / "s", sweep_file(range(5), options=("--sleep=0.5",))
     victim = worker(file, folder, "--heartbeat", "2")
     wait_for(lambda: started(folder).total() >= 1)
     victim.kill()
-    other = worker(file, folder, "--heartbeat", "2")
+    second_worker = worker(file, folder, "--heartbeat", "2")
     victim.communicate()
-    output, _ = other.communicate(timeout=240)
-    assert other.returncode == 0, output
+    output, _ = second_worker.communicate(timeout=240)
+    assert second_worker.returncode == 0, output
     assert "has died" in output
-    found = table(folder)
-    assert [row["state"] for row in found] == ["done"] * 5
-    assert sorted(row["tries"] for row in found) == ["1", "1", "1", "1", "2"]
-    again = Counter(row["trial"].zfill(3) for row in found if row["tries"] == "2")
+    rows = table(folder)
+    assert [row["state"] for row in rows] == ["done"] * 5
+    assert sorted(row["tries"] for row in rows) == ["1", "1", "1", "1", "2"]
+    again = Counter(row["trial"].zfill(3) for row in rows if row["tries"] == "2")
     once = Counter(f"{i:03d}" for i in range(5))
     assert started(folder) == once + again
     assert ended(folder) == once
@@ -174,7 +174,7 @@ def test_trials_of_one_sweep_are_one_w_and_b_group_offline_too(
 def test_dry_run_lists_times_and_leaves_nothing(
     sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([str(sweep_file(range(6), told=("--sleep=0.4",))), "--dry-run", "--workers", "2"]) == 0
+    assert run([str(sweep_file(range(6), options=("--sleep=0.4",))), "--dry-run", "--workers", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[1:8]] == [["trial", "x"], *([str(i), str(i)] for i in range(6))]
     seconds = int(lines[9].split()[3])
@@ -193,11 +193,12 @@ def test_dry_run_of_bayes_shows_the_space(sweep_file: Write, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    ("told", "message"), [(("--mode=fail",), "The first trial failed: ValueError"), (("--epochs=0",), "never logged")]
+    ("options", "message"),
+    [(("--mode=fail",), "The first trial failed: ValueError"), (("--epochs=0",), "never logged")],
 )
-def test_dry_run_finds_what_would_go_wrong(sweep_file: Write, told: tuple[str, ...], message: str) -> None:
+def test_dry_run_finds_what_would_go_wrong(sweep_file: Write, options: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        run([str(sweep_file([1], told=told)), "--dry-run"])
+        run([str(sweep_file([1], options=options)), "--dry-run"])
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,10 @@ def run_all(file: Path) -> list[int]:
 
 def test_workers_share_a_grid_and_run_each_point_once(sweep_file: Write) -> None:
     file = sweep_file(range(7))
-    one, other = join(file), join(file)
-    claimed = [worker.claim() for worker in (one, other, one, other, one, other, one)]
+    first, second = join(file), join(file)
+    claimed = [worker.claim() for worker in (first, second, first, second, first, second, first)]
     assert [trial.values for trial in claimed if trial] == [{"x": x} for x in range(7)]
-    assert one.claim() is None and other.claim() is None
+    assert first.claim() is None and second.claim() is None
 
 
 def test_processes_that_start_together_run_each_point_once(sweep_file: Write) -> None:
@@ -104,13 +104,13 @@ def test_a_trial_whose_worker_dies_too_often_is_given_up(sweep_file: Write) -> N
 
 def test_a_dead_trial_is_queued_again_by_one_of_two_watchers(sweep_file: Write) -> None:
     file = sweep_file([5])
-    one, other = join(file), join(file)
-    lost = one.claim()
+    first, second = join(file), join(file)
+    lost = first.claim()
     assert lost
-    (seen,) = other.unfinished()
-    one.give_back(seen, DIED)
-    other.give_back(seen, DIED)
-    assert [(index_of(t), attempt_of(t), t.state) for t in one.all()] == [
+    (trial,) = second.unfinished()
+    first.give_back(trial, DIED)
+    second.give_back(trial, DIED)
+    assert [(index_of(t), attempt_of(t), t.state) for t in first.all()] == [
         (0, 0, TrialState.FAIL),
         (0, 1, TrialState.WAITING),
     ]
@@ -147,11 +147,11 @@ def test_a_trial_that_two_workers_queued_runs_once(sweep_file: Write) -> None:
 
 def test_a_worker_that_is_late_to_fill_the_queue_adds_nothing(sweep_file: Write) -> None:
     file = sweep_file(range(3))
-    one, other = join(file), join(file)
-    seen = other.unqueued()
-    one.queue(one.unqueued())
-    other.queue(seen)
-    assert [(index_of(t), attempt_of(t)) for t in one.all()] == [(0, 0), (1, 0), (2, 0)]
+    first, second = join(file), join(file)
+    trial = second.unqueued()
+    first.queue(first.unqueued())
+    second.queue(trial)
+    assert [(index_of(t), attempt_of(t)) for t in first.all()] == [(0, 0), (1, 0), (2, 0)]
 
 
 def test_a_failed_trial_keeps_its_error_and_is_not_tried_again(sweep_file: Write) -> None:
@@ -169,8 +169,8 @@ def test_the_best_follows_the_goal(sweep_file: Write) -> None:
     for goal, best in (("maximize", 2), ("minimize", 0)):
         file = sweep_file(range(3), metric={"name": "m", "goal": goal}, name=goal)
         run_all(file)
-        found = join(file).best()
-        assert found and index_of(found) == best
+        best_trial = join(file).best()
+        assert best_trial and index_of(best_trial) == best
 
 
 def test_a_target_ends_the_sweep(sweep_file: Write) -> None:

@@ -32,8 +32,8 @@ def words(root: Path, run_dir: Path, *parts: str, name: str = "MixedDataModule")
     return [*(f"data.{word}" for word in data), *small.TINY, "trainer.max_epochs=1", f"run_dir={run_dir}"]
 
 
-def refused(verb: str, given: Sequence[str]) -> str:
+def refused(verb: str, words: Sequence[str]) -> str:
     with pytest.raises(UserError) as error:
-        small.run(verb, given)
+        small.run(verb, words)
     assert "data.allow_leak=true goes on nevertheless, and the checkpoint says so" in str(error.value)
     return str(error.value)

@@ -76,9 +76,9 @@ def test_a_list_that_was_changed_is_noticed(parent: Path, change: str) -> None:
     assert ancestry.flaw(whole) is None
     assert not ancestry.is_unknown(whole)
     damaged = replace(whole, seen=CHANGES[change](whole.seen))
-    said = ancestry.flaw(damaged)
-    assert said is not None
-    assert "was changed after it was written" in said and said.endswith("Its ancestry is unknown.")
+    message = ancestry.flaw(damaged)
+    assert message is not None
+    assert "was changed after it was written" in message and message.endswith("Its ancestry is unknown.")
     assert ancestry.is_unknown(damaged)
     assert ancestry.fingerprints_of(damaged).shape[1] == SIZE  # what is left of it can be compared
 
@@ -96,8 +96,8 @@ def test_a_checkpoint_without_its_list_is_refused_and_its_descendants_say_so(
     best = tmp_path / "child" / "checkpoints" / "best.ckpt"
     assert checkpoints.card_of(str(best)).ancestry_unknown is True
     # Whoever tests it, or goes on from it, hears it; the grandchild's card has it, too.
-    given = words(archives / "ptbxl", tmp_path / "test", "PTBXLDataModule")
-    assert small.run("test", [*given, f"checkpoint_path={best}"]) == 0
+    arguments = words(archives / "ptbxl", tmp_path / "test", "PTBXLDataModule")
+    assert small.run("test", [*arguments, f"checkpoint_path={best}"]) == 0
     assert f"{best}: its ancestry is unknown." in capsys.readouterr().err
     last = words(archives / "georgia", tmp_path / "last", "GeorgiaDataModule")
     assert small.run("fit", [*last, f"finetune.checkpoint={best}"]) == 0
@@ -106,8 +106,8 @@ def test_a_checkpoint_without_its_list_is_refused_and_its_descendants_say_so(
 
 
 def _ptbxl(archives: Path) -> "leak.PackedDataModule":
-    given = {"name": "PTBXLDataModule", "root": f"{archives}/ptbxl", "store_dir": f"{archives}/store", "seconds": 3}
-    data: leak.PackedDataModule = build("data", given, seed=0)
+    arguments = {"name": "PTBXLDataModule", "root": f"{archives}/ptbxl", "store_dir": f"{archives}/store", "seconds": 3}
+    data: leak.PackedDataModule = build("data", arguments, seed=0)
     return data
 
 
@@ -131,15 +131,15 @@ def test_a_list_of_64_bytes_is_compared_by_them(
     data, whole = _ptbxl(archives), checkpoints.read(str(parent))
     test = torch.from_numpy(np.array(data.store.fingerprints[data.rows("test")]))
     for seen in (test, test[:, :OPENING]):
-        (said,) = leak.leaks_from_checkpoint(data, ("test",), _with(whole, seen.contiguous(), len(seen)))
-        assert said.startswith(f"{len(test)} of the {len(test)} recordings of the test side trained")
+        (message,) = leak.leaks_from_checkpoint(data, ("test",), _with(whole, seen.contiguous(), len(seen)))
+        assert message.startswith(f"{len(test)} of the {len(test)} recordings of the test side trained")
     # The list of an older version of the same run says nothing new, and an older parent's is carried on.
     assert whole.seen is not None
     older = _with(whole, whole.seen[:, :OPENING].contiguous(), len(whole.seen))
     assert torch.equal(ancestry.seen_after_training(data, older), whole.seen)
     assert len(ancestry.fingerprints_of(ancestry.without_training_recordings(older, data))) == 0
-    both = _with(whole, torch.cat([whole.seen, test])[:, :OPENING].contiguous(), len(whole.seen) + len(test))
-    of_ancestors = ancestry.without_training_recordings(both, data)
+    joined = _with(whole, torch.cat([whole.seen, test])[:, :OPENING].contiguous(), len(whole.seen) + len(test))
+    of_ancestors = ancestry.without_training_recordings(joined, data)
     assert of_ancestors.card.seen == len(ancestry.fingerprints_of(of_ancestors)) == len(test)
     assert ancestry.flaw(of_ancestors) is None
     assert capsys.readouterr().err == ""
@@ -154,8 +154,8 @@ def test_recordings_whose_fingerprints_are_damaged_are_counted(
     content[data.rows("test")[:2]] = 77
     monkeypatch.setattr(data.store, "fingerprints", content)
     leak.check_training(data, None)
-    said = capsys.readouterr().err
-    assert said.startswith("5 recordings of ptbxl have no usable fingerprint") and str(data.store.path) in said
+    message = capsys.readouterr().err
+    assert message.startswith("5 recordings of ptbxl have no usable fingerprint") and str(data.store.path) in message
     assert ancestry.is_unknown_after_training(data, None)
     leak.leaks_from_checkpoint(data, ("test",), whole)
     assert "recordings of ptbxl have no usable fingerprint" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small.archive(tmp_path_factory.mktemp("archive"), 60)
 
 
-def kept(run_dir: Path) -> dict[str, int]:
+def saved_epochs(run_dir: Path) -> dict[str, int]:
     """The epochs of a run's checkpoints."""
     return {
         path.stem: checkpoints.card_of(str(path)).epoch for path in sorted((run_dir / "checkpoints").glob("*.ckpt"))
@@ -135,7 +135,7 @@ def test_most_arguments_in_one_run_with_validation_now_and_then(root: Path, tmp_
         root, tmp_path / "run", *EVERYTHING, *(f"trainer.{key}={value}" for key, value in values.items())
     )
     torch.use_deterministic_algorithms(False)
-    epochs = kept(folder)
+    epochs = saved_epochs(folder)
     assert epochs["last"] == 3
     assert epochs["best"] in (1, 3)  # those that were validated
     assert [bool(row["val/auroc"]) for row in rows(folder)] == [False, True, False, True]
@@ -157,7 +157,7 @@ def test_a_run_that_ends_before_its_first_validation_keeps_its_last(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = small.fit(root, tmp_path / "run", *EVERYTHING, "trainer.max_steps=2", "trainer.max_epochs=-1")
-    assert kept(folder) == {"last": 0}
+    assert saved_epochs(folder) == {"last": 0}
     assert "Nothing was validated, so there is no best.ckpt" in capsys.readouterr().out
 
 
@@ -165,9 +165,9 @@ def test_a_run_without_validation_says_so_and_is_measured_by_its_last_epoch(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = small.fit(root, tmp_path / "run", "trainer.limit_val_batches=0", "trainer.max_epochs=1")
-    shown = capsys.readouterr()
-    assert "Nothing is validated: there will be no best.ckpt" in shown.err
-    assert f"`publish` takes {folder}/checkpoints/last.ckpt" in shown.out
+    printed = capsys.readouterr()
+    assert "Nothing is validated: there will be no best.ckpt" in printed.err
+    assert f"`publish` takes {folder}/checkpoints/last.ckpt" in printed.out
     assert small.run("test", [f"run_dir={folder}", "trainer.enable_progress_bar=false"]) == 0
     assert "Measuring last.ckpt" in capsys.readouterr().err
     assert small.run("validate", [f"run_dir={folder}", "trainer.enable_progress_bar=false"]) == 0  # on all recordings

@@ -48,9 +48,9 @@ def test_head_rows_go_by_term_and_the_rest_as_it_is() -> None:
     torch.manual_seed(0)
     old, new = network(3), network(4)
     before = new.head.weight.detach().clone()
-    taken = take_weights(new, ["PVC", "NEW", "AFIB", "STACH"], old.state_dict(), ["AFIB", "PVC", "SBRAD"])
+    summary = take_weights(new, ["PVC", "NEW", "AFIB", "STACH"], old.state_dict(), ["AFIB", "PVC", "SBRAD"])
     assert (
-        str(taken)
+        str(summary)
         == f"{len(old.state_dict()) - 2}/{len(old.state_dict())} tensors; head: 2 of 4 terms kept; fresh: NEW, STACH"
     )
     torch.testing.assert_close(new.head.weight[0], old.head.weight[1])
@@ -65,8 +65,8 @@ def test_head_rows_go_by_term_and_the_rest_as_it_is() -> None:
 def test_the_same_terms_take_every_tensor_and_a_reset_head_none() -> None:
     old = network()
     terms = ["A", "B", "C"]
-    taken = take_weights(network(), terms, old.state_dict(), terms)
-    assert str(taken) == f"{len(old.state_dict())}/{len(old.state_dict())} tensors; head: 3 of 3 terms kept"
+    summary = take_weights(network(), terms, old.state_dict(), terms)
+    assert str(summary) == f"{len(old.state_dict())}/{len(old.state_dict())} tensors; head: 3 of 3 terms kept"
     assert take_weights(network(), terms, old.state_dict(), terms, reset_head=True).fresh_terms == terms
 
 
@@ -82,7 +82,7 @@ def test_tensors_that_are_missing_unexpected_or_of_another_shape_are_named() -> 
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (
             {"schedule": {0: ["haed"]}},
@@ -94,8 +94,8 @@ def test_tensors_that_are_missing_unexpected_or_of_another_shape_are_named() -> 
         ({"rates": {"stage9": 0.1}}, "there is no layer group 'stage9'"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_explained(values: dict[str, object], said: str) -> None:
-    with pytest.raises(UserError, match=said.replace("?", r"\?")):
+def test_a_schedule_that_cannot_be_is_explained(values: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
         FineTune(**values).check(GROUPS)  # type: ignore[arg-type]
 
 
@@ -150,9 +150,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     )
     assert killed.returncode == 9, killed.stderr.decode()
     small.fit(root, cut, *common, "checkpoint_path=auto")
-    one, two = state(whole), state(cut)
-    assert one.keys() == two.keys()
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    weights, resumed_weights = state(whole), state(cut)
+    assert weights.keys() == resumed_weights.keys()
+    assert all(torch.equal(weights[name], resumed_weights[name]) for name in weights)
     optimizers = [
         torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"][0]["state"]
         for run in (whole, cut)
@@ -207,13 +207,13 @@ def test_two_processes_keep_their_replicas_equal_through_unfreezing(root: Path, 
         "data.augment={lead_mask: 0.5}",
     )  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(script), str(Path(__file__).parents[1]), str(root), str(tmp_path / "run"), *words],
         capture_output=True, text=True, check=False, env=environment, timeout=300,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
     validated = len(
-        np.unique([int(line.split()[-1]) for line in done.stdout.splitlines() if line.startswith("replicas equal")])
+        np.unique([int(line.split()[-1]) for line in process.stdout.splitlines() if line.startswith("replicas equal")])
     )
-    assert done.stdout.count("replicas equal") == 3, done.stdout
+    assert process.stdout.count("replicas equal") == 3, process.stdout
     assert validated == 1  # every record once, though the processes' shares are padded to equal length

@@ -100,8 +100,8 @@ def test_what_is_set_aside_is_said_in_a_line(
     lost.unlink()
     small.fit(tmp_path / "ptbxl", tmp_path / "run", "trainer.max_epochs=1")
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "set aside" in line)
-    said, _, path = line.partition(", see ")
-    assert said == "1 of 120 recordings are set aside"
+    summary, _, path = line.partition(", see ")
+    assert summary == "1 of 120 recordings are set aside"
     assert lost.stem[:5] in Path(path).read_text()
 
 
@@ -165,7 +165,7 @@ def test_a_run_stopped_by_the_keyboard_says_how_it_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["checkpoint_path=nowhere.ckpt"], "There is no checkpoint file 'nowhere.ckpt'"),
         (["data.label_space=ptbxl_super"], "The network predicts AFIB, 1AVB"),
@@ -173,13 +173,13 @@ def test_a_run_stopped_by_the_keyboard_says_how_it_goes_on(
         (["data.normalisation=none"], "The network expects preprocess="),
     ],
 )
-def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, words: list[str], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         small.run("test", [f"run_dir={run}", NO_BAR, *words])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["data.val_folds=[3]", "data.test_folds=[3]"], "a fold is on one side only"),
         (["data.train_records=9999"], "there are only"),
@@ -192,8 +192,8 @@ def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, wor
         (["checkpoint_path=nowhere.ckpt"], "checkpoint_path: there is no file 'nowhere.ckpt'"),
     ],
 )
-def test_mistakes_in_values_are_explained(root: Path, tmp_path: Path, words: list[str], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_mistakes_in_values_are_explained(root: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         small.fit(root, tmp_path / "run", *words)
 
 

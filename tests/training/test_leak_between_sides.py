@@ -70,8 +70,8 @@ def test_of_a_recording_that_official_folds_hold_out_no_copy_trains(
     held_out, training = (int(rows.index[rows["strat_fold"] == fold][0]) for fold in (10, 1))
     rows.loc[training, "filename_lr"] = rows.loc[held_out, "filename_lr"]
     rows.to_csv(tmp_path / "ptbxl" / "ptbxl_database.csv", index=False)
-    given = words(tmp_path / "ptbxl", tmp_path / "run", name="PTBXLDataModule")
-    assert small.run("fit", given) == 0
+    arguments = words(tmp_path / "ptbxl", tmp_path / "run", name="PTBXLDataModule")
+    assert small.run("fit", arguments) == 0
     assert "1 recordings are left out of training: a copy is on the validation or test side" in capsys.readouterr().out
     store = {"name": "PTBXLDataModule", "root": f"{tmp_path}/ptbxl", "store_dir": f"{tmp_path}/store"}
     data = build("data", store, seed=0)
@@ -87,17 +87,17 @@ def test_of_a_recording_that_official_folds_hold_out_no_copy_trains(
 def test_a_mix_that_tests_on_what_it_trains_on_is_refused(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = words(root, tmp_path / "run", PTBXL, REISSUED, GEORGIA)
-    said = refused("fit", given)
-    assert "recordings of the validation or test side are also in training, for example" in said
-    example = said.partition("for example ")[2].partition(",")[0]
-    one, other = (name.strip() for name in example.split("="))
-    assert {one[:6], other[:6]} == {"ptbxl/", "chapma"}
-    assert one[-5:] == other[-5:]  # HR00007 is 00007
+    arguments = words(root, tmp_path / "run", PTBXL, REISSUED, GEORGIA)
+    message = refused("fit", arguments)
+    assert "recordings of the validation or test side are also in training, for example" in message
+    example = message.partition("for example ")[2].partition(",")[0]
+    first, second = (name.strip() for name in example.split("="))
+    assert {first[:6], second[:6]} == {"ptbxl/", "chapma"}
+    assert first[-5:] == second[-5:]  # HR00007 is 00007
     assert not (tmp_path / "run").exists()
-    assert small.run("prepare", [word for word in given if word.startswith("data.")]) == 0
+    assert small.run("prepare", [word for word in arguments if word.startswith("data.")]) == 0
     assert "data.drop_copies=true leaves such copies out of training" in capsys.readouterr().out
-    assert small.run("fit", [*given, "data.allow_leak=true"]) == 0
+    assert small.run("fit", [*arguments, "data.allow_leak=true"]) == 0
     assert "Leak allowed: mixed:" in capsys.readouterr().err
     assert checkpoints.card_of(f"{tmp_path}/run/checkpoints/best.ckpt").allow_leak is True
     # What leaked once is refused again when it is measured, by whoever does not know.
@@ -106,8 +106,8 @@ def test_a_mix_that_tests_on_what_it_trains_on_is_refused(
 
 def test_copies_are_left_out_on_request(root: Path, tmp_path: Path) -> None:
     parts = [{"name": "PTBXLDataModule", "root": "ptbxl"}, {"name": "ChapmanNingboDataModule", "root": "reissued"}]
-    given = {"name": "MixedDataModule", "root": str(root), "parts": parts, "store_dir": str(tmp_path)}
-    before, after = (build("data", given | {"drop_copies": drop}, seed=0) for drop in (False, True))
+    arguments = {"name": "MixedDataModule", "root": str(root), "parts": parts, "store_dir": str(tmp_path)}
+    before, after = (build("data", arguments | {"drop_copies": drop}, seed=0) for drop in (False, True))
     # Row k of PTB-XL is row k of the other.
     sides = {split: {row % RECORDS for row in before.rows(split)} for split in ("train", "val", "test")}
     clean = [row for row in before.rows("train") if row % RECORDS not in sides["val"] | sides["test"]]
@@ -130,11 +130,11 @@ def test_an_unseen_hospital_that_chose_the_epoch_is_found(root: Path, tmp_path: 
             (tmp_path / "reissued").mkdir(exist_ok=True)
             shutil.copy(file, tmp_path / "reissued")
     hospital = f"{{name: ChapmanNingboDataModule, root: {tmp_path}/reissued}}"
-    given = [*words(root, tmp_path / "run", validating, hospital), "data.leave_out=chapman_ningbo"]
-    said = refused("fit", given)
-    assert f"{len(numbers)} recordings of the test side are also in validation, for example ptbxl/" in said
-    assert "data.drop_copies=true leaves such copies out of validation" in said
-    assert "in training" not in said
+    arguments = [*words(root, tmp_path / "run", validating, hospital), "data.leave_out=chapman_ningbo"]
+    message = refused("fit", arguments)
+    assert f"{len(numbers)} recordings of the test side are also in validation, for example ptbxl/" in message
+    assert "data.drop_copies=true leaves such copies out of validation" in message
+    assert "in training" not in message
 
 
 def test_a_patient_on_two_sides_of_a_mix_is_found_and_not_named(root: Path, tmp_path: Path) -> None:
@@ -151,10 +151,10 @@ def test_a_patient_on_two_sides_of_a_mix_is_found_and_not_named(root: Path, tmp_
         "{name: PTBXLDataModule, root: first, val_folds: [1], test_folds: []}",
         "{name: PTBXLDataModule, root: second, val_folds: [], test_folds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}",
     )
-    said = refused("fit", words(tmp_path, tmp_path / "run", *parts))
+    message = refused("fit", words(tmp_path, tmp_path / "run", *parts))
     shared = again.sum() - (rows.loc[again, "strat_fold"] == 1).sum()
-    assert f"{shared} patients of the validation or test side are also in training" in said
-    one, other = rows.index[rows["patient_id"] == patient] + 1
-    assert f"that of ptbxl/{one:05d} and ptbxl-2/{other:05d}" in said
-    assert "7000" not in said
-    assert "recordings of the validation" not in said
+    assert f"{shared} patients of the validation or test side are also in training" in message
+    first, second = rows.index[rows["patient_id"] == patient] + 1
+    assert f"that of ptbxl/{first:05d} and ptbxl-2/{second:05d}" in message
+    assert "7000" not in message
+    assert "recordings of the validation" not in message

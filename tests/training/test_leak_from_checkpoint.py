@@ -48,17 +48,18 @@ def test_a_network_is_not_tested_on_what_it_was_trained_on(
 ) -> None:
     assert small.run("test", [f"run_dir={parent}", "trainer.enable_progress_bar=false"]) == 0
     url = checkpoints.publish(str(parent), "parent-v1", str(tmp_path))
-    other = [*words(root / "ptbxl", tmp_path / "run", name="PTBXLDataModule"), f"checkpoint_path={url}"]
-    said = refused("test", other)
+    arguments = [*words(root / "ptbxl", tmp_path / "run", name="PTBXLDataModule"), f"checkpoint_path={url}"]
+    message = refused("test", arguments)
     data = build("data", {"name": "PTBXLDataModule", "root": f"{root}/ptbxl", "store_dir": f"{tmp_path}/store"}, seed=0)
     trained = {int(name[-5:]) for name in _trained_on(root, parent)}
     rows = data.rows("test")
-    both = [f"{row + 1:05d}" for row in rows if row + 1 in trained]
-    assert f"ptbxl: {len(both)} of the {len(rows)} recordings of the test side trained parent-v1" in said.replace(
-        url, "parent-v1"
+    shared_ids = [f"{row + 1:05d}" for row in rows if row + 1 in trained]
+    assert (
+        f"ptbxl: {len(shared_ids)} of the {len(rows)} recordings of the test side trained parent-v1"
+        in message.replace(url, "parent-v1")
     )
-    assert said.partition("for example ")[2].startswith(", ".join(both[:3]))
-    assert small.run("test", [*other, "data.allow_leak=true"]) == 0
+    assert message.partition("for example ")[2].startswith(", ".join(shared_ids[:3]))
+    assert small.run("test", [*arguments, "data.allow_leak=true"]) == 0
     assert "Leak allowed: ptbxl:" in capsys.readouterr().err
 
 
@@ -73,16 +74,16 @@ def test_fine_tuning_is_refused_where_an_ancestor_has_seen_the_test(root: Path, 
     child = tmp_path / "child"
     georgia = words(root / "georgia", child, name="GeorgiaDataModule")
     assert small.run("fit", [*georgia, f"finetune.checkpoint={parent}/checkpoints/best.ckpt"]) == 0
-    read = checkpoints.read(str(child / "checkpoints" / "best.ckpt"))
-    assert read.seen is not None
+    checkpoint = checkpoints.read(str(child / "checkpoints" / "best.ckpt"))
+    assert checkpoint.seen is not None
     first = checkpoints.read(str(parent / "checkpoints" / "best.ckpt")).seen
     assert first is not None
-    assert len(read.seen) == len(first) + read.card.data.records["train"]
-    given = words(root / "ptbxl", tmp_path / "run", name="PTBXLDataModule")
-    given.append(f"finetune.checkpoint={child}/checkpoints/best.ckpt")
-    said = refused("fit", given)
-    assert "recordings of the validation and test side trained" in said
-    assert small.run("fit", [*given, "data.allow_leak=true"]) == 0
+    assert len(checkpoint.seen) == len(first) + checkpoint.card.data.records["train"]
+    arguments = words(root / "ptbxl", tmp_path / "run", name="PTBXLDataModule")
+    arguments.append(f"finetune.checkpoint={child}/checkpoints/best.ckpt")
+    message = refused("fit", arguments)
+    assert "recordings of the validation and test side trained" in message
+    assert small.run("fit", [*arguments, "data.allow_leak=true"]) == 0
     card = checkpoints.card_of(str(tmp_path / "run" / "checkpoints" / "best.ckpt"))
     assert card.allow_leak is True
     # A further child of what leaked carries the word on, although it leaks nothing itself.
@@ -99,15 +100,18 @@ def test_a_patient_is_known_again_by_another_recording(root: Path, tmp_path: Pat
         (tmp_path / name).mkdir()
         (tmp_path / name / "records100").symlink_to(root / "ptbxl" / "records100")
         part.to_csv(tmp_path / name / "ptbxl_database.csv", index=False)
-    given = words(tmp_path / "once", tmp_path / "parent", name="PTBXLDataModule")
-    assert small.run("fit", [*given, "data.val_folds=[1]", "data.test_folds=[10]"]) == 0
-    other = [*words(tmp_path / "all", tmp_path / "run", name="PTBXLDataModule"), "data.val_folds=[1]"]
-    said = refused("test", [*other, "data.test_folds=[6]", f"checkpoint_path={tmp_path}/parent/checkpoints/best.ckpt"])
+    arguments = words(tmp_path / "once", tmp_path / "parent", name="PTBXLDataModule")
+    assert small.run("fit", [*arguments, "data.val_folds=[1]", "data.test_folds=[10]"]) == 0
+    test_arguments = [*words(tmp_path / "all", tmp_path / "run", name="PTBXLDataModule"), "data.val_folds=[1]"]
+    message = refused(
+        "test", [*test_arguments, "data.test_folds=[6]", f"checkpoint_path={tmp_path}/parent/checkpoints/best.ckpt"]
+    )
     fold = rows["strat_fold"] == 6
     new = rows[fold & again]
     assert len(new) > 0
-    assert f"{(fold & ~again).sum()} of the {fold.sum()} recordings of the test side trained" in said
+    assert f"{(fold & ~again).sum()} of the {fold.sum()} recordings of the test side trained" in message
     assert (
-        f"{len(new)} of the {fold.sum()} recordings of the test side are of patients of whom another recording" in said
+        f"{len(new)} of the {fold.sum()} recordings of the test side are of patients of whom another recording"
+        in message
     )
-    assert f"for example {new['ecg_id'].iloc[0]:05d}" in said
+    assert f"for example {new['ecg_id'].iloc[0]:05d}" in message

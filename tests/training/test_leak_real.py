@@ -34,9 +34,9 @@ def test_real_recordings_are_known_again_at_another_rate(both_rates: Path, tmp_p
     pairs = data.store.copies_between(np.arange(300), np.arange(300, 600))
     assert {*range(300)} == {a for a, b in pairs if b == a + 300}
     # Two recordings are in PTB-XL twice, under two numbers each; no other is taken for another one.
-    others = {tuple(sorted((int(a), int(b) - 300))) for a, b in pairs if b != a + 300}
+    odd_pairs = {tuple(sorted((int(a), int(b) - 300))) for a, b in pairs if b != a + 300}
     ids = data.sources["ptbxl"].store.index["record_id"]
-    assert {(ids[a], ids[b]) for a, b in others} == {("00137", "00138"), ("00143", "00144")}
+    assert {(ids[a], ids[b]) for a, b in odd_pairs} == {("00137", "00138"), ("00143", "00144")}
     assert {tuple(ids[row]) for row in data.sources["ptbxl"].store.copy_pairs} == {
         ("00137", "00138"),
         ("00143", "00144"),
@@ -44,8 +44,8 @@ def test_real_recordings_are_known_again_at_another_rate(both_rates: Path, tmp_p
 
 
 def test_pretraining_at_one_rate_and_testing_at_another_is_refused(both_rates: Path, tmp_path: Path) -> None:
-    given = words(both_rates, tmp_path / "large", name="PTBXLDataModule")
-    assert small.run("fit", [*given, "data.file_rate=500", "data.test_folds=[]", "data.val_folds=[1]"]) == 0
+    arguments = words(both_rates, tmp_path / "large", name="PTBXLDataModule")
+    assert small.run("fit", [*arguments, "data.file_rate=500", "data.test_folds=[]", "data.val_folds=[1]"]) == 0
     best = tmp_path / "large" / "checkpoints" / "best.ckpt"
     small_run = [*words(both_rates, tmp_path / "small", name="PTBXLDataModule"), "data.file_rate=100"]
     rows = pd.read_csv(both_rates / "ptbxl_database.csv")
@@ -77,8 +77,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_different_real_recordings_are_never_taken_for_one(shared_data: Path, packed: Path) -> None:
     parts = [{"name": name, "root": root} for name, root in ARCHIVES.items()]
     parts += [{"name": "CPSC2018DataModule", "root": "cpsc2018_struct"}]
-    given = {"name": "MixedDataModule", "root": str(shared_data), "parts": parts, "store_dir": str(packed)}
-    data = build("data", given, seed=0)
+    arguments = {"name": "MixedDataModule", "root": str(shared_data), "parts": parts, "store_dir": str(packed)}
+    data = build("data", arguments, seed=0)
     every = np.arange(len(data.store))
     assert len(every) > 2800
     ids = data.store.index["record_id"]
@@ -87,11 +87,11 @@ def test_different_real_recordings_are_never_taken_for_one(shared_data: Path, pa
 
 
 def test_one_command_trains_on_all_real_archives(shared_data: Path, packed: Path, tmp_path: Path) -> None:
-    given = (
+    arguments = (
         "--config", "experiment/all_archives", f"data.root={shared_data}", f"data.store_dir={packed}",
         *small.TINY, "trainer.max_epochs=1", "trainer.limit_train_batches=2", f"run_dir={tmp_path}/run",
     )  # fmt: skip
-    assert small.run("fit", given) == 0
+    assert small.run("fit", arguments) == 0
     card = checkpoints.card_of(str(tmp_path / "run" / "checkpoints" / "best.ckpt"))
     assert list(card.data.parts) == [
         "ptbxl", "georgia", "chapman_ningbo", "cpsc2018", "cpsc_extra", "ptbdb", "ludb", "sph", "code15",

@@ -96,9 +96,9 @@ def test_a_server_that_takes_no_run(
 def test_no_way_to_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with socket.socket() as taken:  # bound, and not listening: connections are refused
-        taken.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+    with socket.socket() as silent:  # bound, and not listening: connections are refused
+        silent.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         assert start(tmp_path / "run").experiment.offline
     assert "does not answer, so this run is logged offline" in one_line(capsys)
@@ -140,7 +140,7 @@ def test_a_server_that_takes_the_key_and_then_no_run(
 def test_without_any_wandb_the_run_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(**given: Any) -> None:
+    def broken(**settings: Any) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(wandb, "init", broken)
@@ -207,11 +207,11 @@ print("trained")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_process_of_wandb_that_dies_costs_the_training_nothing(tmp_path: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", DIES, str(tmp_path / "run")], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "trained\n"
-    lines = done.stderr.splitlines()
+    assert process.stdout == "trained\n"
+    lines = process.stderr.splitlines()
     assert "metrics.csv alone" in lines[1]
     assert all(line.startswith("W&B: ") for line in lines)
 

@@ -41,7 +41,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["data.val_folds=[5]", "data.test_folds=[1]"], r"data.test_folds was \[10\], and is \[1\] here"),
         (["data.train_records=20"], r"data.train_records was None, and is 20 here"),
@@ -62,19 +62,19 @@ def files(folder: Path) -> dict[str, bytes]:
         (["finetune.checkpoint={run}/checkpoints/best.ckpt"], "it began from scratch, and finetune.checkpoint is "),
     ],
 )
-def test_another_run_is_refused(root: Path, run: Path, tmp_path: Path, words: list[str], said: str) -> None:
-    given = [word.replace("{run}", str(run)) for word in words]
+def test_another_run_is_refused(root: Path, run: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    arguments = [word.replace("{run}", str(run)) for word in words]
     before = files(run)
     for folder, path in ((tmp_path / "other", f"{run}/checkpoints/last.ckpt"), (run, "auto")):
-        with pytest.raises(UserError, match=said) as error:
-            small.fit(root, folder, *CONSTANT, "trainer.max_epochs=3", *given, f"checkpoint_path={path}")
+        with pytest.raises(UserError, match=message) as error:
+            small.fit(root, folder, *CONSTANT, "trainer.max_epochs=3", *arguments, f"checkpoint_path={path}")
         assert f"use finetune.checkpoint={run}/checkpoints/last.ckpt" in str(error.value)
     assert files(run) == before
     assert not (tmp_path / "other").exists()
 
 
 def test_defaults_written_out_and_keys_without_effect_are_no_difference(root: Path, run: Path, tmp_path: Path) -> None:
-    same = (
+    base = (
         "optim.lr=0.002", "data.augment={noise: 0}", "data.label_space=[AFIB,1AVB,STACH,SBRAD,CRBBB,CLBBB,PVC]",
         "finetune.schedule={0: all}", "trainer.devices=1", "trainer.precision=32", "data.num_workers=0",
         "trainer.log_every_n_steps=7", "trainer.max_time={hours: 1}", "optim.patience=null",
@@ -82,8 +82,8 @@ def test_defaults_written_out_and_keys_without_effect_are_no_difference(root: Pa
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     space = LabelSpace.load("paper7").items
-    given = [word if "label_space" not in word else f"data.label_space=[{','.join(space)}]" for word in same]
-    small.fit(root, folder, *CONSTANT, *given, "trainer.max_epochs=2", "checkpoint_path=auto")
+    arguments = [word if "label_space" not in word else f"data.label_space=[{','.join(space)}]" for word in base]
+    small.fit(root, folder, *CONSTANT, *arguments, "trainer.max_epochs=2", "checkpoint_path=auto")
     assert checkpoints.card_of(str(folder / "checkpoints" / "last.ckpt")).epoch == 1
 
 
@@ -130,12 +130,12 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
 def test_a_run_goes_on_elsewhere_and_without_its_parent(root: Path, run: Path, tmp_path: Path) -> None:
     parent = tmp_path / "parent.ckpt"
     shutil.copy(run / "checkpoints" / "best.ckpt", parent)
-    given = (*CONSTANT, f"finetune.checkpoint={parent}", "data.train_records=30", "data.subset_seed=1")
-    child = small.fit(root, tmp_path / "child", *given, "trainer.max_epochs=1")
+    arguments = (*CONSTANT, f"finetune.checkpoint={parent}", "data.train_records=30", "data.subset_seed=1")
+    child = small.fit(root, tmp_path / "child", *arguments, "trainer.max_epochs=1")
     before = checkpoints.read(str(child / "checkpoints" / "last.ckpt"))
     parent.unlink()
     small.fit(
-        root, tmp_path / "moved", *given, f"checkpoint_path={child}/checkpoints/last.ckpt", "data.store_dir=" + str(tmp_path)
+        root, tmp_path / "moved", *arguments, f"checkpoint_path={child}/checkpoints/last.ckpt", "data.store_dir=" + str(tmp_path)
     )  # fmt: skip
     after = checkpoints.read(str(tmp_path / "moved" / "checkpoints" / "last.ckpt"))
     assert after.card.epoch == 1
@@ -210,17 +210,17 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_a_whole_one(tmp_path: Path)
     process = subprocess.Popen([sys.executable, "-c", WRITE, str(path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
-    seen = set()
+    numbers = set()
     for _ in range(20):  # frozen at any moment, the file is what a kill would leave
         process.send_signal(signal.SIGSTOP)
-        found = torch.load(path, weights_only=True)
-        assert (found["x"] == found["number"]).all()
-        seen.add(found["number"])
+        checkpoint = torch.load(path, weights_only=True)
+        assert (checkpoint["x"] == checkpoint["number"]).all()
+        numbers.add(checkpoint["number"])
         process.send_signal(signal.SIGCONT)
         time.sleep(0.013)
     process.kill()
     process.communicate()
-    assert len(seen) > 5
+    assert len(numbers) > 5
 
 
 def test_a_disk_that_is_full_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,19 +82,19 @@ class _Handler(BaseHTTPRequestHandler):
         if part := files.get("wandb-summary.json"):
             self.server.summary[run] = json.loads(part["content"][-1])
 
-    def _data(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
-        model = {"id": "p", "name": given.get("project"), "entity": {"id": "e", "name": "me"}}
+    def _data(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        model = {"id": "p", "name": variables.get("project"), "entity": {"id": "e", "name": "me"}}
         if operation == "Viewer":
             return {"viewer": VIEWER}
         if operation == "RunResumeStatus":
-            return {"model": model | {"bucket": self._past(given["name"])}}
+            return {"model": model | {"bucket": self._past(variables["name"])}}
         if operation == "UpsertBucket":
-            run = given["name"]
+            run = variables["name"]
             self.server.history.setdefault(run, [])
             bucket = {"id": "b", "name": run, "displayName": run, "config": "{}", "project": model}
             return {"upsertBucket": {"bucket": bucket, "inserted": True}}
         if operation == "CreateRunFiles":
-            files = [{"name": name, "uploadUrl": f"{self.server.url}/{name}"} for name in given["files"]]
+            files = [{"name": name, "uploadUrl": f"{self.server.url}/{name}"} for name in variables["files"]]
             return {"createRunFiles": {"runID": "b", "uploadHeaders": [], "files": files}}
         return {}
 
@@ -114,9 +114,9 @@ def records(path: Path) -> Iterator[Any]:
     """The records of a log: LevelDB's log format (blocks of 32 KiB, chunks of crc, length, type) after 7 bytes."""
     content, position, whole = path.read_bytes(), 7, b""
     while position + 7 <= len(content):
-        left = 32768 - position % 32768
-        if left < 7:
-            position += left
+        rest = 32768 - position % 32768
+        if rest < 7:
+            position += rest
             continue
         length, kind = struct.unpack_from("<HB", content, position + 4)
         whole += content[position + 7 : position + 7 + length]

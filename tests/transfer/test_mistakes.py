@@ -15,7 +15,7 @@ from transfer.studies import words, write
 
 
 @pytest.fixture
-def given(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def study_words(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words of a study that cannot train; its archives are packed once for all tests."""
 
     def fit(config: DictConfig) -> Path:
@@ -97,35 +97,35 @@ SMALL_AS_LARGE = ("large.data.hospital=small", "large.data.records=500")
         (["small.data.test_folds=[9]"], "share"),
     ],
 )
-def test_what_a_training_would_end_with(given: list[str], tmp_path: Path, more: list[str], message: str) -> None:
+def test_what_a_training_would_end_with(study_words: list[str], tmp_path: Path, more: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        small.run("transfer", [*given, *more])
+        small.run("transfer", [*study_words, *more])
     assert not (tmp_path / "run").exists()
 
 
-def test_a_mistyped_layer_group_of_fine_tuning(given: list[str], tmp_path: Path) -> None:
+def test_a_mistyped_layer_group_of_fine_tuning(study_words: list[str], tmp_path: Path) -> None:
     (tmp_path / "study" / "tune.yaml").write_text("finetune: {schedule: {0: [heead], 1: all}}\n")
     with pytest.raises(UserError, match=r"there is no layer group 'heead'\. Did you mean: 'head'"):
-        small.run("transfer", given)
+        small.run("transfer", study_words)
 
 
-def test_a_leak_that_is_allowed_is_no_mistake(given: list[str]) -> None:
+def test_a_leak_that_is_allowed_is_no_mistake(study_words: list[str]) -> None:
     study = read_study(
-        [*given, *SMALL_AS_LARGE, "--both=false", "large.data.test_folds=[10,1]", "large.data.allow_leak=true"]
+        [*study_words, *SMALL_AS_LARGE, "--both=false", "large.data.test_folds=[10,1]", "large.data.allow_leak=true"]
     )
     archives = check_archives(study, study.trainings())
     assert archives["large"].store.sha256 == archives["small"].store.sha256
 
 
-def test_copies_that_the_mix_leaves_out_are_no_leak(given: list[str]) -> None:
+def test_copies_that_the_mix_leaves_out_are_no_leak(study_words: list[str]) -> None:
     more = [*SMALL_AS_LARGE, "large.data.val_folds=[9,1]"]
     for allowed in ("--both=false", "both.data.drop_copies=true"):
-        study = read_study([*given, *more, allowed])
+        study = read_study([*study_words, *more, allowed])
         assert set(check_archives(study, study.trainings())) == {"small", "large"}
 
 
-def test_it_is_said_where_no_term_can_be_measured(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    study = read_study([*given, "--both=false", "--sizes=[20]", "--seeds=[1]", "--epochs=[1]", "--rates=[1e-3]"])
+def test_it_is_said_where_no_term_can_be_measured(study_words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    study = read_study([*study_words, "--both=false", "--sizes=[20]", "--seeds=[1]", "--epochs=[1]", "--rates=[1e-3]"])
     archives = check_archives(study, study.trainings())
     assert "no AUROC" not in capsys.readouterr().err
     archives["small"].targets[:] = 0
@@ -133,17 +133,17 @@ def test_it_is_said_where_no_term_can_be_measured(given: list[str], capsys: pyte
     assert "no term has both positives and negatives among the 68 recordings" in capsys.readouterr().err
 
 
-def test_the_name_of_a_class_is_the_first_difference(given: list[str], tmp_path: Path) -> None:
-    study = read_study(given)
+def test_the_name_of_a_class_is_the_first_difference(study_words: list[str], tmp_path: Path) -> None:
+    study = read_study(study_words)
     folder = study.folder("small", "20")
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text("data: {augment: {gain: 0.2}, name: PTBXLDataModule}\n")
     with pytest.raises(UserError, match=r"data\.name was PTBXLDataModule, and is SimulatedDataModule here"):
-        small.run("transfer", given)
+        small.run("transfer", study_words)
 
 
-def test_a_folder_of_the_large_archive_is_not_that_of_the_mix(given: list[str]) -> None:
-    study = read_study([*given, "large.data.root=data/ptbxl", "data.batch_size=8"])
-    both = next(training for training in study.trainings() if training.arm == "both")
-    data = compose(both.words).data
+def test_a_folder_of_the_large_archive_is_not_that_of_the_mix(study_words: list[str]) -> None:
+    study = read_study([*study_words, "large.data.root=data/ptbxl", "data.batch_size=8"])
+    mixed = next(training for training in study.trainings() if training.arm == "both")
+    data = compose(mixed.words).data
     assert "root" not in data and data.parts[0].root == "data/ptbxl" and data.batch_size == 8

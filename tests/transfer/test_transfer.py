@@ -19,15 +19,15 @@ from transfer.studies import ARMS
 def test_every_arm_is_trained_and_measured(finished: tuple[Study, list[str]]) -> None:
     study, _ = finished
     folder = Path(study.run_dir)
-    found = sorted(path.parent.name for path in folder.glob("*/done"))
-    assert found == sorted(["large", *(f"{arm}-{run}" for arm in ARMS for run in ("20-0", "20-1", "60-0"))])
-    for name in found:
+    names = sorted(path.parent.name for path in folder.glob("*/done"))
+    assert names == sorted(["large", *(f"{arm}-{run}" for arm in ARMS for run in ("20-0", "20-1", "60-0"))])
+    for name in names:
         assert (folder / name / "test.json").is_file()  # where `publish` finds it
-        other = "on_small" if name == "large" else "on_large"
-        assert (folder / name / other / "test.json").is_file() == (not name.startswith("small"))
-    both = OmegaConf.load(folder / "both-20-1" / "config.yaml").data
-    assert [(part.hospital, part.get("train_records")) for part in both.parts] == [("large", None), ("small", 20)]
-    assert both.parts[1].subset_seed == 1 and both.label_space == ["AFIB", "STACH", "IRBBB"]
+        other_side = "on_small" if name == "large" else "on_large"
+        assert (folder / name / other_side / "test.json").is_file() == (not name.startswith("small"))
+    mixed = OmegaConf.load(folder / "both-20-1" / "config.yaml").data
+    assert [(part.hospital, part.get("train_records")) for part in mixed.parts] == [("large", None), ("small", 20)]
+    assert mixed.parts[1].subset_seed == 1 and mixed.label_space == ["AFIB", "STACH", "IRBBB"]
     rates = [
         OmegaConf.load(folder / run / "config.yaml").optim.lr for run in ("small-20-1", "small-60-0", "tuned-60-0")
     ]
@@ -46,10 +46,10 @@ def test_the_table_has_the_paired_bootstrap_of_the_metrics(finished: tuple[Study
     row = Results(study).rows()[1]
     targets, patients = outputs["small"]["targets"], outputs["small"]["patients"]
     logits = {arm: outputs[arm]["logits"] for arm in outputs}
-    alone = auroc_intervals(logits["small"], targets, patients, resamples=50).macro
+    expected_interval = auroc_intervals(logits["small"], targets, patients, resamples=50).macro
     gain = auroc_differences(logits["tuned"], logits["small"], targets, patients, resamples=50).macro
-    for found, expected in ((row["small"], alone), (row["tuned - small"], gain)):
-        assert [found.value, found.low, found.high] == pytest.approx(list(expected[:3]), abs=1e-12)  # type: ignore[attr-defined]
+    for interval, expected in ((row["small"], expected_interval), (row["tuned - small"], gain)):
+        assert [interval.value, interval.low, interval.high] == pytest.approx(list(expected[:3]), abs=1e-12)  # type: ignore[attr-defined]
     assert f"{row['tuned - small'].signed}".startswith("+" if gain.estimate >= 0 else "-")  # type: ignore[attr-defined]
     assert row["by seed"] == {arm: pytest.approx([row[arm].value]) for arm in ARMS}  # type: ignore[attr-defined]
 
@@ -80,13 +80,13 @@ def test_a_stopped_study_goes_on(finished: tuple[Study, list[str]], monkeypatch:
     study, arguments = finished
     from ecg_lightning.training import fit as run
 
-    done = study.folder("small", "60", 0) / "done"
-    done.unlink()
+    marker = study.folder("small", "60", 0) / "done"
+    marker.unlink()
     trained: list[str] = []
     whole = run.fit
     monkeypatch.setattr(run, "fit", lambda config: trained.append(config.run_dir) or whole(config))
     assert small.run("transfer", arguments) == 0
-    assert trained == [str(done.parent)]
+    assert trained == [str(marker.parent)]
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished: tuple[Study, list[str]]) -> None:

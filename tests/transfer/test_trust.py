@@ -69,19 +69,19 @@ def test_a_parent_that_was_replaced_is_noticed(moved: Moved, trained: list[str])
 
 def test_a_given_checkpoint_that_was_replaced_is_noticed_and_measured_again(moved: Moved, tmp_path: Path) -> None:
     folder, arguments = moved
-    given = tmp_path / "colleague.ckpt"
-    shutil.copy(folder / "large" / "checkpoints" / "best.ckpt", given)
-    own = [word for word in arguments if not word.startswith("large.")]
-    own += [f"--large={given}", "--both=false", f"--run_dir={tmp_path / 'own'}"]
-    assert small.run("transfer", own) == 0
-    said = tmp_path / "own" / "large" / "on_small" / "test.json"
-    assert json.loads(said.read_text())["checkpoint_sha256"] == sha256(given)
-    shutil.copy(folder / "both-60-0" / "checkpoints" / "best.ckpt", given)
+    colleague = tmp_path / "colleague.ckpt"
+    shutil.copy(folder / "large" / "checkpoints" / "best.ckpt", colleague)
+    arguments_alone = [word for word in arguments if not word.startswith("large.")]
+    arguments_alone += [f"--large={colleague}", "--both=false", f"--run_dir={tmp_path / 'own'}"]
+    assert small.run("transfer", arguments_alone) == 0
+    report_path = tmp_path / "own" / "large" / "on_small" / "test.json"
+    assert json.loads(report_path.read_text())["checkpoint_sha256"] == sha256(colleague)
+    shutil.copy(folder / "both-60-0" / "checkpoints" / "best.ckpt", colleague)
     with pytest.raises(UserError, match="fine-tuned from another network"):
-        small.run("transfer", own)
+        small.run("transfer", arguments_alone)
     shutil.rmtree(tmp_path / "own" / "tuned-20-0")
-    assert small.run("transfer", own) == 0
-    assert json.loads(said.read_text())["checkpoint_sha256"] == sha256(given)
+    assert small.run("transfer", arguments_alone) == 0
+    assert json.loads(report_path.read_text())["checkpoint_sha256"] == sha256(colleague)
 
 
 def test_an_archive_that_grew_is_noticed(moved: Moved, trained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,15 +97,15 @@ def test_an_archive_that_grew_is_noticed(moved: Moved, trained: list[str], monke
     with pytest.raises(UserError, match=f"trained on other recordings than the archives hold now, .*: {names}\\."):
         small.run("transfer", arguments)
     assert trained == []
-    said = folder / "large" / "on_small" / "test.json"
-    assert json.loads(said.read_text())["data"]["records"]["train"] == 373
+    report_path = folder / "large" / "on_small" / "test.json"
+    assert json.loads(report_path.read_text())["data"]["records"]["train"] == 373
     study = read_study(arguments)
     from ecg_lightning.transfer.checks import check_archives
     from ecg_lightning.transfer.measure import describe, measure
 
     archive = check_archives(study, study.trainings())["small"]
     measure(study, study.checkpoint, "small", describe(archive), study.measured("large"))
-    with np.load(said.with_name("test.npz")) as saved:
+    with np.load(report_path.with_name("test.npz")) as saved:
         assert saved["records"].tolist() == np.flatnonzero(archive.folds == 10).tolist()
     with pytest.raises(UserError, match="measured on different test recordings, and cannot be compared"):
         Results(study).rows()
@@ -128,14 +128,14 @@ def test_what_is_broken_or_of_an_older_version_is_measured_again(moved: Moved, t
     cut, whole = folder / "small-20-0" / "test.npz", (folder / "small-20-0" / "test.npz").read_bytes()
     cut.write_bytes(whole[:1000])
     old = folder / "tuned-20-0" / "test.json"
-    said = json.loads(old.read_text())
-    old.write_text(json.dumps({key: value for key, value in said.items() if key != "checkpoint_sha256"}))
+    report = json.loads(old.read_text())
+    old.write_text(json.dumps({key: value for key, value in report.items() if key != "checkpoint_sha256"}))
     untouched = folder / "both-20-0" / "test.npz"
     before = untouched.stat().st_mtime_ns
     assert small.run("transfer", arguments) == 0
     with np.load(cut) as saved:
-        assert saved["logits"].shape == (said["records"], 3)
-    assert json.loads(old.read_text()) == said | {"checkpoint": str(old.parent / "checkpoints" / "best.ckpt")}
+        assert saved["logits"].shape == (report["records"], 3)
+    assert json.loads(old.read_text()) == report | {"checkpoint": str(old.parent / "checkpoints" / "best.ckpt")}
     assert untouched.stat().st_mtime_ns == before and trained == []
 
 
@@ -155,9 +155,9 @@ def test_a_score_that_does_not_exist_is_null(moved: Moved) -> None:
         arrays["targets"][:] = 0
         np.savez(path, **arrays)
     report(read_study(arguments))
-    found = json.loads((folder / "results.json").read_text())
-    assert found["large"] == {"value": None, "low": None, "high": None}
-    assert found["sizes"][0]["by seed"] == {arm: [None] for arm in ("small", "tuned", "both")}
+    results = json.loads((folder / "results.json").read_text())
+    assert results["large"] == {"value": None, "low": None, "high": None}
+    assert results["sizes"][0]["by seed"] == {arm: [None] for arm in ("small", "tuned", "both")}
     assert "| 20 | 1 | nan [nan, nan] |" in (folder / "table.md").read_text()
 
 
@@ -175,7 +175,7 @@ def test_while_another_process_trains_the_large_network_the_small_ones_are_train
     (folder / "small-20-0" / "done").unlink()
     shutil.rmtree(folder / "tuned-20-0")
     (folder / "large" / "done").unlink()
-    other = FileLock(folder / "large.lock")
+    lock = FileLock(folder / "large.lock")
     order, pauses = [], []
 
     def fit(config: DictConfig) -> Path:
@@ -187,11 +187,11 @@ def test_while_another_process_trains_the_large_network_the_small_ones_are_train
     def pause(seconds: float) -> None:
         pauses.append(seconds)
         (folder / "large" / "done").touch()  # the other process has finished
-        other.release()
+        lock.release()
 
     monkeypatch.setattr(run, "fit", fit)
     monkeypatch.setattr(command.time, "sleep", pause)
-    with other, pytest.raises(KeyboardInterrupt):
+    with lock, pytest.raises(KeyboardInterrupt):
         small.run("transfer", arguments)
     assert order == ["small-20-0", "tuned-20-0"] and len(pauses) == 1
     assert (

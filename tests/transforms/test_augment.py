@@ -90,9 +90,9 @@ def test_shift_turns_the_valid_part() -> None:
     lengths = mask.sum((1, 2))
     shifts = set()
     for before, after, n in zip(x, y, lengths, strict=True):
-        found = [s for s in range(-50, 51) if torch.equal(torch.roll(before[:, :n], s, 1), after[:, :n])]
-        assert len(found) == 1
-        shifts.add(found[0])
+        matching = [s for s in range(-50, 51) if torch.equal(torch.roll(before[:, :n], s, 1), after[:, :n])]
+        assert len(matching) == 1
+        shifts.add(matching[0])
     assert len(shifts) > 10 and min(shifts) < 0 < max(shifts)
 
 
@@ -151,9 +151,9 @@ def test_rotation_turns_dipoles_and_leaves_the_rest() -> None:
     degrees = torch.rad2deg(torch.arccos(cosine))
     assert degrees.max() <= 15 * 3**0.5 and degrees.mean() > 3
 
-    other = torch.randn(16, 12, 100)
-    other = other - DIPOLE @ torch.linalg.pinv(DIPOLE) @ other
-    torch.testing.assert_close(apply(augment, other, mask), other, atol=1e-5, rtol=1e-4)
+    rest = torch.randn(16, 12, 100)
+    rest = rest - DIPOLE @ torch.linalg.pinv(DIPOLE) @ rest
+    torch.testing.assert_close(apply(augment, rest, mask), rest, atol=1e-5, rtol=1e-4)
 
 
 def test_dower_matrix_inverts_to_the_published_one() -> None:

@@ -37,8 +37,8 @@ def test_equals_scipy_and_numpy(signals: torch.Tensor) -> None:
 
 def test_a_recording_is_the_same_alone_and_in_a_batch(signals: torch.Tensor) -> None:
     preprocess = Preprocess(low=0.5)
-    alone = preprocess(signals[3:, :200], LENGTHS[3:], 100)
-    torch.testing.assert_close(preprocess(signals, LENGTHS, 100)[3:, :, :200], alone, atol=1e-5, rtol=0)
+    single = preprocess(signals[3:, :200], LENGTHS[3:], 100)
+    torch.testing.assert_close(preprocess(signals, LENGTHS, 100)[3:, :, :200], single, atol=1e-5, rtol=0)
 
 
 def test_default_is_twelve_leads_zscored(signals: torch.Tensor) -> None:

@@ -30,8 +30,8 @@ def test_valid_mask() -> None:
 
 def test_select_leads(x: Tensor) -> None:
     assert select_leads(x, LEADS) is x
-    chosen = select_leads(x, ("V1", "I"))
-    assert torch.equal(chosen, torch.stack([x[:, 6], x[:, 0]], dim=1))
+    leads = select_leads(x, ("V1", "I"))
+    assert torch.equal(leads, torch.stack([x[:, 6], x[:, 0]], dim=1))
     with pytest.raises(UserError, match=r"no lead VX, v1\. Choose from: I, II, III, aVR"):
         select_leads(x, ("I", "VX", "v1"))
     with pytest.raises(UserError, match="no lead to see"):

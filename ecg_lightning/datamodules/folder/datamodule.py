@@ -38,29 +38,29 @@ class FolderDataModule(ECGDataModule):
     """Your own hospital: a table over signal files of any format, with its own codes; conf/data/folder.yaml explains it.
 
     Attributes:
-        source_name: what stores, reports and checkpoints call this archive.
+        source_name: the name of this archive in stores, reports and checkpoints.
         table_file: the CSV or Parquet table, from root.
-        columns: the names of the table's columns of path, patient, record, codes, age, sex, hospital, date, split, rate,
-            unit, dataset, row and leave_out, where they are others; null where there is none.
+        columns: the names of the table's columns for path, patient, record, codes, age, sex, hospital, date, split, rate,
+            unit, dataset, row and leave_out, if they have other names; null if the table has no such column.
         codes: the hospital's codes, each with its term or list of terms. A recording without any code is not annotated;
             `"": []` says that an empty cell means no finding.
-        code_file: the same as a CSV file with the columns code and term.
-        code_system: the system of codes that neither has: scp, snomed, aha, chapman, code15, cpsc2018, ludb, or
-            mimic (machine reports in words). Where the table has no column of codes, those of WFDB headers count.
-        separator: what joins several codes in a cell.
-        label_columns: columns of 1, 0 or nothing (not annotated), each with its term.
-        annotated_terms: the terms that this hospital annotates; by default those of codes and label_columns, and of
-            code_system those that occur.
-        file_rate: Hz, where files do not say it.
-        file_unit: V, mV, uV, nV, or a gain in ADC units per millivolt, where files do not say it.
-        file_leads: names of the leads in their order, where files do not say them and they are not the standard twelve.
-        file_dataset: name of the signal within each file, where there are several.
-        sex_values: what the column of sex writes for F and M.
-        date_format: how dates are written, as strptime has it, where not as 2021-03-17.
-        split_by_date: the first day or month of val and of test; what is earlier trains.
-        leave_out: files of ids or paths of recordings that take no part, one a line.
+        code_file: a CSV file with the columns code and term, for a long list of codes.
+        code_system: the code system of codes that are in neither of the two: scp, snomed, aha, chapman, code15, cpsc2018, ludb, or
+            mimic (machine reports in words). If the table has no column of codes, those of WFDB headers are used.
+        separator: the text between several codes in a cell.
+        label_columns: columns of 1, 0 and empty cells (not annotated), each with its term.
+        annotated_terms: the terms that this hospital annotates; by default those of codes and label_columns, and
+            those of code_system that occur in the table.
+        file_rate: sampling rate in Hz of files that do not state it.
+        file_unit: V, mV, uV, nV, or a gain in ADC units per millivolt, for files that do not state it.
+        file_leads: names of the leads in their order, for files that do not state them; the standard twelve by default.
+        file_dataset: name of the signal in each file, if a file has several.
+        sex_values: the words of the column of sex, each with F or M, for example {w: F, m: M}.
+        date_format: how dates are written, in the codes of strptime (%d.%m.%Y), if not like 2021-03-17.
+        split_by_date: the first day or month of val and of test; earlier recordings are for training.
+        leave_out: files with the ids or paths of recordings to leave out, one on each line.
         hospitals: only these hospitals; all by default.
-        outside_root: read files of the table that lie outside root, too.
+        outside_root: also read files of the table that lie outside of root.
     """
 
     source_name: str = "folder"

@@ -36,7 +36,7 @@ def is_day(text: str) -> bool:
 
 def folds_of_hospital(
     index: pd.DataFrame,
-    twins: NDArray[np.int64],
+    copy_pairs: NDArray[np.int64],
     starts: Mapping[str, str],
     val_folds: list[int],
     test_folds: list[int],
@@ -45,7 +45,7 @@ def folds_of_hospital(
 
     Args:
         index: of the store, with `split` or `fold` where the table has it.
-        twins: (pairs, 2) rows that hold the same recording.
+        copy_pairs: (pairs, 2) rows that hold the same recording.
         starts: the first day or month of sides; none where the split is not by date.
         val_folds: folds that validate.
         test_folds: folds that test.
@@ -66,7 +66,7 @@ def folds_of_hospital(
         side = index["split"].fillna("").to_numpy()
         _tell_count((side == "").sum(), "have no side in the column of the split and take no part")
     else:
-        return _folds_of_table(index, twins)
+        return _folds_of_table(index, copy_pairs)
     fold = folds_of_sides(side, index, val_folds, test_folds)
     _tell_count(
         ((side != "") & (fold == 0)).sum(),
@@ -75,9 +75,9 @@ def folds_of_hospital(
     return fold
 
 
-def _folds_of_table(index: pd.DataFrame, twins: NDArray[np.int64]) -> NDArray[np.int64]:
+def _folds_of_table(index: pd.DataFrame, copy_pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """(records,) the table's folds, and where it has none, those of the patient or of a hash of the patient."""
-    table_fold, fold = index["fold"].to_numpy(), folds(index, twins)
+    table_fold, fold = index["fold"].to_numpy(), folds(index, copy_pairs)
     if table_fold.any():
         _tell_count(
             (table_fold == 0).sum(), "have no fold in the table: they get the fold of their patient, or of its hash"
