@@ -1,6 +1,7 @@
 """A published network applied to recordings of any format, rate, lead order and length."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class SideBySide(nn.Module):
 
     def features(self, x: Tensor, *beside: Tensor) -> Tensor:
         """Computes the features of all networks, (batch, feature_size)."""
-        return torch.cat([network.features(x, *beside) for network in self.networks], dim=1)
+        return torch.cat([cast(Network, network).features(x, *beside) for network in self.networks], dim=1)
 
 
 class Predictor:

@@ -38,9 +38,15 @@ def metrics(run_dir: Path) -> np.ndarray:
     return np.genfromtxt(run_dir / "metrics.csv", delimiter=",", skip_header=1)
 
 
-@pytest.mark.parametrize("pooling", ["max_mean", "normed_attention"])
-def test_a_cached_run_is_the_slow_one(root: Path, parent: str, tmp_path: Path, pooling: str) -> None:
-    words = (parent, *PROBE, f"model.pooling={pooling}", "trainer.max_epochs=3")
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["model.pooling=max_mean", "data.metadata=[age,sex]", "finetune.schedule={0: [branch, head]}"],
+        ["model.pooling=normed_attention"],
+    ],
+)
+def test_a_cached_run_is_the_slow_one(root: Path, parent: str, tmp_path: Path, more: list[str]) -> None:
+    words = (parent, *PROBE, *more, "trainer.max_epochs=3")
     slow = small.fit(root, tmp_path / "slow", *words)
     cached = small.fit(root, tmp_path / "cached", *words, "finetune.cache=true")
     for name, tensor in state(slow).items():
