@@ -60,7 +60,7 @@ def test_a_mix_fetches_its_public_archives_alone(server: ArchiveServer, tmp_path
     config.write_text(
         config.read_text().replace("SimulatedDataModule, records: 30", "GeorgiaDataModule, root: georgia")
     )
-    with pytest.raises(UserError, match="--base-url: of which of the archives ludb, georgia"):
+    with pytest.raises(UserError, match="--base-url is the address of one archive, and this mix has ludb, georgia"):
         prepare(["--download", "--base-url", server.url, *words])
 
 
