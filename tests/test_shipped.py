@@ -60,30 +60,27 @@ def test_every_source_has_a_file_and_every_file_a_source() -> None:
     assert shipped == set(exports("ecg_lightning.datamodules"))
 
 
+def test_every_network_has_an_experiment_on_ptbxl() -> None:
+    small_network = {"resnet1d_small": "ptbxl_small"}
+    for name in names("model"):
+        experiment = compose(["--config", f"experiment/{small_network.get(name, f'ptbxl_{name}')}"])
+        assert experiment.model == compose(["--config", f"model/{name}"]).model, name
+        assert experiment.data.name == "PTBXLDataModule"
+
+
 @pytest.mark.parametrize("name", [name for name in names("experiment") if name.startswith(("ptbxl", "georgia"))])
 def test_every_experiment_takes_a_step(name: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    source = str(compose(["--config", f"experiment/{name}"]).data.name)
-    data = root if source == "PTBXLDataModule" else SOURCES[source].write(tmp_path / "archive").root
-    words = list(STEP)
-    if compose(["--config", f"experiment/{name}"]).finetune.checkpoint:
-        model = (
-            "--config",
-            "default",
-            "--config",
-            "model/resnet1d18",
-            "data.name=PTBXLDataModule",
-            f"data.root={root}",
-        )
-        assert small.run("fit", [*model, "data.seconds=3", "run_dir=parent", "data.store_dir=store", *words]) == 0
+    experiment = compose(["--config", f"experiment/{name}"])
+    ptbxl = experiment.data.name == "PTBXLDataModule"
+    data = root if ptbxl else SOURCES[str(experiment.data.name)].write(tmp_path / "archive").root
+    words = [*STEP, "data.seconds=3", f"data.store_dir={root.parent / 'stores'}", "data.pack_workers=1"]
+    if experiment.finetune.checkpoint:
+        parent = ["--config", "default", "--config", "model/resnet1d18", "data.name=PTBXLDataModule"]
+        assert small.run("fit", [*parent, f"data.root={root}", "run_dir=parent", *words]) == 0
         words.append("finetune.checkpoint=parent/checkpoints/best.ckpt")
-    assert (
-        small.run(
-            "fit",
-            ["--config", f"experiment/{name}", f"data.root={data}", "data.store_dir=store", "run_dir=run", *words],
-        )
-        == 0
-    )
+    words.append("trainer.fast_dev_run=true")  # large checkpoints take longer than the step
+    assert small.run("fit", ["--config", f"experiment/{name}", f"data.root={data}", "run_dir=run", *words]) == 0
 
 
 def downloaded(monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, Path]:

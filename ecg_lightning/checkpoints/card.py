@@ -53,6 +53,25 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Metadata:
+    """The patient data that a network sees beside the signal.
+
+    Attributes:
+        columns: their names, in order.
+        mean: of each column, over the recordings that trained the branch.
+        scale: one standard deviation of each column there.
+    """
+
+    columns: list[str]
+    mean: list[float]
+    scale: list[float]
+
+    def __post_init__(self) -> None:
+        if not self.columns or not len(self.columns) == len(self.mean) == len(self.scale) or min(self.scale) <= 0:
+            raise ValueError("metadata: not one mean and one scale above 0 for each column")
+
+
+@dataclass(frozen=True)
 class Data:
     """The recordings that a network was trained on, in numbers.
 
@@ -121,7 +140,10 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Test:
-    """The report of this very checkpoint on its test folds; `terms` has a row of numbers a term."""
+    """The report of this very checkpoint on its test folds.
+
+    `terms` has a row of numbers a term; `lead_sets` the macro AUROC where only some leads were shown, by their names.
+    """
 
     __test__ = False  # not one of pytest's
 
@@ -131,6 +153,7 @@ class Test:
     metrics: dict[str, Any]
     terms: list[dict[str, Any]]
     sources: dict[str, Any] = field(default_factory=dict)
+    lead_sets: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,6 +177,8 @@ class Card:
         epoch: whose weights these are, counted from 0.
         name: under which it was published.
         test: what `test` measured on it.
+        metadata: the patient data that it sees beside the signal; None for the signal alone.
+        lead_mask: how often leads were hidden from it in training; 0 where it never saw a recording with masked leads.
     """
 
     model: dict[str, Any]
@@ -172,6 +197,8 @@ class Card:
     epoch: int = 0
     name: str | None = None
     test: Test | None = None
+    metadata: Metadata | None = None
+    lead_mask: float = 0.0
 
     def __post_init__(self) -> None:
         terms, leads = len(self.terms), self.input.preprocess.get("leads")

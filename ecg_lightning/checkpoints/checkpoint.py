@@ -76,15 +76,14 @@ class Checkpoint:
         """
         import torch
 
+        from ecg_lightning.checkpoints.network import build_network
         from ecg_lightning.checkpoints.weights import check_fits
-        from ecg_lightning.config.schema import build
 
         self._check_class(trusted)
         try:
             with torch.device("meta"):  # no memory is taken before the sizes are known to be those of the tensors
-                network: Network = build(
-                    "model", self.card.model, leads=len(self.card.input.leads), outputs=len(self.terms)
-                )
+                card = self.card
+                network = build_network(card.model, len(card.input.leads), len(card.terms), card.metadata)
         except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
             raise UserError(f"The network that {self.name} describes cannot be built: {first_line(error)}") from error
         check_fits(network, self.state, self.name)

@@ -1,16 +1,16 @@
 """A checkpoint's weights into a network: strict, the head apart, whose rows go by term."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from ecg_lightning.checkpoints.adapt import HEAD, with_branch, with_leads
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.errors import UserError
+from ecg_lightning.models.metadata import BRANCH, MetadataNetwork
 from ecg_lightning.models.network import Network
-
-HEAD = "head."
-"""Where a network's state has its last layer, whose rows are the terms."""
 
 
 class Transfer(NamedTuple):
@@ -21,17 +21,37 @@ class Transfer(NamedTuple):
         tensors: number of tensors that the network has.
         kept_terms: terms whose row of the head was copied.
         fresh_terms: terms whose row of the head is new.
+        notes: what was brought to other leads or has a fresh branch, a sentence each.
     """
 
     copied: int
     tensors: int
     kept_terms: list[str]
     fresh_terms: list[str]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         kept, terms = len(self.kept_terms), len(self.kept_terms) + len(self.fresh_terms)
         fresh = f"; fresh: {', '.join(self.fresh_terms)}" if self.fresh_terms else ""
-        return f"{self.copied}/{self.tensors} tensors; head: {kept} of {terms} terms kept{fresh}"
+        parts = [f"{self.copied}/{self.tensors} tensors", f"head: {kept} of {terms} terms kept{fresh}", *self.notes]
+        return "; ".join(parts)
+
+
+class Inputs(NamedTuple):
+    """What a network sees.
+
+    Attributes:
+        leads: of the signal, in order.
+        columns: of the patient data beside it.
+    """
+
+    leads: Sequence[str]
+    columns: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, card: Card) -> Self:
+        """Returns what the network of a card sees."""
+        return cls(card.input.leads, card.metadata.columns if card.metadata is not None else ())
 
 
 def check_fits(network: Network, state: Mapping[str, Tensor], where: str, other_head: bool = False) -> None:
@@ -87,8 +107,10 @@ def take_weights(
     state_terms: Sequence[str],
     reset_head: bool = False,
     where: str = "",
+    inputs: Inputs | None = None,
+    state_inputs: Inputs | None = None,
 ) -> Transfer:
-    """Copies a checkpoint's weights into a network; the rows of the head are copied by term.
+    """Copies a checkpoint's weights into a network: the rows of the head by term, the columns of the first layer by lead.
 
     Args:
         network: takes the weights.
@@ -97,11 +119,26 @@ def take_weights(
         state_terms: the terms that the checkpoint's head predicts, one a row of it.
         reset_head: leave every row of the head fresh.
         where: the checkpoint, for the message.
+        inputs: what the network sees; None where it is what the checkpoint saw.
+        state_inputs: what the checkpoint saw.
 
     Raises:
-        UserError: naming every tensor that is missing, unexpected, of another shape or of another type; or where the
+        UserError: naming every tensor that is missing, unexpected, of another shape or of another type; where the checkpoint
+            has a branch for patient data and the network has none; or where the
             checkpoint's head has not one row for each of its terms.
     """
+    notes: list[str] = []
+    partial: set[str] = set()
+    if inputs is not None and state_inputs is not None:
+        same_columns = list(inputs.columns) == list(state_inputs.columns)
+        state = with_branch(network, state, same_columns, where)
+        if isinstance(network, MetadataNetwork) and not same_columns:
+            partial |= {name for name in network.state_dict() if name.startswith(BRANCH) or name == f"{HEAD}weight"}
+            notes.append(f"branch for {', '.join(inputs.columns)}: fresh")
+        if list(inputs.leads) != list(state_inputs.leads):
+            state, note = with_leads(network, state, list(inputs.leads), list(state_inputs.leads))
+            partial |= {*network.lead_weights}
+            notes += [note] if note else []
     check_fits(network, state, where, other_head=True)
     tensors, copied = network.state_dict(), 0
     for name in tensors:
@@ -117,9 +154,10 @@ def take_weights(
         for name, tensor in tensors.items():
             if not name.startswith(HEAD):
                 tensor.copy_(state[name])
-                copied += 1
+                copied += name not in partial
                 continue
             for term in kept_terms:
                 tensor[terms.index(term)] = state[name][row_of[term]]
-            copied += len(kept_terms) == len(terms) == len(state_terms)
-    return Transfer(copied, len(tensors), kept_terms, [term for term in terms if term not in kept_terms])
+            copied += len(kept_terms) == len(terms) == len(state_terms) and name not in partial
+    fresh_terms = [term for term in terms if term not in kept_terms]
+    return Transfer(copied, len(tensors), kept_terms, fresh_terms, tuple(notes))

@@ -41,11 +41,12 @@ def _cells(card: Card) -> list[str]:
     """Returns the cells of a checkpoint's row, after its name."""
     network = f"{str(card.model['name']).removesuffix('Module')} {card.model.get('depth', '')}".strip()
     test = card.test.metrics.get("auroc") if card.test else None
+    beside = f" + {', '.join(card.metadata.columns)}" if card.metadata else ""
     return [
         network,
         str(len(card.terms)),
         f"{card.data.source} ({card.data.records.get('train', 0)})",
-        f"{card.input.sampling_rate} Hz {card.input.seconds:g} s",
+        f"{card.input.sampling_rate} Hz {card.input.seconds:g} s{beside}",
         *("" if not isinstance(score, float) else f"{score:.3f}" for score in (card.metrics.get("val/auroc"), test)),
         card.parent.name if card.parent else "",
     ]

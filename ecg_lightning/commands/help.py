@@ -49,6 +49,7 @@ USAGE = {
   --leads NAMES       lead names of the rows, joined by commas, for the files that do not give them
   --batch-size N      number of recordings that the network gets at once (32)
   --model CLASS       a network class of your own, my_package.my_module.MyModule, that the checkpoint may name
+  --allow-missing-leads  predict recordings that lack leads which the network sees, although it was not trained for them
   --calibrated        write probabilities that are calibrated on the validation folds; the positive terms stay the same
 """,
     "publish": """usage: publish RUN NAME [checkpoints_dir=URL]

@@ -40,7 +40,10 @@ def _print_report(report: Mapping[str, Any], title: str) -> None:
         table.add_column(column, justify="right")
     macro = {"term": "macro", "positive": None, "negative": None} | report["metrics"]
     sources = [{"term": f"{values['records']} of {name}"} | values for name, values in report["sources"].items()]
-    for row in (*report["terms"], macro, *sources):
+    with_fewer_leads = [
+        {"term": f"only {leads}", "auroc": auroc} for leads, auroc in report.get("lead_sets", {}).items()
+    ]
+    for row in (*report["terms"], macro, *sources, *with_fewer_leads):
         numbers = {column: row.get(column) for column in COLUMNS}
         if row in report["terms"] and numbers["threshold"] is None:
             numbers["threshold"] = "not learnt"

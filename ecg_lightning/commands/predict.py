@@ -3,6 +3,7 @@
 import argparse
 import csv
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning.commands.words import Parser
 from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation.fewer_leads import known_loss
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import Record, RecordError, read_record
 from ecg_lightning.records.find import find_recordings
@@ -37,13 +39,20 @@ def predict(arguments: Sequence[str]) -> int:
         raise UserError(f"predict: --batch-size {options.batch_size} must be at least 1.")
     output.parent.mkdir(parents=True, exist_ok=True)
     files = find_recordings(options.paths)
-    predictor = Predictor(options.checkpoint, trusted=options.model, batch_size=options.batch_size)
+    predictor = Predictor(
+        options.checkpoint,
+        trusted=options.model,
+        batch_size=options.batch_size,
+        allow_missing_leads=options.allow_missing_leads,
+    )
     if predictor.not_learnt:
         print(
             f"The network has not learnt these terms, and does not predict them: {', '.join(predictor.not_learnt)}.",
             file=sys.stderr,
         )
     failed: Failed = []
+    unknown: Counter[tuple[str, ...]] = Counter()
+    missing: Counter[tuple[str, ...]] = Counter()
     partial = output.with_name(output.name + ".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -53,7 +62,10 @@ def predict(arguments: Sequence[str]) -> int:
             for name, record, values, positive in _predicted(predictor, records, options.calibrated, failed):
                 row = [name, *(f"{value:.6f}" for value in values), "|".join(positive), "|".join(record.quality)]
                 writer.writerow(row)
+                missing[predictor.missing_leads(record)] += 1
+                unknown[predictor.unknown_metadata(record)] += 1
     partial.replace(output)
+    _say_what_was_missing(predictor, missing, unknown)
     _list_failed(output.with_suffix(".errors.csv"), failed, options.checkpoint, len(files))
     print(f"{len(files) - len(failed)} of {len(files)} recordings predicted → {output}")
     return 1 if failed else 0
@@ -65,7 +77,7 @@ def _read(files: Sequence[Path], options: argparse.Namespace, failed: Failed) ->
     for file in files:
         name = readable(file)
         try:
-            yield name, read_record(file, sampling_rate=options.rate, unit=options.unit, leads=leads)
+            yield name, read_record(file, sampling_rate=options.rate, unit=options.unit, leads=leads, incomplete=True)
         except RecordError as error:
             failed.append((name, str(error)))
         except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the other files are still predicted
@@ -92,7 +104,8 @@ def _predicted(
         logits = predictor.logits([record for _, record in records])
     except Exception as error:  # noqa: BLE001 - one recording may have caused it, so that each is tried by itself
         if len(records) == 1:
-            failed.append((records[0][0], f"{type(error).__name__}: {error}"))
+            reason = str(error) if isinstance(error, RecordError) else f"{type(error).__name__}: {error}"
+            failed.append((records[0][0], reason))
         else:
             for pair in records:
                 yield from _predicted(predictor, [pair], calibrated, failed)
@@ -104,6 +117,33 @@ def _predicted(
             yield name, record, values, predictor.positive(uncalibrated)
         else:
             failed.append((name, NOT_FINITE))
+
+
+def _say_what_was_missing(
+    predictor: Predictor, missing: Counter[tuple[str, ...]], unknown: Counter[tuple[str, ...]]
+) -> None:
+    """Prints on stderr which leads and which patient data the predicted recordings lacked, and what that means.
+
+    Args:
+        predictor: the network.
+        missing: how many recordings lacked which leads.
+        unknown: how many recordings lacked which patient data.
+    """
+    of_leads = [f"{', '.join(leads)} in {count}" for leads, count in missing.most_common() if leads]
+    if of_leads:
+        shown = "; ".join(of_leads[:5]) + (" …" if len(of_leads) > 5 else "")
+        print(
+            f"Leads that the network sees are missing in {missing.total() - missing[()]} of {missing.total()} recordings ({shown}). "
+            f"{known_loss(predictor.card)}",
+            file=sys.stderr,
+        )
+    for column in predictor.metadata:
+        if count := sum(number for columns, number in unknown.items() if column in columns):
+            print(
+                f"The network sees {column} beside the signal, and {count} of {unknown.total()} recordings do not say it. For "
+                "these it counts as unknown.",
+                file=sys.stderr,
+            )
 
 
 def _list_failed(errors: Path, failed: Failed, checkpoint: str, count: int) -> None:
@@ -135,5 +175,6 @@ def _parser() -> Parser:
     parser.add_argument("--leads")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--calibrated", action="store_true")
+    parser.add_argument("--allow-missing-leads", action="store_true")
     parser.add_argument("--model")
     return parser

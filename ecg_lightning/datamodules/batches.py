@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from math import ceil
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ class RawBatch(TypedDict):
     targets: Tensor  # (batch, terms) 1, 0, NaN
     record: Tensor  # (batch,) row in the index
     window: Tensor  # (batch,) first sample of the window
+    metadata: NotRequired[Tensor]  # (batch, columns) float32 patient data, NaN where unknown
 
 
 def cuts_of_process(cuts: Cut) -> Cut:
@@ -116,10 +117,19 @@ class Recordings(Dataset[RawBatch]):
         rows: (records,) positions in the store's index.
         targets: (records, terms) 1, 0 or NaN.
         window: samples of a batch.
+        metadata: (records, columns) patient data; None where the network sees the signal alone.
     """
 
-    def __init__(self, store: Store, rows: NDArray[np.int64], targets: NDArray[np.float32], window: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rows: NDArray[np.int64],
+        targets: NDArray[np.float32],
+        window: int,
+        metadata: NDArray[np.float32] | None = None,
+    ) -> None:
         self.store, self.rows, self.window = store, rows, window
+        self.metadata = None if metadata is None else torch.from_numpy(metadata)
         self.targets = torch.from_numpy(np.ascontiguousarray(targets))
 
     def __len__(self) -> int:
@@ -128,10 +138,14 @@ class Recordings(Dataset[RawBatch]):
     def __getitem__(self, cut: Cut) -> RawBatch:
         rows, starts = self.rows[cut[:, 0]], cut[:, 1]
         signals, valid = self.store.read(rows, starts, self.window)
-        return {
+        places = torch.from_numpy(cut[:, 0])
+        batch: RawBatch = {
             "signals": torch.from_numpy(signals),
             "valid": torch.from_numpy(valid),
-            "targets": self.targets[torch.from_numpy(cut[:, 0])],
+            "targets": self.targets[places],
             "record": torch.from_numpy(rows),
             "window": torch.from_numpy(starts.copy()),
         }
+        if self.metadata is not None:
+            batch["metadata"] = self.metadata[places]
+        return batch

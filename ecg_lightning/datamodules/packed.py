@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ecg_lightning.config.relations import check_source
 from ecg_lightning.datamodules.batches import EvaluationBatches, RawBatch, Recordings, TrainingBatches
+from ecg_lightning.datamodules.metadata import values_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.labels import LabelSpace
 from ecg_lightning.ranges import (
@@ -51,6 +52,8 @@ class PackedDataModule(pl.LightningDataModule):
         normalisation: zscore (per lead), zscore_all (all leads together) or none (millivolts).
         band: pass band in Hz, [low, high]; either may be null. Not filtered by default.
         leads: leads that the network sees, in this order; all twelve by default.
+        metadata: patient data that the network sees beside the signal: age, sex, or other columns of numbers of the source's
+            table; a recording may lack any. None by default.
         augment: strengths of augmentations in training, see transforms.Augment.
         val_folds: folds (1-10) that choose the epoch and the thresholds.
         test_folds: folds that only `test` reads.
@@ -71,6 +74,7 @@ class PackedDataModule(pl.LightningDataModule):
     normalisation: Normalisation = "zscore"
     band: Annotated[list[Hertz | None], Items(2, 2)] | None = None
     leads: Leads | None = None
+    metadata: Annotated[list[str], Items(distinct=True)] = field(default_factory=list)
     augment: dict[str, Annotated[float, Between(0, 3600)]] = field(default_factory=dict)
     val_folds: Folds = field(default_factory=lambda: [9])
     test_folds: Folds = field(default_factory=lambda: [10])
@@ -93,6 +97,7 @@ class PackedDataModule(pl.LightningDataModule):
             normalisation=self.normalisation, low=low, high=high, leads=tuple(self.leads or LEADS)
         )
         self.augmentation = Augment.from_dict(self.augment)
+        self.shown_leads: tuple[str, ...] = LEADS
         check_source(vars(self), "data")
 
     # What one source and a mix answer differently --------------------------------------------------------------------
@@ -165,6 +170,11 @@ class PackedDataModule(pl.LightningDataModule):
         _ = self.store
 
     @cached_property
+    def metadata_values(self) -> NDArray[np.float32]:
+        """(records of the store, columns) patient data in their own units, NaN where unknown."""
+        return values_of(self.store.index, self.metadata, self.source)
+
+    @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """(records of the store,) which recordings take part and have any annotated term."""
         return self.is_kept & ~np.isnan(self.targets).all(axis=1)
@@ -206,7 +216,8 @@ class PackedDataModule(pl.LightningDataModule):
     def dataset(self, split: str) -> Recordings:
         """The recordings of one split."""
         rows = self.rows(split)
-        return Recordings(self.store, rows, self.targets[rows], self.window)
+        metadata = self.metadata_values[rows] if self.metadata else None
+        return Recordings(self.store, rows, self.targets[rows], self.window, metadata)
 
     def train_dataloader(self) -> DataLoader[RawBatch]:
         """Every training recording once an epoch, shuffled, cut at random."""
@@ -248,10 +259,15 @@ class PackedDataModule(pl.LightningDataModule):
         return self.prepare(batch, training)
 
     def prepare(self, batch: RawBatch, training: bool = False) -> dict[str, Tensor]:
-        """The network's input `x` (batch, leads, samples) beside `targets`, `record` and `window`."""
+        """The network's input `x` (batch, leads, samples) beside `targets`, `record`, `window`, and `metadata` where there is any."""
         augment = self.augmentation if training else None
-        x = self.preprocess(batch["signals"], batch["valid"], self.sampling_rate, augment)
-        return {"x": x, "targets": batch["targets"], "record": batch["record"], "window": batch["window"]}
+        signals = batch["signals"]
+        if self.shown_leads != LEADS:  # the others are as in a recording that lacks them
+            is_shown = [lead in self.shown_leads for lead in LEADS]
+            signals = signals * torch.tensor(is_shown, dtype=signals.dtype, device=signals.device)
+        x = self.preprocess(signals, batch["valid"], self.sampling_rate, augment)
+        prepared = {"x": x, "targets": batch["targets"], "record": batch["record"], "window": batch["window"]}
+        return prepared | ({"metadata": batch["metadata"]} if "metadata" in batch else {})
 
     def describe(self) -> dict[str, Any]:
         """What a run says of its data: source, fingerprint, folds and numbers of recordings; nothing of any patient."""

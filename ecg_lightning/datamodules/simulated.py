@@ -1,7 +1,7 @@
 """Simulated archives: packed into a store as any other source, or simulated without end while a network trains."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from ecg_lightning import simulator
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.batches import Cut, RawBatch, TrainingBatches
+from ecg_lightning.datamodules.metadata import values_of
 from ecg_lightning.labels import Annotation, LabelSpace, ancestors
 from ecg_lightning.ranges import Records, Seed
 from ecg_lightning.records import LEADS, Record
@@ -119,26 +120,30 @@ class Endless(Dataset[RawBatch]):
     Args:
         archive: of which recordings are read.
         space: the label space of their targets.
+        columns: patient data that the network sees beside the signal.
     """
 
-    def __init__(self, archive: SimulatedArchive, space: LabelSpace) -> None:
-        self.archive, self.space = archive, space
+    def __init__(self, archive: SimulatedArchive, space: LabelSpace, columns: Sequence[str] = ()) -> None:
+        self.archive, self.space, self.columns = archive, space, columns
 
     def __getitem__(self, cut: Cut) -> RawBatch:
         numbers = cut[:, 0]
         samples = round(self.archive.seconds * self.archive.sampling_rate)
         signals = np.empty((len(numbers), samples, len(LEADS)), np.int16)
         targets = np.empty((len(numbers), len(self.space)), np.float32)
+        metadata = np.empty((len(numbers), len(self.columns)), np.float32)
         for hospital, positions, simulated in self.archive.draw(numbers):
+            metadata[positions] = values_of(pd.DataFrame({**simulated.parameters}), self.columns, "simulated")
             signals[positions] = simulated.signals
             targets[positions] = self.space.encode(simulated.terms, annotated_in(hospital))
-        return {
+        batch: RawBatch = {
             "signals": torch.from_numpy(signals),
             "valid": torch.full((len(numbers),), samples),
             "targets": torch.from_numpy(targets),
             "record": torch.from_numpy(numbers.copy()),
             "window": torch.from_numpy(cut[:, 1].copy()),
         }
+        return batch | {"metadata": torch.from_numpy(metadata)} if self.columns else batch
 
 
 class EndlessBatches(TrainingBatches):
@@ -231,5 +236,6 @@ class SimulatedDataModule(ECGDataModule):
             self.archive.hospitals, f"{self.archive_seed} endless {self.seed}", self.sampling_rate, self.seconds
         )
         return self._loader(
-            Endless(new_recordings, self.space), EndlessBatches(lengths, self.window, self.batch_size, self.seed)
+            Endless(new_recordings, self.space, self.metadata),
+            EndlessBatches(lengths, self.window, self.batch_size, self.seed),
         )

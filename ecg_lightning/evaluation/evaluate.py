@@ -1,25 +1,27 @@
 """Measuring a checkpoint on a source, and the report of it."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from scipy.special import expit
 
 from ecg_lightning import checkpoints
-from ecg_lightning.checkpoints.card import Input
+from ecg_lightning.checkpoints.card import Card, Input
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation.fewer_leads import smaller_sets
 from ecg_lightning.files import write_json
 from ecg_lightning.metrics import summarise, table
 from ecg_lightning.metrics.epoch import RecordOutputs
 from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.records import LEADS
 from ecg_lightning.training import leak
 from ecg_lightning.training.arguments import EVALUATION
 from ecg_lightning.training.stop import stoppable
@@ -50,7 +52,7 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
     checkpoint = checkpoints.read(path)
     quiet()
     data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
-    check_fits(checkpoint.terms, checkpoint.card.label_space, checkpoint.card.input, data)
+    check_fits(checkpoint.card, data)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.leaks_from_checkpoint(data, (split,), checkpoint), data)
@@ -59,13 +61,29 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
     trainer = trainer_of(DictConfig({"trainer": values}), run_dir or Path(), [], False, False)
     with stoppable(trainer):
         (trainer.test if split == "test" else trainer.validate)(module, datamodule=data, verbose=False)
-    assert module.last is not None
-    report = _report(module, module.last, data, checkpoint)
+        outputs = module.last
+        assert outputs is not None
+        report = _report(module, outputs, data, checkpoint)
+        if split == "test" and checkpoint.card.lead_mask > 0:
+            report["lead_sets"] = _with_fewer_leads(trainer, module, data)
     if trainer.is_global_zero and run_dir is not None:
         run_dir.mkdir(parents=True, exist_ok=True)
-        _save_outputs(run_dir / f"{split}.npz", module, module.last, data)
+        _save_outputs(run_dir / f"{split}.npz", module, outputs, data)
         write_json(run_dir / f"{split}.json", report)
     return report
+
+
+def _with_fewer_leads(trainer: pl.Trainer, module: ECGModule, data: PackedDataModule) -> dict[str, float | None]:
+    """Measures the macro AUROC once more with each usual set of leads, as if the recordings had no other."""
+    aurocs = {}
+    for name, leads in smaller_sets(data.preprocess.leads).items():
+        data.shown_leads = leads
+        trainer.test(module, datamodule=data, verbose=False)
+        assert module.last is not None
+        probabilities = expit(module.last.logits)
+        aurocs[name] = _finite(summarise(probabilities, module.last.targets, module.terms, module.thresholds)["auroc"])
+    data.shown_leads = LEADS
+    return aurocs
 
 
 def _of_run(run_dir: Path) -> Path:
@@ -79,25 +97,30 @@ def _of_run(run_dir: Path) -> Path:
     return last
 
 
-def check_fits(terms: Sequence[str], label_space: object, expected: Input, data: PackedDataModule) -> None:
+def check_fits(card: Card, data: PackedDataModule) -> None:
     """Refuses data whose terms or input differ from what the network predicts and expects.
 
     Args:
-        terms: that the network predicts.
-        label_space: of the network.
-        expected: input of the network.
+        card: of the network.
         data: on which the network should be measured.
 
     Raises:
         UserError: it names the difference.
     """
-    if list(data.terms) != list(terms):
+    if list(data.terms) != card.terms:
         raise UserError(
-            f"The network predicts {', '.join(terms)}; data.label_space={data.label_space} has "
-            f"{', '.join(data.terms)}. Set data.label_space={label_space}."
+            f"The network predicts {', '.join(card.terms)}; data.label_space={data.label_space} has "
+            f"{', '.join(data.terms)}. Set data.label_space={card.label_space}."
+        )
+    columns = card.metadata.columns if card.metadata is not None else []
+    if list(data.metadata) != columns:
+        wanted = f"[{', '.join(columns)}]"
+        raise UserError(
+            f"The network expects data.metadata={wanted}, the data has data.metadata=[{', '.join(data.metadata)}]. Set "
+            f"data.metadata={wanted}."
         )
     data_input = Input.of(data.input_spec())
-    for key, value in asdict(expected).items():
+    for key, value in asdict(card.input).items():
         if (data_value := getattr(data_input, key)) != value:
             raise UserError(
                 f"The network expects {key}={value}, the data has {key}={data_value}. Set the data configuration accordingly."

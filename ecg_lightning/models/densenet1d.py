@@ -36,6 +36,7 @@ class DenseNet1d(StagedNetwork):
     """
 
     reference = "Huang et al. 2017, arXiv:1608.06993; EcgLib"
+    lead_weights = ("stem.0.weight",)
 
     @checked
     def __init__(

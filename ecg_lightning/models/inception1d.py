@@ -37,6 +37,7 @@ class Inception1d(StagedNetwork):
 
     reference = "Ismail Fawaz et al. 2020, arXiv:1909.04939"
     published: ClassVar[Mapping[str, float]] = {"inception1d": 0.925}
+    lead_weights = ("stem.blocks.0.bottleneck.weight", "stem.blocks.0.maximum.1.weight", "stem.shortcut.0.weight")
 
     @checked
     def __init__(

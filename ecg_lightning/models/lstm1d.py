@@ -36,6 +36,7 @@ class LSTM1d(Network):
 
     reference = "Hochreiter and Schmidhuber 1997"
     published: ClassVar[Mapping[str, float]] = {"lstm1d": 0.907, "lstm1d_bidirectional": 0.914}
+    lead_weights = ("layers.0.weight_ih_l0", "layers.0.weight_ih_l0_reverse")
 
     @checked
     def __init__(

@@ -38,6 +38,7 @@ class Net1D(StagedNetwork):
 
     reference = "Hong et al. 2020, arXiv:2008.04063"
     published: ClassVar[Mapping[str, float]] = {"net1d": 0.929}
+    lead_weights = ("stem.0.weight",)
 
     @checked
     def __init__(

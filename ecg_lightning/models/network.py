@@ -27,10 +27,13 @@ class Network(nn.Module):
         published: Macro AUROC on the 71 statements of PTB-XL (fold 10, trained from scratch) that was published for the
             network of a file of `conf/model`, by the name of that file. Sources: the PTB-XL benchmark (Strodthoff et al.
             2020, arXiv:2004.13701) and, for S4 and Net1D, the AI4Health benchmark of 2025.
+        lead_weights: Names, in the state, of the weights that read the recording: their second dimension is the leads.
+            Only where they are named does a network start from one that saw other leads.
     """
 
     reference: ClassVar[str] = ""
     published: ClassVar[Mapping[str, float]] = {}
+    lead_weights: tuple[str, ...] = ()
 
     pool: nn.Module
     norm: nn.Module

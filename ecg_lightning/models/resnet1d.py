@@ -47,6 +47,7 @@ class ResNet1d(StagedNetwork):
     """
 
     reference = "He et al. 2016, arXiv:1512.03385; EcgLib"
+    lead_weights = ("stem.0.weight",)
 
     @checked
     def __init__(

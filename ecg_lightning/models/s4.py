@@ -42,6 +42,7 @@ class S4(Network):
 
     reference = "Mehari & Strodthoff 2023, arXiv:2308.15291"
     published: ClassVar[Mapping[str, float]] = {"s4": 0.941}
+    lead_weights = ("stem.weight",)
 
     @checked
     def __init__(

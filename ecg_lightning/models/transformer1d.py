@@ -36,6 +36,7 @@ class Transformer1d(Network):
     """
 
     reference = "Vaswani et al. 2017, arXiv:1706.03762"
+    lead_weights = ("stem.weight",)
 
     @checked
     def __init__(

@@ -42,6 +42,7 @@ class XResNet1d(StagedNetwork):
 
     reference = "He et al. 2019, arXiv:1812.01187"
     published: ClassVar[Mapping[str, float]] = {"xresnet1d101": 0.925}
+    lead_weights = ("stem.0.weight",)
 
     @checked
     def __init__(

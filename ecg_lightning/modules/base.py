@@ -30,7 +30,7 @@ class ECGModule(pl.LightningModule):
     """A network that predicts an ordered list of terms, in training; a subclass only names its `architecture`.
 
     Args:
-        network: maps (batch, leads, samples) to (batch, terms) logits.
+        network: maps (batch, leads, samples) to (batch, terms) logits; a `MetadataNetwork` also takes patient data.
         terms: the ordered terms.
         optim: how the network is trained; the defaults where None.
         lr_factors: the learning-rate factor of each layer group; 1 where it has none.
@@ -84,9 +84,15 @@ class ECGModule(pl.LightningModule):
         self.positive_weight: Tensor
         self.register_buffer("positive_weight", torch.tensor(weight, dtype=torch.float32), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Computes logits (batch, terms) of signals (batch, leads, samples): float64 where the network is, else float32."""
-        logits: Tensor = self.network(x.to(next(self.network.parameters()).dtype))
+    def forward(self, x: Tensor, metadata: Tensor | None = None) -> Tensor:
+        """Computes logits (batch, terms) of signals (batch, leads, samples): float64 where the network is, else float32.
+
+        Args:
+            x: (batch, leads, samples) the network's input.
+            metadata: (batch, columns) patient data, for a network that sees them.
+        """
+        x = x.to(next(self.network.parameters()).dtype)
+        logits: Tensor = self.network(x) if metadata is None else self.network(x, metadata)
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def layer_groups(self) -> dict[str, nn.Module]:
@@ -125,7 +131,7 @@ class ECGModule(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Computes and logs the loss of one batch, with weighted positives."""
-        loss = self.loss(self(batch["x"]), batch["targets"], self.positive_weight)
+        loss = self.loss(self(batch["x"], batch.get("metadata")), batch["targets"], self.positive_weight)
         self.log(
             "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["x"]), sync_dist=True
         )
@@ -142,7 +148,8 @@ class ECGModule(pl.LightningModule):
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Collects the logits of one batch of windows."""
-        self.outputs.update(self(batch["x"]), batch["targets"], batch["record"], batch["window"])
+        logits = self(batch["x"], batch.get("metadata"))
+        self.outputs.update(logits, batch["targets"], batch["record"], batch["window"])
 
     def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Collects the logits of one batch of windows."""

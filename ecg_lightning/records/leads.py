@@ -64,11 +64,11 @@ DOWER: NDArray[np.float32] = np.array(
 
 @dataclass(frozen=True)
 class _Plan:
-    """How to bring rows to the standard order: the row of each target lead, and the leads to derive or to fill with 0."""
+    """How to bring rows to the standard order: the row of each target lead, and the limb leads to derive; the rest is 0."""
 
     targets: tuple[int, ...]
     rows: tuple[int, ...]
-    missing: tuple[str, ...]
+    derived: tuple[str, ...]
     flags: tuple[str, ...]
 
 
@@ -97,27 +97,28 @@ def _is_other(name: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _plan(names: tuple[str, ...]) -> _Plan:
+def _plan(names: tuple[str, ...], incomplete: bool) -> _Plan:
     standard_names = [lead_name(name) for name in names]
     standard = [lead for lead in standard_names if lead]
     if len(set(standard)) < len(standard):
         repeated = sorted({lead for lead in standard if standard.count(lead) > 1})
         raise RecordError(f"ambiguous leads: {', '.join(repeated)} more than once in {', '.join(names)}")
-    if len({"I", "II", "III"} & set(standard)) < 2:
+    has_limb_leads = len({"I", "II", "III"} & set(standard)) >= 2
+    if not has_limb_leads and not (incomplete and standard):
         raise RecordError(f"missing limb leads: two of I, II and III are needed, found {', '.join(names) or 'none'}")
     missing = tuple(lead for lead in LEADS if lead not in standard)
-    missing_chest = [lead for lead in missing if lead in LEADS[6:]]
+    zero = [lead for lead in missing if lead in LEADS[6:] or not has_limb_leads]
     unknown = [name for name in names if not lead_name(name) and not _is_other(name)]
-    if missing_chest and len(unknown) >= len(missing_chest):
+    if unknown and zero and (len(unknown) >= len(zero) or not has_limb_leads):
         raise RecordError(
-            f"unknown lead names: {listed(unknown)}; and {listed(missing_chest)} are missing. If the unknown names are the "
+            f"unknown lead names: {listed(unknown)}; and {listed(zero)} are missing. If the unknown names are the "
             "missing leads, give the names of all leads: data.file_leads or --leads"
         )
-    flags = ("limb_leads_derived",) * any(lead in LEADS[:6] for lead in missing)
-    flags += tuple(f"missing:{lead}" for lead in missing if lead in LEADS[6:])
+    derived = tuple(lead for lead in missing if lead not in zero)
+    flags = ("limb_leads_derived",) * bool(derived) + tuple(f"missing:{lead}" for lead in zero)
     flags += ("extra_leads_dropped",) * (len(standard) < len(standard_names))
     targets = tuple(i for i, lead in enumerate(LEADS) if lead in standard)
-    return _Plan(targets, tuple(standard_names.index(LEADS[i]) for i in targets), missing, flags)
+    return _Plan(targets, tuple(standard_names.index(LEADS[i]) for i in targets), derived, flags)
 
 
 def _agree(name: str, expected: str) -> bool:
@@ -161,7 +162,9 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
 
 
-def standard_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[Signal, tuple[str, ...]]:
+def standard_leads(
+    signal: NDArray[np.floating], names: Sequence[str], incomplete: bool = False
+) -> tuple[Signal, tuple[str, ...]]:
     """Brings leads of any order and spelling to the standard twelve.
 
     Limb leads that are absent are derived: two of I, II and III give the third (Einthoven), I and II give aVR, aVL and
@@ -170,22 +173,24 @@ def standard_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[
     Args:
         signal: (leads, samples), any unit.
         names: one for each row.
+        incomplete: whether fewer than two of I, II and III are enough. Then no limb lead can be derived, and those that are
+            absent are zero.
 
     Returns:
         (12, samples) in the order of `LEADS`, and flags: "limb_leads_derived", "missing:V3", "extra_leads_dropped".
 
     Raises:
-        RecordError: where fewer than two of I, II and III are there, a lead occurs twice, or the number of names differs
+        RecordError: where fewer than two of I, II and III are there and that is not enough, a lead occurs twice, or the number of names differs
             from the number of rows.
     """
     if len(names) != len(signal):
         raise RecordError(f"wrong number of leads: {len(names)} names ({listed(names)}) for {len(signal)} leads")
-    plan = _plan(tuple(names))
+    plan = _plan(tuple(names), incomplete)
     if plan.rows == tuple(range(len(LEADS))) and len(signal) == len(LEADS):
         return signal.astype(np.float32, copy=False), plan.flags
     standard = np.zeros((len(LEADS), signal.shape[1]), np.float32)
     standard[list(plan.targets)] = signal[list(plan.rows)]
-    derive_limb_leads(standard, plan.missing)
+    derive_limb_leads(standard, plan.derived)
     return standard, plan.flags
 
 

@@ -32,6 +32,7 @@ def read_record(
     dataset: str | None = None,
     row: int | None = None,
     header_wins: bool = False,
+    incomplete: bool = False,
 ) -> Record:
     """Reads one recording of any supported format.
 
@@ -48,15 +49,23 @@ def read_record(
         dataset: name of the array within the file.
         row: which recording, where an array holds several.
         header_wins: what a WFDB header says goes before the arguments, in place of having to agree with them.
+        incomplete: whether a recording may lack limb leads that cannot be derived; absent leads are zero and flagged.
 
     Raises:
         RecordError: whatever makes the recording unusable; the details name the file.
     """
     record = read_unrepaired(
-        path, sampling_rate=sampling_rate, unit=unit, leads=leads, dataset=dataset, row=row, header_wins=header_wins
+        path,
+        sampling_rate=sampling_rate,
+        unit=unit,
+        leads=leads,
+        dataset=dataset,
+        row=row,
+        header_wins=header_wins,
+        incomplete=incomplete,
     )
     with naming(os.fspath(path)):
-        return repair(record)
+        return repair(record, incomplete)
 
 
 def read_unrepaired(
@@ -68,6 +77,7 @@ def read_unrepaired(
     dataset: str | None = None,
     row: int | None = None,
     header_wins: bool = False,
+    incomplete: bool = False,
 ) -> Record:
     """Reads as `read_record` and leaves defects as they are, for packing, which repairs every recording itself."""
     text = os.fspath(path)
@@ -77,7 +87,7 @@ def read_unrepaired(
         if suffix not in SUFFIXES and not os.path.exists(header_path(text)):
             check_format(text)
         with naming(os.path.splitext(header_path(text))[0]):
-            record = read_wfdb(text, leads=leads, header_wins=header_wins)
+            record = read_wfdb(text, leads=leads, header_wins=header_wins, incomplete=incomplete)
             if sampling_rate is not None and RATE_ASSUMED in record.quality:
                 flags = tuple(flag for flag in record.quality if flag != RATE_ASSUMED)
                 record = replace(record, sampling_rate=sampling_rate, quality=flags)
@@ -87,11 +97,16 @@ def read_unrepaired(
     check_format(text)
     with naming(text):
         contents = read_arrays(Path(path), dataset, leads, row)
-        return _read_array_record(Path(path), sampling_rate, unit, leads, contents)
+        return _read_array_record(Path(path), sampling_rate, unit, leads, contents, incomplete)
 
 
 def _read_array_record(
-    path: Path, sampling_rate: float | None, unit: str | None, leads: Sequence[str] | None, contents: Contents
+    path: Path,
+    sampling_rate: float | None,
+    unit: str | None,
+    leads: Sequence[str] | None,
+    contents: Contents,
+    incomplete: bool,
 ) -> Record:
     rate = sampling_rate if contents.sampling_rate is None else contents.sampling_rate
     if rate is None:
@@ -111,5 +126,5 @@ def _read_array_record(
         signal = signal * np.float32(factor)
     if not contents.has_lead_names:
         flags += check_order(signal, rate, contents.leads, names_stated=leads is not None)
-    standard, lead_flags = standard_leads(signal, contents.leads)
+    standard, lead_flags = standard_leads(signal, contents.leads, incomplete)
     return Record(standard, rate, readable(path.stem), age=contents.age, sex=contents.sex, quality=flags + lead_flags)

@@ -22,6 +22,7 @@ nothing proves. Where leads are put in order: `extra_leads_dropped`. On 3,300 re
 change no sound recording; the comments at the thresholds say what was measured.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -51,13 +52,18 @@ _SWAP_OF_LEG, _SWAP_UPRIGHT = -0.7, 0.3
 _ONE_SOURCE = -0.99  # so alike no two leads see a heart: an electrode's disturbance
 
 
-def repair(record: Record) -> Record:
+def repair(record: Record, incomplete: bool = False) -> Record:
     """Applies the table above; a recording that was repaired before comes back the same.
+
+    Args:
+        record: as it was read.
+        incomplete: whether it may lack limb leads that cannot be derived.
 
     Raises:
         RecordError: see the table.
     """
     signal, flags = record.signal, list(record.quality)
+    missing = {flag.removeprefix("missing:") for flag in flags if flag.startswith("missing:")}
     if signal.shape[1] == 0:
         raise RecordError("empty signal")
     check_plausible_rate(record.sampling_rate)
@@ -71,13 +77,15 @@ def repair(record: Record) -> Record:
         signal = np.where(np.abs(signal) > NO_SAMPLE, np.float32(np.nan), signal)
         low, high = signal.min(axis=1), signal.max(axis=1)
     if not np.isfinite(low + high).all():
-        signal, filled = fill_missing(signal)
+        signal, filled = fill_missing(signal, missing, incomplete)
         flags += filled
         low, high = signal.min(axis=1), signal.max(axis=1)
     ranges: list[float] = (high - low).tolist()
     if max(ranges) < _FLAT:
         raise RecordError(f"flat signal: no lead reaches {1000 * _FLAT:g} µV peak to peak; is its unit right?")
-    if _median(ranges) > _MOST_RANGE and (typical := _typical_range(signal)) > _MOST_RANGE:
+    present = [k for k, lead in enumerate(LEADS) if f"missing:{lead}" not in flags]
+    median = _median([ranges[k] for k in present])
+    if median > _MOST_RANGE and (typical := _typical_range(signal[present])) > _MOST_RANGE:
         if typical > 1000 * _MOST_RANGE:
             raise RecordError(f"implausible amplitude: {typical:g} mV peak to peak")
         signal, low, high = signal / np.float32(1000), low / 1000, high / 1000
@@ -121,11 +129,13 @@ def trim_padding(signal: Signal, sampling_rate: float) -> tuple[Signal, bool]:
     return signal[:, start:stop], True
 
 
-def fill_missing(signal: Signal) -> tuple[Signal, list[str]]:
+def fill_missing(signal: Signal, missing: Collection[str] = (), incomplete: bool = False) -> tuple[Signal, list[str]]:
     """Interpolates samples that are not finite; a lead of which most samples are not finite counts as absent.
 
     Args:
         signal: (12, samples) in the order of `LEADS`.
+        missing: leads that are zero because the recording lacks them.
+        incomplete: whether it may lack limb leads that cannot be derived.
 
     Returns:
         A new (12, samples) signal, and flags.
@@ -135,12 +145,12 @@ def fill_missing(signal: Signal) -> tuple[Signal, list[str]]:
     """
     finite = np.isfinite(signal)
     shares = 1 - finite.mean(axis=1)
-    present = shares <= _MISSING_LEAD
+    present = (shares <= _MISSING_LEAD) & np.array([lead not in missing for lead in LEADS])
     share = float(shares[present].mean()) if present.any() else 1.0
     if share > _MISSING_SHARE:
         raise RecordError(f"too many missing samples: {100 * share:.0f} % are not numbers")
     names = [lead for lead, is_present in zip(LEADS, present.tolist(), strict=True) if is_present]
-    signal, flags = standard_leads(signal[present], names)
+    signal, flags = standard_leads(signal[present], names, incomplete)
     signal = signal.copy()
     for lead in np.flatnonzero(~np.isfinite(signal).all(axis=1)):
         is_number = np.isfinite(signal[lead])

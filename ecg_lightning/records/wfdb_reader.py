@@ -47,13 +47,16 @@ def read_header(path: str | Path) -> Header:
         return parse_header(decoded(read_bytes(header, most=_MOST_OF_HEADER)[0]))
 
 
-def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wins: bool = False) -> Record:
+def read_wfdb(
+    path: str | Path, *, leads: Sequence[str] | None = None, header_wins: bool = False, incomplete: bool = False
+) -> Record:
     """Reads one WFDB recording; its id is its file name.
 
     Args:
         path: with or without `.hea`, `.dat` or `.mat`.
         leads: lead names where the header has none; otherwise they must agree.
         header_wins: whether the names in the header count where they do not agree.
+        incomplete: whether the recording may lack limb leads that cannot be derived.
 
     Returns:
         The recording in millivolts with its twelve standard leads; age, sex, patient and codes from the comments.
@@ -81,7 +84,7 @@ def read_wfdb(path: str | Path, *, leads: Sequence[str] | None = None, header_wi
             signal, rate, signal_flags = in_millivolts(physical, names)
         if signal.shape[1] == 0:
             raise RecordError("empty signal")
-        standard, flags = standard_leads(signal, names)
+        standard, flags = standard_leads(signal, names, incomplete)
         if not any(lead_name(line.name) for line in header.signals) and not header.segment_names:
             flags += check_order(signal, rate, names, names_stated=True)
     if header.record_name.endswith(".mat"):

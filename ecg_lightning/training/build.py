@@ -10,10 +10,12 @@ from torch import Tensor
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.checkpoints.card import Card, Data, Input, Parent, Provenance
-from ecg_lightning.checkpoints.weights import take_weights
+from ecg_lightning.checkpoints.card import Card, Data, Input, Metadata, Parent, Provenance
+from ecg_lightning.checkpoints.network import build_network
+from ecg_lightning.checkpoints.weights import Inputs, take_weights
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.schema import build, module_class
+from ecg_lightning.datamodules.metadata import mean_and_scale
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
 from ecg_lightning.models.network import Network
@@ -73,7 +75,9 @@ def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint
     """
     optim, finetune = build_optim(config), build_finetune(config)
     values, terms = as_dict(config.model), list(data.terms)
-    network: Network = build("model", values, leads=len(data.preprocess.leads), outputs=len(terms))
+    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None and resumed is None else None
+    metadata = _metadata(data, resumed or parent)
+    network = build_network(values, len(data.preprocess.leads), len(terms), metadata)
     if data.window < network.shortest:
         raise UserError(
             f"data.seconds={data.seconds:g} at data.sampling_rate={data.sampling_rate} are {data.window} samples, and "
@@ -89,11 +93,13 @@ def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint
         data=Data.of(data.describe()),
         provenance=Provenance(**provenance()),
         allow_leak=data.allow_leak,
+        metadata=metadata,
+        lead_mask=data.augmentation.lead_mask,
     )
     if resumed is not None:
         card, seen = _resumed_card(card, data, finetune, resumed)
     else:
-        card, seen = _new_card(card, network, data, finetune)
+        card, seen = _new_card(card, network, data, finetune, parent)
     rows = data.rows("train")
     validation = data.targets[data.rows("val")] if validates(as_dict(config.get("trainer") or DictConfig({}))) else None
     learnt = warn_of_unlearnable(terms, data.targets[rows], validation)
@@ -128,15 +134,44 @@ def _monitor(validation: NDArray[np.float32] | None) -> str:
     return "val/auroc"
 
 
-def _new_card(card: Card, network: Network, data: PackedDataModule, finetune: FineTune) -> tuple[Card, Tensor]:
+def _metadata(data: PackedDataModule, origin: Checkpoint | None) -> Metadata | None:
+    """Returns the patient data that the network sees; None for the signal alone.
+
+    Args:
+        data: that train it, set up.
+        origin: the checkpoint that the run begins with. Where it has the same columns, their means and scales are kept: its
+            branch learnt with them.
+
+    Raises:
+        UserError: where no training recording has a value of a column, and the checkpoint knows none either.
+    """
+    if not data.metadata:
+        return None
+    known = origin.card.metadata if origin is not None else None
+    if known is not None and known.columns == data.metadata:
+        return known
+    return Metadata(data.metadata, *mean_and_scale(data.metadata_values[data.rows("train")], data.metadata))
+
+
+def _new_card(
+    card: Card, network: Network, data: PackedDataModule, finetune: FineTune, parent: Checkpoint | None
+) -> tuple[Card, Tensor]:
     """Checks for leaks and takes the parent's weights, if any; returns the card, and the fingerprints of what trains."""
-    parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None else None
     leak.check_training(data, parent)
     seen = ancestry.seen_after_training(data, parent)
     card = replace(card, ancestry_unknown=ancestry.is_unknown_after_training(data, parent))
     if parent is None:
         return card, seen
-    summary = take_weights(network, card.terms, parent.state, parent.terms, finetune.reset_head, parent.name)
+    summary = take_weights(
+        network,
+        card.terms,
+        parent.state,
+        parent.terms,
+        finetune.reset_head,
+        parent.name,
+        Inputs.of(card),
+        Inputs.of(parent.card),
+    )
     print(f"From {parent.name}: {summary}", flush=True)
     _warn_of_different_input(parent.card.input, card.input)
     origin = Parent(parent.title, parent.sha256, parent.card.data, parent.card.parent)

@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.checkpoints.card import Card, Data, Input
+from ecg_lightning.checkpoints.card import Card, Data, Input, Metadata
+from ecg_lightning.checkpoints.network import build_network
 from ecg_lightning.checkpoints.places import SUFFIX
-from ecg_lightning.checkpoints.weights import take_weights
+from ecg_lightning.checkpoints.weights import Inputs, take_weights
 from ecg_lightning.config.compose import as_dict, compose, find_config
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.packed import PackedDataModule
@@ -44,10 +45,20 @@ def check_archives(study: Study, trainings: Sequence[Training]) -> Archives:
     of_arm = {**archives, **mix, "tuned": archives["small"]}
     networks = {arm: _network(config, of_arm[arm]) for arm, config in configs.items()}
     large = _large(study, configs.get("large"), archives.get("large"), networks.get("large"))
-    check_fits(large.terms, large.card.label_space, large.card.input, archives["small"])
+    check_fits(large.card, archives["small"])
     reset_head = _finetune(configs["tuned"]).reset_head
     try:
-        take_weights(networks["tuned"], archives["small"].terms, large.state, large.terms, reset_head, large.name)
+        inputs = Inputs(archives["small"].preprocess.leads, archives["small"].metadata)
+        take_weights(
+            networks["tuned"],
+            archives["small"].terms,
+            large.state,
+            large.terms,
+            reset_head,
+            large.name,
+            inputs,
+            Inputs.of(large.card),
+        )
     except UserError as error:
         raise UserError(f"The network of {study.small} cannot start from that of {study.large}. {error}") from error
     for data in archives.values():
@@ -123,10 +134,17 @@ def _finetune(config: DictConfig) -> FineTune:
 
 def _network(config: DictConfig, data: PackedDataModule) -> Network:
     values = as_dict(config)
-    network: Network = build("model", values["model"], leads=len(data.preprocess.leads), outputs=len(data.terms))
+    metadata = _unscaled_metadata(data)
+    network = build_network(values["model"], len(data.preprocess.leads), len(data.terms), metadata)
     _finetune(config).check(list(network.layer_groups()))
     build("optim", values.get("optim") or {})
     return network
+
+
+def _unscaled_metadata(data: PackedDataModule) -> Metadata | None:
+    """Returns the patient data that a network will see, before their means and scales are known."""
+    columns = list(data.metadata)
+    return Metadata(columns, [0.0] * len(columns), [1.0] * len(columns)) if columns else None
 
 
 def _has_large(study: Study) -> bool:
@@ -140,14 +158,18 @@ def _large(
     if _has_large(study) or config is None or data is None or network is None:
         return _read_large(study)
     if (parent := _parent(config)) is not None:
-        take_weights(network, data.terms, parent.state, parent.terms, _finetune(config).reset_head, parent.name)
+        inputs, state_inputs = Inputs(data.preprocess.leads, data.metadata), Inputs.of(parent.card)
+        reset_head = _finetune(config).reset_head
+        take_weights(network, data.terms, parent.state, parent.terms, reset_head, parent.name, inputs, state_inputs)
     return Checkpoint(str(study.folder("large")), network.state_dict(), _expected_card(config, data), None, "")
 
 
 def _expected_card(config: DictConfig, data: PackedDataModule) -> Card:
     """Returns the card of a network that is still to be trained, without its recordings, which are not packed yet."""
     description = Data(data.source, "", [], list(data.val_folds), list(data.test_folds), {})
-    return Card(as_dict(config)["model"], data.label_space, list(data.terms), Input.of(data.input_spec()), description)
+    metadata = _unscaled_metadata(data)
+    spec = Input.of(data.input_spec())
+    return Card(as_dict(config)["model"], data.label_space, list(data.terms), spec, description, metadata=metadata)
 
 
 def _parent(config: DictConfig) -> Checkpoint | None:

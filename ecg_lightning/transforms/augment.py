@@ -39,6 +39,8 @@ class Augment:
         rotation: The heart's dipole is turned by at most this many degrees about each axis. Few degrees: the
             electrical axis is a diagnosis too. The part that is not a dipole (by Dower's matrix) stays.
         lead_dropout: Probability that a lead is silent; if all leads would be silent, none is.
+        lead_mask: Probability that a recording lacks leads: a random number of them, and at least one stays. They are zero
+            before normalisation, as those of a recording that really lacks them.
         time_mask: A stretch of at most this many seconds, and half the recording, is silent in all leads.
         probability: The probability that a recording gets noise; the same for wander, mains, rotation and time_mask.
 
@@ -53,6 +55,7 @@ class Augment:
     mains: Millivolts = 0.0
     rotation: Annotated[float, Between(0, 180)] = 0.0
     lead_dropout: Fraction = 0.0
+    lead_mask: Fraction = 0.0
     time_mask: Annotated[float, Between(0, 3600)] = 0.0
     probability: Fraction = 0.5
 
@@ -94,6 +97,21 @@ class Augment:
             white = torch.randn(*signal.shape[:2], ELECTRODES.shape[1], device=x.device)
             signal = signal + (white * self._strengths(x, self.noise)) @ ELECTRODES.to(x).mT
         return signal.transpose(1, 2) * mask
+
+    def hide_leads(self, x: Tensor) -> Tensor:
+        """Makes recordings lack leads, of those that the network sees, before normalisation.
+
+        Args:
+            x: (batch, leads, samples), mV. A lead that is zero throughout is not the one that stays.
+        """
+        batch, leads, _ = x.shape
+        if not self.lead_mask or leads == 1:
+            return x
+        is_masked = torch.rand(batch, 1, device=x.device) < self.lead_mask
+        kept = torch.randint(1, leads, (batch, 1), device=x.device)
+        order = torch.rand(batch, leads, device=x.device) + (x == 0).all(2)
+        stays = (order.argsort(1).argsort(1) < kept) | ~is_masked
+        return x * stays[:, :, None]
 
     def inputs(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:
         """Varies the network's input, after normalisation.

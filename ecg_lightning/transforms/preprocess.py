@@ -61,7 +61,10 @@ class Preprocess:
         if augment is not None:
             x = augment.recordings(x, mask, rate)
         x = bandpass(x, rate, self.low, self.high, mask=mask)
-        x = normalise(select_leads(x, self.leads), self.normalisation, mask)
+        x = select_leads(x, self.leads)
+        if augment is not None:
+            x = augment.hide_leads(x)
+        x = normalise(x, self.normalisation, mask)
         return x if augment is None else augment.inputs(x, mask, rate)
 
     def to_dict(self) -> dict[str, Any]:

@@ -244,7 +244,7 @@ def test_fetch_leaves_another_file_and_works_without_links(
     with pytest.raises(UserError, match="exists and is another file, which is left as it is"):
         checkpoints.fetch("net", stick, place)
     assert (stick / "net.safetensors").read_bytes() == b"mine"
-    with pytest.raises(UserError, match=r"fetch copies to a folder of this machine, and s3://team is an address"):
+    with pytest.raises(UserError, match=r"fetch copies to a folder of this machine, but s3://team is an address"):
         small.run("fetch", ["net", "s3://team", f"checkpoints_dir={place}"])
 
 

@@ -9,9 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ecg_lightning import models
+from ecg_lightning.checkpoints.weights import Inputs, take_weights
+from ecg_lightning.errors import UserError
 from ecg_lightning.models.densenet1d import DenseNet1d
+from ecg_lightning.models.metadata import MetadataNetwork
 from ecg_lightning.models.network import Network
 from ecg_lightning.models.resnet1d import ResNet1d
+from ecg_lightning.records import LEADS
 from ecglib_reference import ecglib_networks
 
 SMALL = {
@@ -200,6 +204,108 @@ def test_export_for_any_batch_size(build: Callable[..., Network]) -> None:
     with torch.no_grad():
         x = signal(3, samples=samples)
         torch.testing.assert_close(program.module()(x), network(x))
+
+
+def test_weights_that_read_the_leads_are_named(build: Callable[..., Network]) -> None:
+    two, twelve = (build(leads=leads).state_dict() for leads in (2, 12))
+    names = {name for name in twelve if two[name].shape != twelve[name].shape}
+    assert names == {name for name in build().lead_weights if name in twelve}
+    assert all(two[name].shape[1] == 2 and twelve[name].shape[1] == 12 for name in names)
+
+
+def test_the_first_layer_goes_by_the_names_of_the_leads(build: Callable[..., Network]) -> None:
+    """On the common leads, with silence in the others, the network computes what the checkpoint does."""
+    twelve, two, back = (build(leads=leads, outputs=3).double().eval() for leads in (12, 2, 12))
+    terms, pair = ["A", "B", "C"], ("V2", "I")
+    state, seen = twelve.state_dict(), Inputs(LEADS)
+    transfer = take_weights(two, terms, state, terms, inputs=Inputs(pair), state_inputs=seen)
+    named = sum(name in state for name in twelve.lead_weights)
+    assert str(transfer) == (
+        f"{len(state) - named}/{len(state)} tensors; head: 3 of 3 terms kept; first layer: leads V2, I taken by name"
+    )
+    transfer = take_weights(back, terms, two.state_dict(), terms, inputs=seen, state_inputs=Inputs(pair))
+    absent = "II, III, aVR, aVL, aVF, V1, V3, V4, V5, V6"
+    assert transfer.notes == (f"first layer: leads I, V2 taken by name, and zero for {absent}",)
+    x = torch.zeros(2, 12, 256).double()
+    x[:, [LEADS.index(lead) for lead in pair]] = signal(2, 2).double()
+    with torch.no_grad():
+        expected = twelve(x)
+        torch.testing.assert_close(two(signal(2, 2).double()), expected)
+        torch.testing.assert_close(back(x), expected)
+        torch.testing.assert_close(back(x + torch.eye(12)[2][:, None]), expected)  # III begins at zero
+
+
+def test_without_a_common_lead_the_first_layer_stays_fresh(build: Callable[..., Network]) -> None:
+    old, new = build(leads=1), build(leads=1)
+    before = {name: tensor.clone() for name, tensor in new.state_dict().items()}
+    transfer = take_weights(
+        new, ["A"] * 7, old.state_dict(), ["A"] * 7, inputs=Inputs(["V1"]), state_inputs=Inputs(["I"])
+    )
+    assert transfer.notes == ("first layer fresh: the checkpoint saw I and no lead of this run",)
+    assert all(torch.equal(new.state_dict()[name], before[name]) for name in new.lead_weights if name in before)
+
+
+PEOPLE = torch.tensor([[60.0, 1.0], [float("nan"), 0.0], [30.0, float("nan")]])
+"""Age and sex of three recordings."""
+
+
+def test_patient_data_beside_any_network(build: Callable[..., Network]) -> None:
+    plain = build(outputs=3)
+    features = plain.feature_size
+    network = MetadataNetwork(plain, [50.0, 0.5], [20.0, 0.5])
+    groups = network.layer_groups()
+    assert next(iter(groups)) == "stem" and [*groups][-2:] == ["branch", "head"]
+    for tensors in (nn.Module.parameters, nn.Module.buffers):
+        grouped = [tensor.data_ptr() for group in groups.values() for tensor in tensors(group)]
+        assert len(grouped) == len({*grouped}) and {*grouped} == {t.data_ptr() for t in tensors(network)}
+    with torch.no_grad():
+        for p in network.parameters():  # a weight that begins at zero would stop the gradient on its way
+            p += 0.01
+    network(signal(3), PEOPLE).square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in network.branch.parameters())
+    network.eval()
+    with torch.no_grad():
+        vectors = network.features(signal(3), PEOPLE)
+        assert vectors.shape == (3, network.feature_size) == (3, features + 32)
+        torch.testing.assert_close(vectors[:, :features], network.signal.features(signal(3)))
+        torch.testing.assert_close(vectors[:, features:], network.branch(network.standardise(PEOPLE)))
+        torch.testing.assert_close(network.head(vectors), network(signal(3), PEOPLE))
+    network.reset_head(5)
+    assert network(signal(3), PEOPLE).shape == (3, 5)
+    with pytest.raises(ValueError, match=r"expects patient data \(3, 2\) beside the signals, got nothing"):
+        network(signal(3))
+
+
+def test_a_network_starts_with_a_branch_from_one_without(build: Callable[..., Network]) -> None:
+    old = build(outputs=3).eval()
+    state, terms = {name: tensor.clone() for name, tensor in old.state_dict().items()}, ["A", "B", "C"]
+    with torch.no_grad():
+        expected = old(signal(3))
+    network = MetadataNetwork(build(outputs=3), [50.0, 0.5], [20.0, 0.5]).eval()
+    both, alone = Inputs(LEADS, ["age", "sex"]), Inputs(LEADS)
+    transfer = take_weights(network, terms, state, terms, inputs=both, state_inputs=alone)
+    total = len(network.state_dict())
+    assert total == len(state) + 4
+    assert transfer.copied == total - 4 - 1 and transfer.notes == ("branch for age, sex: fresh",)
+    with torch.no_grad():
+        torch.testing.assert_close(network(signal(3), PEOPLE), expected)
+    with pytest.raises(UserError, match="was trained with patient data beside the signal"):
+        take_weights(build(outputs=3), terms, network.state_dict(), terms, inputs=alone, state_inputs=both)
+    del state[next(iter(state))]
+    with pytest.raises(UserError, match="missing: signal"):
+        take_weights(network, terms, state, terms, inputs=both, state_inputs=alone)
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes .*_flat_weights:UserWarning")
+@pytest.mark.parametrize("build", ["resnet18_small", "lstm"], indirect=True)
+def test_patient_data_are_exported(build: Callable[..., Network]) -> None:
+    network = MetadataNetwork(build(), [50.0, 0.5], [20.0, 0.5]).eval()
+    batch = torch.export.Dim("batch", min=1)
+    x = signal(2, samples=64)
+    program = torch.export.export(network, (x, PEOPLE[:2]), dynamic_shapes=({0: batch}, {0: batch}))
+    with torch.no_grad():
+        x = signal(3, samples=64)
+        torch.testing.assert_close(program.module()(x, PEOPLE), network(x, PEOPLE))
 
 
 @pytest.mark.parametrize(

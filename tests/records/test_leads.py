@@ -109,3 +109,29 @@ def test_names_of_other_leads_are_no_names_of_the_missing() -> None:
 def test_one_marker_beside_a_holter_of_three_leads_is_dropped() -> None:
     _, flags = standard_leads(SIGNAL[:4], ["I", "II", "V5", "button"])
     assert flags == ("limb_leads_derived", *(f"missing:V{i}" for i in (1, 2, 3, 4, 6)), "extra_leads_dropped")
+
+
+def test_fewer_limb_leads_are_enough_where_that_is_allowed_and_nothing_is_derived_from_one() -> None:
+    signal, flags = standard_leads(SIGNAL[:2], ["aVF", "I"], incomplete=True)
+    np.testing.assert_array_equal(signal[0], SIGNAL[1])
+    np.testing.assert_array_equal(signal[5], SIGNAL[0])
+    assert not signal[[1, 2, 3, 4, *range(6, 12)]].any()
+    assert flags == tuple(f"missing:{lead}" for lead in LEADS if lead not in ("I", "aVF"))
+    complete = standard_leads(SIGNAL[[0, 1, 7]], ["I", "II", "V2"])
+    allowed = standard_leads(SIGNAL[[0, 1, 7]], ["I", "II", "V2"], incomplete=True)
+    np.testing.assert_array_equal(allowed[0], complete[0])
+    assert allowed[1] == complete[1] == ("limb_leads_derived", *(f"missing:V{i}" for i in (1, 3, 4, 5, 6)))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["I", "ch2"], "unknown lead names: ch2; and II, III, aVR"),  # ch2 could be any of them
+        (["ch1", "ch2"], "missing limb leads"),
+        (["VX", "RESP"], "missing limb leads"),
+    ],
+)
+def test_a_lead_that_could_be_a_missing_one_is_refused_there_too(names: list[str], message: str) -> None:
+    with pytest.raises(RecordError, match=message):
+        standard_leads(SIGNAL[:2], names, incomplete=True)
+    assert standard_leads(SIGNAL[:2], ["I", "RESP"], incomplete=True)[1][-1] == "extra_leads_dropped"

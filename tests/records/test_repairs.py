@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fake
-from ecg_lightning.records import LEADS, Record, RecordError, read_record, repair, trim_padding
+from ecg_lightning.records import LEADS, Record, RecordError, read_record, repair, standard_leads, trim_padding
 
 WAVE = fake.ecg(2000, 200, seed=5).astype(np.float32)
 
@@ -67,6 +67,21 @@ def test_a_lead_that_is_mostly_missing_is_absent() -> None:
     broken[[0, 1], 300:1500] = np.nan
     with pytest.raises(RecordError, match="missing limb leads"):
         repair(Record(broken, 200))
+
+
+def test_the_rules_hold_for_the_leads_that_are_there() -> None:
+    """The unit of a single lead is repaired; a lead that is mostly missing is not derived from leads that are not there."""
+    lone, flags = standard_leads(1000 * WAVE[:1], ["I"], incomplete=True)
+    record = repair(Record(lone, 200, quality=flags), incomplete=True)
+    np.testing.assert_allclose(record.signal[0], WAVE[0], atol=1e-6)
+    assert record.quality == (*(f"missing:{lead}" for lead in LEADS[1:]), "unit_repaired")
+
+    pair = WAVE[[0, 6]].copy()
+    pair[1, ::2], pair[1, 1:1001:2] = np.nan, np.nan
+    standard, flags = standard_leads(pair, ["I", "V1"], incomplete=True)
+    record = repair(Record(standard, 200, quality=flags), incomplete=True)
+    assert {*record.quality} == {f"missing:{lead}" for lead in LEADS[1:]}
+    assert not record.signal[1:].any()
 
 
 def test_padding_is_cut_from_a_tenth_of_a_second_on() -> None:

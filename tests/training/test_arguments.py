@@ -82,8 +82,8 @@ def test_each_argument_is_in_one_of_the_groups() -> None:
         ({"check_val_every_n_epoch": 5, "max_epochs": 4}, {"patience": 2}, "n_epoch=5, trainer.max_epochs=4"),
         ({"check_val_every_n_epoch": None, "val_check_interval": 3}, {"schedule": "plateau"}, "whole epochs"),
         ({"strategy": "fsdp"}, {}, "trainer.strategy=fsdp is not possible. Choices: auto, ddp"),
-        ({"strategy": "ddp_find_unused_parameters_false"}, {}, "would wait for ever for the gradients"),
-        ({"num_nodes": 2}, {}, "trainer.num_nodes=2 would wait for ever"),
+        ({"strategy": "ddp_find_unused_parameters_false"}, {}, "would wait forever for the gradients"),
+        ({"num_nodes": 2}, {}, "trainer.num_nodes=2 would wait forever"),
         ({"precision": "transformer-engine"}, {}, "needs the package transformer_engine"),
     ],
 )

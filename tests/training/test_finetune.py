@@ -203,7 +203,8 @@ def test_two_processes_keep_their_replicas_equal_through_unfreezing(root: Path, 
     script.write_text(DDP)
     words = (
         f"finetune.checkpoint={parent}/checkpoints/best.ckpt", "finetune.schedule={0: [head], 1: [stage4, head], 2: all}",
-        "trainer.max_epochs=3", "trainer.devices=2", "trainer.strategy=ddp",
+        "trainer.max_epochs=3", "trainer.devices=2", "trainer.strategy=ddp", "data.metadata=[age,sex]",
+        "data.augment={lead_mask: 0.5}",
     )  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.run(

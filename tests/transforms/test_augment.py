@@ -14,6 +14,7 @@ from ecg_lightning.transforms.augment import DIPOLE, ELECTRODES
 RATE = 500
 STRENGTHS = {
     "gain": 0.2, "shift": 1.0, "noise": 0.05, "wander": 0.3, "mains": 0.1, "rotation": 10.0, "lead_dropout": 0.2, "time_mask": 0.5,
+    "lead_mask": 1.0,
 }  # fmt: skip
 ELECTRICAL = ("noise", "wander", "mains", "rotation")
 
@@ -28,7 +29,7 @@ def batch(size: int = 64, samples: int = 1000, leads: int = 12) -> tuple[Tensor,
 
 
 def apply(augment: Augment, x: Tensor, mask: Tensor, rate: float = RATE) -> Tensor:
-    return augment.inputs(augment.recordings(x, mask, rate), mask, rate)
+    return augment.inputs(augment.hide_leads(augment.recordings(x, mask, rate)), mask, rate)
 
 
 def test_every_strength_is_tested() -> None:
@@ -174,6 +175,26 @@ def test_lead_dropout_silences_leads_but_never_all(leads: int) -> None:
     assert not silent.all(1).any()
     assert torch.equal(y[~silent], x[~silent])
     assert abs(silent.float().mean() - (0.3 if leads == 12 else 0)) < 0.03
+
+
+def test_a_mask_hides_any_number_of_leads_but_never_all() -> None:
+    x, _ = batch(6000, samples=8)
+    x[:, 3] = 0  # a lead that the recordings lack
+    y = Augment(lead_mask=0.5).hide_leads(x)
+    shown = (y != 0).any(2)
+    assert torch.equal(y[shown], x[shown])
+    masked = shown[shown.sum(1) < 11]
+    counts = masked.sum(1).bincount(minlength=12)[1:11] / 6000
+    # half of the recordings are masked, and keep 1 to 11 leads with equal probability; the absent one is hidden first
+    torch.testing.assert_close(counts, torch.full((10,), 0.5 / 11), atol=0.012, rtol=0)
+    assert not masked[:, 3].any()
+    others = masked[:, torch.arange(12) != 3].float().mean(0)
+    assert (others - others.mean()).abs().max() < 0.04  # every lead as often
+
+
+def test_the_only_lead_is_never_masked() -> None:
+    x, _ = batch(50, leads=1)
+    assert torch.equal(Augment(lead_mask=1).hide_leads(x), x)
 
 
 def test_time_mask_silences_one_stretch_in_all_leads() -> None:

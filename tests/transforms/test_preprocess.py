@@ -83,3 +83,19 @@ def test_augmentation_in_its_two_places(signals: torch.Tensor) -> None:
     assert not torch.allclose(louder[:2].std(2), torch.ones(2, 12), atol=1e-2)  # the gain comes after it
     for x in (noisy, louder):
         assert not x[2, :, 600:].any() and not x[3, :, 200:].any()
+
+
+@pytest.mark.parametrize("normalisation", ["zscore", "zscore_all", "none"])
+@pytest.mark.parametrize("band", [(None, None), (0.5, 40)])
+def test_a_masked_lead_is_what_a_recording_without_it_gives(
+    signals: torch.Tensor, normalisation: str, band: tuple[float | None, float | None]
+) -> None:
+    preprocess = Preprocess(normalisation, *band, leads=("I", "II", "V1", "V5"))  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    masked = preprocess(signals, LENGTHS, 100, Augment(lead_mask=1))
+    shown = (masked != 0).any(2)
+    assert shown.any(1).all() and not shown.all(1).any()
+    without = signals.clone()
+    for k, lead in enumerate(preprocess.leads):
+        without[~shown[:, k], :, LEADS.index(lead)] = 0
+    assert torch.equal(preprocess(without, LENGTHS, 100), masked)

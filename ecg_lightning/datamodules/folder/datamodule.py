@@ -17,6 +17,7 @@ from ecg_lightning.datamodules.folder.cells import ages, dates, marked, sexes, s
 from ecg_lightning.datamodules.folder.files import default_ids, files_below, has_header, read_row, signal_files
 from ecg_lightning.datamodules.folder.labels import NOT_STATED, code_map, code_texts, has_codes, label_texts, term
 from ecg_lightning.datamodules.folder.left_out import listed_recordings
+from ecg_lightning.datamodules.folder.metadata import number_columns, numbers
 from ecg_lightning.datamodules.folder.recordings import one_row_each, patients, refused_rows
 from ecg_lightning.datamodules.folder.splits import check_dates, folds_of_hospital
 from ecg_lightning.datamodules.folder.table import beside, column_names, find_columns, read_text
@@ -148,7 +149,8 @@ class FolderDataModule(ECGDataModule):
     def table(self) -> pd.DataFrame:
         """The hospital's table, in the columns of the index."""
         columns = self.columns_of_table
-        table = read_text(self.table_path, [*columns.values(), *self.label_columns], self.separator)
+        of_numbers = number_columns(self.metadata, self.table_path)
+        table = read_text(self.table_path, [*columns.values(), *self.label_columns, *of_numbers], self.separator)
         cells = {key: table[name] for key, name in columns.items()}
         texts = {key: cells[key].map(stated) for key in TEXTS if key in cells}
         file = files_below(texts["path"], self.folder)
@@ -163,6 +165,7 @@ class FolderDataModule(ECGDataModule):
             index["age"] = ages(cells["age"])
         if "sex" in cells:
             index["sex"] = sexes(cells["sex"], self.sex_values)
+        index |= {name: numbers(table[name]) for name in of_numbers}
         if "date" in cells:
             index["date"] = dates(cells["date"], self.date_format)
         if "leave_out" in cells:
