@@ -114,13 +114,13 @@ class Checkpoint:
         """
         import torch
 
+        from ecg_lightning.checkpoints.network import build_network
         from ecg_lightning.checkpoints.weights import fits
-        from ecg_lightning.config.schema import build
 
         listed = len(self.card.input.leads)
         for leads in {*range(1, 13)} - {listed}:
             with torch.device("meta"):
-                network: Network = build("model", self.card.model, leads=leads, outputs=len(self.terms))
+                network = build_network(self.card.model, leads, len(self.terms), self.card.metadata)
             if fits(network, self.state):
                 raise UserError(
                     f"{self.name} contradicts itself: its card lists {listed} leads, and its tensors are for {leads}. It was "

@@ -27,7 +27,9 @@ def outputs(network: Network, card: Card) -> NDArray[np.float64]:
     preprocess = Preprocess.from_dict(card.input.preprocess)
     with torch.inference_mode():
         lengths = torch.full((RECORDINGS,), window)
-        logits = network(preprocess(torch.from_numpy(noise), lengths, card.input.sampling_rate))
+        x = preprocess(torch.from_numpy(noise), lengths, card.input.sampling_rate)
+        beside = () if card.metadata is None else (torch.zeros(RECORDINGS, len(card.metadata.columns)),)
+        logits = network(x, *beside)
     return np.asarray(logits.double().numpy())
 
 

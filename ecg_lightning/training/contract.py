@@ -13,9 +13,9 @@ from ecg_lightning.training.finetune import FineTune
 def check_input(parent: Checkpoint, planned: Input, finetune: FineTune) -> None:
     """Compares the input that a checkpoint was trained with and that of a run that starts from it.
 
-    Another sampling rate is refused, unless `finetune.allow_rate` is set. Other filters, another normalisation and another
-    order of leads are refused where the weights come from another project, unless `finetune.allow_preprocess` is set; of a
-    network of our own they are only told, as another length is of any network.
+    Another sampling rate is refused, unless `finetune.allow_rate` is set. Other filters and another normalisation are
+    refused where the weights come from another project, unless `finetune.allow_preprocess` is set; of a network of our own
+    they are only told, as another length is of any network. Leads are matched by name, see `take_weights`.
 
     Args:
         parent: the checkpoint.
@@ -59,8 +59,6 @@ def _different_keys(expected: Mapping[str, Any], planned: Mapping[str, Any]) -> 
     band = [expected.get("low"), expected.get("high")]
     if band != [planned.get("low"), planned.get("high")]:
         keys.append(f"data.band={_written(None if band == [None, None] else band)}")
-    if list(expected["leads"]) != list(planned["leads"]):
-        keys.append(f"data.leads={_written(list(expected['leads']))}")
     return keys
 
 

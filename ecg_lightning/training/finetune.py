@@ -25,7 +25,7 @@ class FineTune:
         cache: compute what the frozen layers put out once, and train the head on that: the same network in a fraction of the
             time. Everything but the head must stay frozen, and nothing random may come before it (no data.augment).
         allow_rate: start from a checkpoint that expects another sampling rate.
-        allow_preprocess: start from another project's weights that expect other filters, another normalisation or leads.
+        allow_preprocess: start from another project's weights that expect other filters or another normalisation.
     """
 
     checkpoint: str | None = None
