@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ecg_lightning.evaluation.predictor import load
     from ecg_lightning.training.fit import fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["compose", "evaluate", "fit", "load"]
 
 _HOMES = {
