@@ -121,10 +121,10 @@ def hash_of(file: Path, first: int = 0, size: int | None = None) -> str:
     """The sha256 of `size` bytes of a file from `first` on, or of all; "" where it has fewer, or is not there."""
     digest = hashlib.sha256()
     try:
-        with file.open("rb") as opened:
-            opened.seek(first)
+        with file.open("rb") as stream:
+            stream.seek(first)
             while size is None or size > 0:
-                block = opened.read(1 << 20 if size is None else min(size, 1 << 20))
+                block = stream.read(1 << 20 if size is None else min(size, 1 << 20))
                 if not block:
                     return digest.hexdigest() if size is None else ""
                 digest.update(block)

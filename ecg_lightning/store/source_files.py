@@ -85,8 +85,8 @@ class SourceFiles:
         """Why a file that was there cannot be read; "" where the error says nothing of the kind."""
         if not isinstance(error, OSError) or error.errno is None:
             return ""
-        gone = error.errno in (errno.ENOENT, errno.ENOTDIR) and self._was_there(error)
-        return error.strerror or str(error) if gone or error.errno in _TROUBLE | _FORBIDDEN else ""
+        has_vanished = error.errno in (errno.ENOENT, errno.ENOTDIR) and self._was_there(error)
+        return error.strerror or str(error) if has_vanished or error.errno in _TROUBLE | _FORBIDDEN else ""
 
     def _was_there(self, error: OSError) -> bool:
         """Whether the missing file was there; of a file that is not in the list, whether the whole source has gone."""

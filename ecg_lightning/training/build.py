@@ -148,9 +148,9 @@ def _metadata(data: PackedDataModule, origin: Checkpoint | None) -> Metadata | N
     """
     if not data.metadata:
         return None
-    known = origin.card.metadata if origin is not None else None
-    if known is not None and known.columns == data.metadata:
-        return known
+    inherited = origin.card.metadata if origin is not None else None
+    if inherited is not None and inherited.columns == data.metadata:
+        return inherited
     return Metadata(data.metadata, *mean_and_scale(data.metadata_values[data.rows("train")], data.metadata))
 
 

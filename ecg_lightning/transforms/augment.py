@@ -108,9 +108,9 @@ class Augment:
         if not self.lead_mask or leads == 1:
             return x
         is_masked = torch.rand(batch, 1, device=x.device) < self.lead_mask
-        kept = torch.randint(1, leads, (batch, 1), device=x.device)
+        visible_leads = torch.randint(1, leads, (batch, 1), device=x.device)
         order = torch.rand(batch, leads, device=x.device) + (x == 0).all(2)
-        stays = (order.argsort(1).argsort(1) < kept) | ~is_masked
+        stays = (order.argsort(1).argsort(1) < visible_leads) | ~is_masked
         return x * stays[:, :, None]
 
     def inputs(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:

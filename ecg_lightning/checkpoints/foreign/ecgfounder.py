@@ -38,12 +38,12 @@ def names() -> dict[str, str | None]:
     table = entries("first_conv.conv", "stem.0", AFFINE) | entries("first_bn", None, BATCH_NORM)
     for i, blocks in enumerate(BLOCKS):
         for j in range(blocks):
-            foreign, ours = f"stage_list.{i}.block_list.{j}", f"stages.{i}.{j}"
+            foreign, target = f"stage_list.{i}.block_list.{j}", f"stages.{i}.{j}"
             for k in (1, 2, 3):
                 table |= entries(f"{foreign}.bn{k}", None, BATCH_NORM)
-                table |= entries(f"{foreign}.conv{k}.conv", f"{ours}.body.{2 * k - 1}", AFFINE)
-            table |= entries(f"{foreign}.se_fc1", f"{ours}.excitation.0", AFFINE)
-            table |= entries(f"{foreign}.se_fc2", f"{ours}.excitation.2", AFFINE)
+                table |= entries(f"{foreign}.conv{k}.conv", f"{target}.body.{2 * k - 1}", AFFINE)
+            table |= entries(f"{foreign}.se_fc1", f"{target}.excitation.0", AFFINE)
+            table |= entries(f"{foreign}.se_fc2", f"{target}.excitation.2", AFFINE)
     return table | entries("dense", "head", AFFINE)
 
 

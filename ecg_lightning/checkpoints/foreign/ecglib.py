@@ -60,14 +60,14 @@ def _resnet(stages: tuple[int, ...]) -> dict[str, str | None]:
     table = entries("stem.0", "stem.0", WEIGHT) | entries("stem.1", "stem.1", BATCH_NORM)
     for i, blocks in enumerate(stages):
         for j in range(blocks):
-            foreign, ours = f"backbone.hidden_block{i}.ResidualBlock1d_layer{j}", f"stages.{i}.{j}"
+            foreign, target = f"backbone.hidden_block{i}.ResidualBlock1d_layer{j}", f"stages.{i}.{j}"
             for k in (1, 2, 3):
-                table |= entries(f"{foreign}.conv{k}", f"{ours}.body.{3 * (k - 1)}", WEIGHT)
-                table |= entries(f"{foreign}.bn{k}", f"{ours}.body.{3 * (k - 1) + 1}", BATCH_NORM)
+                table |= entries(f"{foreign}.conv{k}", f"{target}.body.{3 * (k - 1)}", WEIGHT)
+                table |= entries(f"{foreign}.bn{k}", f"{target}.body.{3 * (k - 1) + 1}", BATCH_NORM)
             if j == 0:
                 shortcut = f"{foreign}.downsample.ResidualBlock1d"
-                table |= entries(f"{shortcut}_downsample", f"{ours}.shortcut.0", WEIGHT)
-                table |= entries(f"{shortcut}_normalize", f"{ours}.shortcut.1", BATCH_NORM)
+                table |= entries(f"{shortcut}_downsample", f"{target}.shortcut.0", WEIGHT)
+                table |= entries(f"{shortcut}_normalize", f"{target}.shortcut.1", BATCH_NORM)
     return table | entries("head.lin_bn_drop.0", "norm", BATCH_NORM) | entries("head.lin_bn_drop.2", "head", WEIGHT)
 
 
@@ -75,17 +75,19 @@ def _densenet(stages: tuple[int, ...]) -> dict[str, str | None]:
     table = entries("stem.0", "stem.0", AFFINE) | entries("stem.1", "stem.1", BATCH_NORM)
     for i, layers in enumerate(stages):
         for j in range(layers):
-            foreign, ours = f"backbone.denseblock{i}.denselayer{j}", f"stages.{i}.0.layers.{j}"
+            foreign, target = f"backbone.denseblock{i}.denselayer{j}", f"stages.{i}.0.layers.{j}"
             # EcgLib numbers a layer's two convolutions from the second to the first
-            table |= entries(f"{foreign}.bn2", f"{ours}.0", BATCH_NORM) | entries(
-                f"{foreign}.conv2", f"{ours}.2", AFFINE
+            table |= entries(f"{foreign}.bn2", f"{target}.0", BATCH_NORM) | entries(
+                f"{foreign}.conv2", f"{target}.2", AFFINE
             )
-            table |= entries(f"{foreign}.bn1", f"{ours}.3", BATCH_NORM) | entries(
-                f"{foreign}.conv1", f"{ours}.5", AFFINE
+            table |= entries(f"{foreign}.bn1", f"{target}.3", BATCH_NORM) | entries(
+                f"{foreign}.conv1", f"{target}.5", AFFINE
             )
         if i + 1 < len(stages):
-            foreign, ours = f"backbone.transition{i}", f"stages.{i}.1"
-            table |= entries(f"{foreign}.bn", f"{ours}.0", BATCH_NORM) | entries(f"{foreign}.conv", f"{ours}.3", AFFINE)
+            foreign, target = f"backbone.transition{i}", f"stages.{i}.1"
+            table |= entries(f"{foreign}.bn", f"{target}.0", BATCH_NORM) | entries(
+                f"{foreign}.conv", f"{target}.3", AFFINE
+            )
     last = f"stages.{len(stages) - 1}.1"
     return table | entries("final_bn", last, BATCH_NORM) | entries("classifier", "head", AFFINE)
 

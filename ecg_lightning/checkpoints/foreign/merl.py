@@ -42,13 +42,13 @@ def names() -> dict[str, str | None]:
     table = entries("conv1", "stem.0", WEIGHT) | entries("bn1", "stem.1", BATCH_NORM)
     for i in range(4):
         for j in range(2):
-            foreign, ours = f"layer{i + 1}.{j}", f"stages.{i}.{j}"
+            foreign, target = f"layer{i + 1}.{j}", f"stages.{i}.{j}"
             for k in (1, 2):
-                table |= entries(f"{foreign}.conv{k}", f"{ours}.body.{3 * (k - 1)}", WEIGHT)
-                table |= entries(f"{foreign}.bn{k}", f"{ours}.body.{3 * (k - 1) + 1}", BATCH_NORM)
+                table |= entries(f"{foreign}.conv{k}", f"{target}.body.{3 * (k - 1)}", WEIGHT)
+                table |= entries(f"{foreign}.bn{k}", f"{target}.body.{3 * (k - 1) + 1}", BATCH_NORM)
             if i > 0 and j == 0:
-                table |= entries(f"{foreign}.shortcut.0", f"{ours}.shortcut.0", WEIGHT)
-                table |= entries(f"{foreign}.shortcut.1", f"{ours}.shortcut.1", BATCH_NORM)
+                table |= entries(f"{foreign}.shortcut.0", f"{target}.shortcut.0", WEIGHT)
+                table |= entries(f"{foreign}.shortcut.1", f"{target}.shortcut.1", BATCH_NORM)
     return table | entries("linear", None, AFFINE)
 
 

@@ -13,13 +13,13 @@ AFFINE = ("weight", "bias")
 """The tensors of a convolution or linear layer with bias."""
 
 
-def entries(foreign: str, ours: str | None, tensors: tuple[str, ...]) -> dict[str, str | None]:
-    """Returns a layer's part of a list of names: from each of its tensors to ours, or to None where we have no use for it.
+def entries(foreign: str, target: str | None, tensors: tuple[str, ...]) -> dict[str, str | None]:
+    """Returns a layer's part of a list of names: from each of its tensors to its name here, or to None where we have no use for it.
 
     >>> entries("fc", "head", ("weight", "bias"))
     {'fc.weight': 'head.weight', 'fc.bias': 'head.bias'}
     """
-    return {f"{foreign}.{tensor}": None if ours is None else f"{ours}.{tensor}" for tensor in tensors}
+    return {f"{foreign}.{tensor}": None if target is None else f"{target}.{tensor}" for tensor in tensors}
 
 
 def check_names(state: Mapping[str, Tensor], names: Mapping[str, str | None], family: str) -> None:
@@ -27,7 +27,7 @@ def check_names(state: Mapping[str, Tensor], names: Mapping[str, str | None], fa
 
     Args:
         state: the file's tensors.
-        names: every name that the file must have, and ours for it.
+        names: every name that the file must have, and its name here.
         family: what the file should be, for the message.
 
     Raises:
@@ -44,7 +44,7 @@ def rename(state: Mapping[str, Tensor], names: Mapping[str, str | None], family:
 
     Args:
         state: the file's tensors.
-        names: every name that the file must have, and ours for it; None for a tensor that its network never uses.
+        names: every name that the file must have, and its name here; None for a tensor that its network never uses.
         family: what the file should be, for the message.
 
     Returns:
