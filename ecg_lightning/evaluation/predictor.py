@@ -81,7 +81,8 @@ class Predictor:
         self.notes = list(dict.fromkeys(note for card in cards for note in card.notes))
         self.batch_size = batch_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network = SideBySide([member.network(trusted) for member in members]).to(self.device)
+        networks = [member.network(trusted) for member in members]
+        self.network = (networks[0] if len(networks) == 1 else SideBySide(networks)).to(self.device)
         thresholds = np.concatenate([card.decision_thresholds for card in cards])
         self.learnt = ~np.isnan(thresholds)
         terms = np.array([term for card in cards for term in card.terms], object)

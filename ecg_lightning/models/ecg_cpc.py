@@ -36,6 +36,7 @@ class ECGCPC(Network):
     """
 
     reference = "Al-Masud et al. 2026, arXiv:2509.25095"
+    lead_weights = ("stem.0.0.weight",)
 
     @checked
     def __init__(

@@ -46,12 +46,13 @@ def recipe_of(config: DictConfig) -> dict[str, Any]:
     return {key: variables.get(key, value) for key, value in flat(values).items() if not is_silent(key)}
 
 
-def completed(before: Mapping[str, Any], config: DictConfig) -> dict[str, Any]:
+def completed(before: Mapping[str, Any], config: DictConfig, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a recipe of an earlier version with the defaults of arguments that were added since.
 
     Args:
         before: the recipe that was kept.
         config: the configuration of the run that goes on, whose classes are asked for their defaults.
+        recipe: of that run; its keys are those that a recipe has today.
     """
     groups: dict[str, Any] = {
         group: _with_defaults(group, {key: value for key, value in (config.get(group) or {}).items() if key == "name"})
@@ -59,7 +60,7 @@ def completed(before: Mapping[str, Any], config: DictConfig) -> dict[str, Any]:
     }
     signature = signature_of("ecg_lightning.transforms.augment", "Augment")
     groups["data"]["augment"] = {name: argument.default for name, argument in signature.arguments.items()}
-    return {key: value for key, value in flat(groups).items() if not is_silent(key)} | dict(before)
+    return {key: value for key, value in flat(groups).items() if key in recipe} | dict(before)
 
 
 def _with_defaults(group: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def check_recipe(checkpoint: Checkpoint, config: DictConfig, recipe: Mapping[str
         return
     if not isinstance(run, dict) or not isinstance(run.get("recipe"), dict):
         raise UserError(f"checkpoint_path: {checkpoint.name} does not say how it was trained: it was damaged.")
-    before = completed(run["recipe"], config)
+    before = completed(run["recipe"], config, recipe)
     changed = {key: text for key, text in differences(before, recipe).items() if not key.startswith(ENDINGS)}
     for key in LENGTH:
         if key in changed and not optim.depends_on_length():

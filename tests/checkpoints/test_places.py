@@ -20,6 +20,7 @@ from ecg_lightning.checkpoints.places import address, locate, place
 from ecg_lightning.checkpoints.storage import FIRST_BYTES, read_header
 from ecg_lightning.commands.words import split_words
 from ecg_lightning.errors import UserError
+from ecg_lightning.models import ResNet1d
 
 
 @pytest.fixture
@@ -27,7 +28,12 @@ def trained(tmp_path: Path) -> Path:
     """A run's checkpoint, as far as publishing looks at it."""
     path = tmp_path / "run" / "checkpoints" / "best.ckpt"
     path.parent.mkdir(parents=True)
-    torch.save({"card": FIRST, "state_dict": {"network.weight": torch.ones(1_000)}, "seen": torch.ones(8, 64)}, path)
+    widths = [4, 4, 8, 8]
+    state = {
+        f"network.{name}": tensor for name, tensor in ResNet1d(leads=2, widths=widths, outputs=2).state_dict().items()
+    }
+    card = FIRST | {"model": {"name": "ResNet1dModule", "widths": widths}}
+    torch.save({"card": card, "state_dict": state, "seen": torch.ones(8, 64)}, path)
     return path.parents[1]
 
 

@@ -221,7 +221,7 @@ def test_outputs_and_gradients_are_those_of_the_formula(name: str, training: boo
         (lambda: models.XResNet1d(depth=152), "depth=152 must be one of 18, 34, 50, 101"),
         (
             lambda: models.LSTM1d(pooling="last"),
-            "pooling='last' must be one of mean, max_mean, attention, mean_max_last",
+            "pooling='last' must be one of mean, max_mean, attention, normed_mean, normed_attention, mean_max_last",
         ),
     ],
 )
