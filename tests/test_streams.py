@@ -39,7 +39,7 @@ def test_a_training_goes_on_without_a_reader_and_without_streams(words: str, tmp
 @pytest.mark.parametrize(
     ("command", "status"),
     [
-        ("$ECG models | head -1", 0),
+        ("$ECG models resnet1d18 | head -1", 0),
         ("$ECG fit --help | true", 0),
         ("$ECG --help >&-", 0),
         ("$ECG --help >&- 2>&- <&-", 0),
@@ -61,5 +61,5 @@ def test_letters_that_an_encoding_lacks_are_written_as_numbers() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_output_that_is_lost_is_a_failure() -> None:
-    process = shell("$ECG models > /dev/full")
+    process = shell("$ECG models resnet1d18 > /dev/full")
     assert process.returncode == 2 and "the output could not be printed completely: No space left" in process.stderr
