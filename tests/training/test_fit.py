@@ -184,7 +184,7 @@ def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, wor
         (["data.val_folds=[3]", "data.test_folds=[3]"], "a fold is on one side only"),
         (["data.train_records=9999"], "there are only"),
         (["data.augment={gian: 1}"], "data.augment: Key 'gian' not in 'Augment'. Did you mean: 'gain'"),
-        (["data.normalisation=minmax"], "normalisation"),
+        (["data.normalisation=robust"], "normalisation"),
         (["data.leads=[I,X9]"], "X9"),
         (["data.band=[0.5,80]"], "80"),
         (["finetune.checkpoint=nothing-v1"], "There is no checkpoint 'nothing-v1'"),
