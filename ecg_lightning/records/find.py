@@ -80,9 +80,7 @@ def _recordings_in(folder: Path, skipped_kinds: Counter[str]) -> list[Path]:
     recordings = []
     for file in files:
         suffix = file.suffix.lower()
-        if suffix == ".hea":
-            recordings.append(file)
-        elif suffix not in (".dat", ".mat") and export_format(file) is not None:
+        if suffix == ".hea" or (suffix not in (".dat", ".mat") and export_format(file) is not None):
             recordings.append(file)
         elif suffix not in SUFFIXES:
             if _is_called_like_an_export(file):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import MissingPackageError
 from ecg_lightning.files import sync, write_durably
 from ecg_lightning.records import LEADS, Record, RecordError, fingerprint, repair
 from ecg_lightning.records.fingerprints import SIZE
@@ -79,7 +79,7 @@ def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path,
                 record = repair(read(row))
                 row_of_bytes = fingerprint(record.signal, record.sampling_rate)
                 microvolts, clipped = to_microvolts(record.signal, record.sampling_rate, sampling_rate)
-            except UserError:  # a package is missing that reads the file: the store must not lack the recording for ever
+            except MissingPackageError:  # otherwise the store would lack the recording for ever
                 raise
             except Exception as error:  # noqa: BLE001 — one bad record never ends the job, and each is listed
                 source_files.check_lost(error, str(row.get("file", "")) or str(row.get("record_id", "")))

@@ -1,8 +1,7 @@
 """GE CardioSoft XML (root `CardiologyXML`), which the library does not read."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from math import nan
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,7 @@ def read_cardiosoft(path: Path, most: int) -> Export:
     if not rows or not rows[0]:
         raise RecordError("empty signal: there are no samples")
     announced = _number(strip.findtext("ChannelSampleCountTotal"))
-    if len({len(row) for row in rows}) > 1 or (announced == announced and announced != len(rows[0])):
+    if len({len(row) for row in rows}) > 1 or (announced > 0 and announced != len(rows[0])):
         counts = ", ".join(str(count) for count in sorted({len(row) for row in rows}))
         raise RecordError(f"truncated signal: {counts} samples of {announced:g} in a lead")
     check_numbers(len(rows) * len(rows[0]), "the signal")
@@ -110,16 +109,17 @@ def _rate(strip: "Element") -> float:
 
 def _number(text: str | None) -> float:
     try:
-        return float(text or "")
+        number = float(text or "")
     except ValueError:
         return nan
+    return number if isfinite(number) else nan
 
 
 def _age(root: "Element") -> float | None:
     element = root.find("PatientInfo/Age")
     value = nan if element is None else _number(element.text)
     factor = None if element is None else _YEARS.get((element.get("units") or "").strip().upper())
-    return None if factor is None or value != value else float(int(value * factor))
+    return None if factor is None or isnan(value) else float(int(value * factor))
 
 
 def _moment(element: "Element | None") -> datetime | None:
@@ -128,14 +128,12 @@ def _moment(element: "Element | None") -> datetime | None:
         return None
     parts = [_number(element.findtext(key)) for key in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
     try:
-        return datetime(*_whole(parts[:3]), *[int(part) for part in parts[3:] if part == part])  # type: ignore[arg-type]
-    except ValueError:
+        year, month, day, hour, minute, second = (
+            int(part) for part in [*parts[:3], *(part or 0 for part in parts[3:])]
+        )
+        return datetime(year, month, day, hour, minute, second)
+    except ValueError:  # NaN or no such day
         return None
-
-
-def _whole(parts: Sequence[float]) -> tuple[int, int, int]:
-    year, month, day = (int(part) for part in parts)
-    return year, month, day
 
 
 def _statements(root: "Element") -> tuple[str, ...]:

@@ -64,9 +64,7 @@ def export_of(record: "ECGRecord", messages: Sequence[str], path: Path, parser: 
     signal = np.stack([_scaled(lead, unit, path, parser) for lead, unit in zip(leads, units, strict=True)])
     patient, metadata = record.patient, record.raw_metadata
     recorded = record.recording.date or _day(metadata.get("acquisition_date"))
-    age, age_flags = age_of(
-        patient.age, _date(patient.birth_date), None if recorded is None else recorded.date()
-    )
+    age, age_flags = age_of(patient.age, _date(patient.birth_date), None if recorded is None else recorded.date())
     is_free_text = "patient_id_note" in metadata  # of an EDF file: name, birth date and id in one
     return Export(
         tuple(lead.label for lead in leads),

@@ -75,7 +75,10 @@ FORMATS = (
     HospitalFormat("an SCP-ECG file", _is_scp, "scp_ecg:SCPECGParser"),
 )
 _MFER = FORMATS[3]
-_MFER_SUFFIXES = (".mwf", ".mfer")  # the first definition of MFER, its name, may be left out: then the suffix has to say it
+_MFER_SUFFIXES = (
+    ".mwf",
+    ".mfer",
+)  # the first definition of MFER, its name, may be left out: then the suffix has to say it
 
 
 def hospital_format(path: str | Path) -> HospitalFormat | None:

@@ -36,13 +36,15 @@ def parse(path: Path, file_format: HospitalFormat) -> "tuple[ECGRecord, list[str
         record, reason = None, ""
         try:
             record = getattr(import_module(f"{_PARSERS}.{module}"), parser)().parse(file)
-        except Exception as error:  # noqa: BLE001 - of a damaged file a parser raises anything
+        except Exception as error:
             # An error of the machine must not hide behind this one, and a damaged size (MemoryError) is none of the machine.
             if isinstance(error, OSError):
                 raise
             reason = _one_line(str(error).replace(os.fspath(file), readable(path))) or type(error).__name__
     if record is None:
-        raise RecordError(f"unreadable file: {readable(path)} is {file_format.name} and damaged, or not as the standard says: {reason}")
+        raise RecordError(
+            f"unreadable file: {readable(path)} is {file_format.name} and damaged, or not as the standard says: {reason}"
+        )
     return record, [str(warning.message) for warning in caught]
 
 

@@ -9,7 +9,9 @@ from ecg_lightning.records.patient import CONTRADICTORY, parse_age
 _DAYS_A_YEAR = 365.2425
 _OLDEST_BIRTH = 1900  # programs write 1900 and earlier years where no date of birth is known
 _MOST_DIFFERENCE = 1.5  # years between the stated age and that of the dates; an age may be rounded
-_NOBODY = frozenset(("anonymous", "anonym", "anonymized", "anonymised", "anonymisiert", "anonyme", "anonimo", "removed", "test"))
+_NOBODY = frozenset(
+    ("anonymous", "anonym", "anonymized", "anonymised", "anonymisiert", "anonyme", "anonimo", "removed", "test")
+)
 
 
 def age_of(stated_age: float | None, birth: date | None, recorded: date | None) -> tuple[float, tuple[str, ...]]:

@@ -35,7 +35,9 @@ def counted_from_one(data: bytes) -> bytes | None:
         entry = body + 2 + _ENTRY * lead
         first, last = _number(data, entry, 4), _number(data, entry + 4, 4)
         if last - first >= 8 * len(data) // _FEWEST_BITS:
-            raise RecordError(f"bad header: a lead claims {last - first:,} samples, and the file has {len(data):,} bytes")
+            raise RecordError(
+                f"bad header: a lead claims {last - first:,} samples, and the file has {len(data):,} bytes"
+            )
         if first == 0:
             stored = _number(data, sizes + 2 * lead, 2) // 2
             is_last = 2 not in sections and stored == last + 1
