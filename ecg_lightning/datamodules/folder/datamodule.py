@@ -245,6 +245,11 @@ class FolderDataModule(ECGDataModule):
         """
         annotation = self._annotation_of_cells(codes)
         if has_codes(codes, self.labels):
+            nothing_known = self.code_system == STATEMENTS and not annotation.positive | annotation.uncertain
+            if nothing_known and set(annotation.unknown) == set(
+                codes.split("|")
+            ):  # statements in a language without a table
+                return annotation | Annotation(uncertain=self.annotated(source))
             return annotation
         if self._empty_is_silent or NOT_STATED in codes.split("|"):
             return annotation | Annotation(uncertain=self.annotated(source) - {*self.labels.values()})

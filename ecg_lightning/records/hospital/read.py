@@ -1,7 +1,6 @@
 """A file of a hospital's format as a `Record`."""
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from ecg_lightning.records.record import Record, RecordError, readable
 from ecg_lightning.records.units import millivolts
 
 
-@cache
 def check_installed(file_format: HospitalFormat) -> None:
     """Checks that the packages that read a format are installed.
 
