@@ -46,7 +46,7 @@ def test_an_unknown_unit_is_refused_until_the_user_says_it(unit: str, tmp_path: 
         fake.muse(tmp_path / "b.xml", WAVE, 500, unit=unit),
         fake.cardiosoft(tmp_path / "c.xml", WAVE, 500, resolution=unit),
     ):
-        with pytest.raises(RecordError, match="unknown unit: .* Give it by data.file_unit or --unit"):
+        with pytest.raises(RecordError, match=r"unknown unit: .* Give it by data.file_unit or --unit"):
             read_record(file)
         assert "unit_assumed:uV" in read_record(file, unit="uV").quality
 
@@ -97,12 +97,12 @@ def test_a_reader_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest
         while True:
             try:
                 sum(range(100))
-            except Exception:  # a parser may catch anything
+            except Exception:  # noqa: BLE001, S110 - a parser may catch anything
                 pass
 
     monkeypatch.setattr(GEMuseXMLParser, "parse", turn_for_ever)
     monkeypatch.setattr(time_limit, "SECONDS", 0.1)
-    with pytest.raises(RecordError, match="too slow: not read within 0.1 s"):
+    with pytest.raises(RecordError, match=r"too slow: not read within 0\.1 s"):
         read_record(fake.muse(tmp_path / "a.xml", WAVE, 500))
     with time_limit.time_limit(0.1):
         sum(range(100))

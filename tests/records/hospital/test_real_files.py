@@ -146,7 +146,7 @@ def test_patients_have_age_sex_and_date_and_no_name(formats: Path) -> None:
 
 def test_other_leads_are_never_renamed(formats: Path, tmp_path: Path) -> None:
     for options in ({}, {"leads": ["I", "II", "III"]}):
-        with pytest.raises(RecordError, match="missing limb leads: .* found X, Y, Z"):
+        with pytest.raises(RecordError, match=r"missing limb leads: .* found X, Y, Z"):
             read_record(formats / "ishne/thew_xyz_200hz.ecg", incomplete=True, **options)
     with pytest.raises(RecordError, match="missing limb leads"):
         read_record(formats / "kardia/derived_single_lead_a.json")
