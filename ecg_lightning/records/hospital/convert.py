@@ -29,7 +29,10 @@ _MORE_SIGNAL = re.compile(
     r"rhythm series found|sequence sets in the rhythm|Additional rhythm waveform|redefine the channels", re.IGNORECASE
 )
 _CHECKSUM = re.compile(r"\b(?:checksum|CRC)", re.IGNORECASE)
-_GAPS = re.compile(r"has gaps between data records", re.IGNORECASE)
+_GAPS = re.compile(r"has gaps between data records|frames are concatenated without a gap", re.IGNORECASE)
+_TRUNCATED = re.compile(r"truncated: |may be truncated|missing sample\(s\) set to NaN", re.IGNORECASE)
+_BEYOND = re.compile(r"byte\(s\) after the last data record", re.IGNORECASE)
+_ALMOST = 1.01  # times the samples of a file, up to which a header that announces more is only imprecise
 _REPEATED = re.compile(r"(.+)_\d+")  # the library writes the second II as II_2
 _BEAT = 2.5  # s; a group of samples that lasts no longer is a median beat and not a recording
 
@@ -47,7 +50,9 @@ def export_of(record: "ECGRecord", messages: Sequence[str], path: Path, parser: 
         RecordError: "empty signal", "ambiguous …", "bad sampling rate", "gaps in the signal", "leads not simultaneous".
     """
     if any(map(_GAPS.search, messages)):
-        raise RecordError("gaps in the signal: the file has pauses (EDF+D), so that its samples are no one recording")
+        raise RecordError(
+            "gaps in the signal: the recording was paused, so that its samples do not follow each other in time"
+        )
     leads, flags = _usable_leads(record.leads)
     if not leads:
         beat = " but a median beat" if record.median_beats else ""
@@ -60,6 +65,9 @@ def export_of(record: "ECGRecord", messages: Sequence[str], path: Path, parser: 
         flags += (_MORE,)
     if any(map(_CHECKSUM.search, messages)):
         flags += ("wrong_checksum",)
+    truncation = _truncation(record, messages, leads)
+    if not truncation and any(map(_BEYOND.search, messages)):
+        flags += ("samples_beyond_header",)
     units = [_millivolts_per_unit(lead) for lead in leads]
     signal = np.stack([_scaled(lead, unit, path, parser) for lead, unit in zip(leads, units, strict=True)])
     patient, metadata = record.patient, record.raw_metadata
@@ -77,6 +85,7 @@ def export_of(record: "ECGRecord", messages: Sequence[str], path: Path, parser: 
         date=iso(recorded),
         statements=clean_statements(text for text, _ in record.interpretation.statements),
         flags=flags + age_flags,
+        truncation=truncation,
     )
 
 
@@ -137,6 +146,17 @@ def _check_group(groups: Sequence[dict[str, Any]], seconds: float) -> None:
         raise RecordError(
             f"ambiguous recording: the first group of samples lasts {seconds:.3g} s, another one {max(durations):.3g} s"
         )
+
+
+def _truncation(record: "ECGRecord", messages: Sequence[str], leads: "Sequence[Lead]") -> str:
+    """In which way the end of a recording is missing; "" where it is whole."""
+    announced, samples = (
+        record.raw_metadata.get("ecg_size") or 0,
+        len(leads[0].samples),
+    )  # ISHNE: of a lead, or of all leads
+    if announced > _ALMOST * samples and announced != samples * len(leads):
+        return f"the header announces {announced:,} samples, and the file holds {samples:,} of each lead"
+    return next((message for message in messages if _TRUNCATED.search(message)), "")
 
 
 def _unit_of(lead: "Lead") -> str | None:

@@ -22,6 +22,7 @@ class Export:
         date: ISO 8601, "" where it is unknown.
         statements: the diagnoses that the device or a physician wrote, without names.
         flags: what was odd.
+        truncation: in which way the end of the recording is missing; "" where it is whole.
     """
 
     names: tuple[str, ...]
@@ -34,3 +35,4 @@ class Export:
     date: str = ""
     statements: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    truncation: str = ""

@@ -64,6 +64,8 @@ def read_hospital(
     with limit.time_limit(limit.SECONDS):
         export = _export(path, file_format)
     names = _lead_names(export.names, leads, header_wins)
+    if export.truncation:
+        raise RecordError(f"truncated signal: {export.truncation}")
     signal, flags = export.signal, export.flags
     if not export.has_unit:
         if unit is None:

@@ -70,6 +70,25 @@ def test_damaged_files_are_recordings_or_refused(name: str, shared_data: Path, t
     assert outcomes.total() == FILES[name] and len(outcomes) > 1  # some are read, others refused
 
 
+@pytest.mark.parametrize("share", [0.99, 0.8, 0.6])
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_without_its_end_is_never_read_as_a_shorter_recording(
+    name: str, share: float, shared_data: Path, tmp_path: Path
+) -> None:
+    original = shared_data / "hospital_formats" / name
+    if not original.is_file():
+        pytest.skip(f"no such file: {original}")
+    data = original.read_bytes()
+    file = tmp_path / original.name
+    file.write_bytes(data[: int(share * len(data))])
+    try:
+        record = read_record(file, incomplete=True)
+    except RecordError as error:
+        assert error.reason in ("truncated signal", "unreadable file", "bad header")
+    else:  # what is missing lies behind the recording
+        assert record.signal.shape == read_record(original, incomplete=True).signal.shape
+
+
 BOMB = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
 
 
