@@ -180,7 +180,8 @@ def _scaled(lead: "Lead", unit: float | None, path: Path, parser: str) -> NDArra
         samples = with_zeros(samples)
     if unit is None:
         return samples
-    scaled: NDArray[np.float64] = (samples * lead.resolution + lead.offset if lead.is_raw else samples) * unit
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled: NDArray[np.float64] = (samples * lead.resolution + lead.offset if lead.is_raw else samples) * unit
     return scaled
 
 

@@ -77,7 +77,9 @@ def read_hospital(
     signal, cut = without_calibration(signal, np.array([bool(lead_name(name)) for name in names]))
     if signal.shape[1] == 0:
         raise RecordError("empty signal")
-    standard, lead_flags = standard_leads(signal.astype(np.float32, order="C"), names, incomplete)
+    with np.errstate(over="ignore"):  # beyond float32 a sample is infinite, and repaired as one that is not there
+        millivolts_of_leads = signal.astype(np.float32, order="C")
+    standard, lead_flags = standard_leads(millivolts_of_leads, names, incomplete)
     return Record(
         standard,
         export.sampling_rate,

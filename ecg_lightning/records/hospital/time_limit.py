@@ -36,7 +36,6 @@ def time_limit(seconds: float = SECONDS) -> Iterator[None]:
                 interrupt(_TimeIsUp)
 
     timer = threading.Timer(seconds, at_the_end)
-    timer.daemon = True
     timer.start()
     try:
         try:
