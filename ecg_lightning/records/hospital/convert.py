@@ -69,7 +69,9 @@ def export_of(record: "ECGRecord", messages: Sequence[str], path: Path, parser: 
     if not truncation and any(map(_BEYOND.search, messages)):
         flags += ("samples_beyond_header",)
     units = [_millivolts_per_unit(lead) for lead in leads]
-    signal = np.stack([_scaled(lead, unit, path, parser) for lead, unit in zip(leads, units, strict=True)])
+    has_gaps = parser.startswith("dicom") and any(np.isnan(lead.samples).any() for lead in leads)
+    gaps_are_zeros = has_gaps and padded_with_zero(path, len(leads[0].samples))
+    signal = np.stack([_scaled(lead, unit, gaps_are_zeros) for lead, unit in zip(leads, units, strict=True)])
     patient, metadata = record.patient, record.raw_metadata
     recorded = record.recording.date or _day(metadata.get("acquisition_date"))
     age, age_flags = age_of(patient.age, _date(patient.birth_date), None if recorded is None else recorded.date())
@@ -173,10 +175,10 @@ def _millivolts_per_unit(lead: "Lead") -> float | None:
     return factor if not lead.is_raw or (isfinite(lead.resolution) and lead.resolution != 0) else None
 
 
-def _scaled(lead: "Lead", unit: float | None, path: Path, parser: str) -> NDArray[np.float64]:
+def _scaled(lead: "Lead", unit: float | None, gaps_are_zeros: bool) -> NDArray[np.float64]:
     """(samples,) millivolts; as they are stored where there is no unit."""
     samples = np.asarray(lead.samples, np.float64)
-    if parser.startswith("dicom") and np.isnan(samples).any() and padded_with_zero(path, len(samples)):
+    if gaps_are_zeros:
         samples = with_zeros(samples)
     if unit is None:
         return samples

@@ -1,5 +1,9 @@
 """Two dangers of DICOM waveforms: padding with 0, which is a sample, and compressed files."""
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,20 @@ from ecg_lightning.records.record import RecordError
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _META = 4096  # bytes in which the transfer syntax stands
+
+
+@contextmanager
+def quiet() -> Iterator[list[warnings.WarningMessage]]:
+    """Collects warnings in place of printing them; pydicom also logs them, with values that may be names."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield caught
+    finally:
+        logger.setLevel(level)
 
 
 def check_compression(data: bytes) -> None:
@@ -29,12 +47,11 @@ def padded_with_zero(path: Path, samples: int) -> bool:
     """
     import pydicom
 
-    groups: Any = pydicom.dcmread(path).get("WaveformSequence") or []
-    for group in groups:
-        if int(group.get("NumberOfWaveformSamples") or 0) == samples:
-            padding = group.get("WaveformPaddingValue")
-            return isinstance(padding, bytes) and len(padding) > 0 and not padding.strip(b"\0")
-    return False
+    with quiet():
+        groups: Any = pydicom.dcmread(path).get("WaveformSequence") or []
+        sizes = [int(group.get("NumberOfWaveformSamples") or 0) for group in groups]
+        padding = groups[sizes.index(samples)].get("WaveformPaddingValue") if samples in sizes else None
+    return isinstance(padding, bytes) and len(padding) > 0 and not padding.strip(b"\0")
 
 
 def with_zeros(samples: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ecg_lightning.records.files import read_bytes
 from ecg_lightning.records.hospital.detection import HospitalFormat
-from ecg_lightning.records.hospital.dicom import check_compression
+from ecg_lightning.records.hospital.dicom import check_compression, quiet
 from ecg_lightning.records.hospital.scp import counted_from_one
 from ecg_lightning.records.record import RecordError, readable
 
@@ -31,8 +30,7 @@ def parse(path: Path, file_format: HospitalFormat) -> "tuple[ECGRecord, list[str
         RecordError: "unreadable file", with the library's reason.
     """
     module, parser = file_format.parser.split(":")
-    with _standard_file(path, file_format) as file, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with _standard_file(path, file_format) as file, quiet() as caught:
         record, reason = None, ""
         try:
             record = getattr(import_module(f"{_PARSERS}.{module}"), parser)().parse(file)
