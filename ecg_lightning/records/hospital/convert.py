@@ -97,7 +97,8 @@ def _usable_leads(leads: "Sequence[Lead]") -> "tuple[list[Lead], tuple[str, ...]
     A lead that is there twice with the same samples counts once.
     """
     named = [lead for lead in leads if lead_name(lead.label)]
-    usable, flags = list(leads), ()
+    usable = list(leads)
+    flags: tuple[str, ...] = ()
     if len({(len(lead.samples), lead.sampling_rate) for lead in leads}) > 1 and named:
         usable, flags = named, (DROPPED,) * (len(named) < len(leads))
     if named and any(_unit_of(lead) is None for lead in usable) and all(_unit_of(lead) is not None for lead in named):
