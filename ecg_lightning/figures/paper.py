@@ -11,7 +11,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.figures.arrangement import Strip, arrange, shown_until
 from ecg_lightning.figures.shading import LEVELS, Shading, levels_at
 from ecg_lightning.figures.sheet import MARGIN, PULSE_LEFT, PULSE_WIDTH, SPEED, SQUARE, Sheet, Trace, plan
-from ecg_lightning.figures.style import GREY, INK, LARGE_GRID, LINE, MM, PAPER, SHADE, SMALL_GRID, write
+from ecg_lightning.figures.style import GREY, INK, LARGE_GRID, LINE, MM, PAPER, SHADE, SMALL_GRID, wrap, write
 from ecg_lightning.records import LEADS, Record
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def ecg_figure(
     recorded = [lead for lead in LEADS if f"missing:{lead}" not in record.quality]
     strips = arrange(recorded, start, seconds)
     sheet = plan(record, [*strips, *_strips_of_terms(shadings[1:], strips)], gain, least_width)
-    text = [*_scale(record, sheet, start), *notes]
+    text = [part for line in [*_scale(record, sheet, start), *notes] for part in wrap(line, sheet.width - 2 * MARGIN)]
     axes = _empty(sheet, MARGIN + LINE * bool(title), MARGIN + LINE * len(text) + below)
     for trace in sheet.traces:
         _draw_trace(axes, sheet, trace, [shading for _, shading in shadings])
@@ -132,11 +132,11 @@ def _draw_trace(axes: "Axes", sheet: Sheet, trace: Trace, shadings: Sequence[Sha
     """Draws one strip: its shading, its trace, its name, and a mark where it follows another lead."""
     strip = trace.strip
     line = sheet.lines[strip.row]
-    write(axes, trace.left + 1, line + trace.label_y, strip.label, weight="bold", zorder=6)
+    write(axes, trace.left + 1, line + trace.label_y, strip.label, weight="bold")
     if strip.left > 0:
         axes.plot([trace.left] * 2, [line - _TICK, line + _TICK], color=INK, linewidth=0.2 * MM, zorder=4)
     if trace.missing:
-        write(axes, trace.left + 1, line, "not recorded", colour=GREY, zorder=6)
+        write(axes, trace.left + 1, line, "not recorded", colour=GREY)
         return
     y = line + trace.y
     if strip.shading < len(shadings):

@@ -25,7 +25,7 @@ PULSE_LEFT, PULSE_WIDTH = 8, 5
 """mm from the left edge to the calibration mark's rise, and its width: 200 ms."""
 LABEL_WIDTH, LABEL_HEIGHT = 2.2, 3.5
 """mm of a character of a label, and of a line."""
-LIMIT = 40.0
+LIMIT = 50.0
 """mm above or below its line at which a trace is cut, and marked."""
 _LEAST_DISTANCE = 20.0  # mm between rows
 _GAP = 2.0  # mm between what is drawn in two rows
