@@ -1,5 +1,7 @@
 """Which part of which lead is where: 3 × 4 and a rhythm strip, and what suits other recordings."""
 
+from itertools import pairwise
+
 import pytest
 
 from ecg_lightning.figures.arrangement import Strip, arrange, shown_until
@@ -61,6 +63,6 @@ def test_every_second_is_on_the_sheet_once_in_the_longest_strips(seconds: float,
     strips = arrange(leads, 0, seconds)
     assert shown_until(strips) == pytest.approx(seconds)
     assert {strip.lead for strip in strips} >= {*leads}
-    for first, second in zip(strips, strips[1:], strict=False):
+    for first, second in pairwise(strips):
         if first.row == second.row:
             assert second.left == pytest.approx(first.left + first.stop - first.start)

@@ -162,7 +162,9 @@ def test_text_that_is_long_goes_on_in_the_next_line() -> None:
 def test_shading_is_where_the_contributions_are() -> None:
     values = np.zeros((12, 1000))
     values[1, 400:410], values[8, 590:600], values[3] = 1.0, 0.5, -1  # II at 4 s, V3 at 5.9 s; against: aVR
-    figure = ecg_figure(record(), shadings=[("AFIB", Shading(values, 100.0)), ("PVC", Shading(np.roll(values, 7, 0), 100.0))])
+    figure = ecg_figure(
+        record(), shadings=[("AFIB", Shading(values, 100.0)), ("PVC", Shading(np.roll(values, 7, 0), 100.0))]
+    )
     rhythm, own = (lines(figure, f"shading_{lead}") for lead in ("II", "V3"))
     for line in rhythm:
         x, y = line.get_xydata().T
