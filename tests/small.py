@@ -43,6 +43,11 @@ def run(verb: str, words: Sequence[str]) -> int:
     return main([verb, *words])
 
 
+def record(folder: Path) -> str:
+    """The first recording in a folder."""
+    return str(min(folder.rglob("*.hea")))
+
+
 def untrained(folder: Path, leads: Sequence[str], terms: Sequence[str], seconds: float = 3) -> str:
     """Writes a published network with random weights, in a moment; its first term is one that it has not learnt."""
     import torch
