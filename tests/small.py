@@ -70,3 +70,8 @@ def predictions(
         expit(values),
         (expit(values) >= 0.5).astype(np.float64),
     )
+
+
+def record(folder: Path) -> str:
+    """The first recording in a folder."""
+    return str(min(folder.rglob("*.hea")))
