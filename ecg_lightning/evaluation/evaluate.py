@@ -17,6 +17,7 @@ from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.fewer_leads import smaller_sets
+from ecg_lightning.evaluation.wandb_report import log_test
 from ecg_lightning.files import write_json
 from ecg_lightning.metrics import summarise, table
 from ecg_lightning.metrics.epoch import RecordOutputs
@@ -70,6 +71,8 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         run_dir.mkdir(parents=True, exist_ok=True)
         _save_outputs(run_dir / f"{split}.npz", module, outputs, data)
         write_json(run_dir / f"{split}.json", report)
+        if split == "test":
+            log_test(config, run_dir, path, report, outputs)
     return report
 
 

@@ -3,6 +3,7 @@
 from ecg_lightning.training.callbacks.checkpoint import RunCheckpoint
 from ecg_lightning.training.callbacks.finite import Finite
 from ecg_lightning.training.callbacks.freeze import Freeze
+from ecg_lightning.training.callbacks.groups import LogGroups
 from ecg_lightning.training.callbacks.record import RunRecord
 
-__all__ = ["Finite", "Freeze", "RunCheckpoint", "RunRecord"]
+__all__ = ["Finite", "Freeze", "LogGroups", "RunCheckpoint", "RunRecord"]
