@@ -76,15 +76,16 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "test/source": report["data"]["source"], "test/records": report["records"],
         "test/checkpoint_sha256": report["checkpoint_sha256"],
     }  # fmt: skip
-    numbers |= _numbers(report["metrics"], "")
+    numbers |= _numbers(report["metrics"])
     for name, metrics in (report.get("averages") or {}).items():
         for metric, interval in metrics.items():
-            numbers |= _numbers(interval or {}, f"{metric}/{name}/")
+            numbers |= _with_interval(f"{metric}/{name}", interval)
     for group in ("benchmark", "scores"):
         for metric, interval in (report.get(group) or {}).items():
-            numbers |= _numbers(interval, f"{group}/{metric}/") if isinstance(interval, Mapping) else {}
+            numbers |= _with_interval(f"{group}/{metric}", interval)
     for row in report["terms"]:
-        numbers |= {f"{name}/{row['term']}": value for name, value in _numbers(row).items()}
+        metrics = {name: row.get(name) for name in report["metrics"]}  # its counts are in the table
+        numbers |= {f"{name}/{row['term']}": value for name, value in _numbers(metrics).items()}
     for source, values in report["sources"].items():
         numbers |= {f"{name}@{source}": value for name, value in _numbers(values).items()}
     for leads, auroc in (report.get("lead_sets") or {}).items():
@@ -92,10 +93,17 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
     return numbers
 
 
-def _numbers(values: Mapping[str, Any], beginning: str = "") -> dict[str, float]:
+def _with_interval(name: str, interval: Any) -> dict[str, float]:
+    """Returns a number with an interval as `test/NAME`, `test/NAME low` and `test/NAME high`; empty for anything else."""
+    if not isinstance(interval, Mapping):
+        return {}
+    return _numbers({name: interval["value"], f"{name} low": interval["low"], f"{name} high": interval["high"]})
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     """Returns the numbers among values by their names at W&B."""
     return {
-        f"test/{beginning}{name}": value
+        f"test/{name}": value
         for name, value in values.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }

@@ -57,7 +57,8 @@ def build_data(config: DictConfig) -> PackedDataModule:
 def build_run(config: DictConfig) -> tuple[PackedDataModule, ECGModule]:
     """Builds data and module of a configuration, for a Trainer of your own; arguments and errors as of `build_module`.
 
-    A schedule that freezes layer groups needs the callback `training.callbacks.Freeze`, which `fit` adds.
+    A schedule that freezes layer groups and adapters need the callback `training.callbacks.Freeze`, `optim.ema` needs
+    `training.callbacks.Average`; `fit` adds them.
     """
     data = build_data(config)
     return data, build_module(config, data)
@@ -101,6 +102,7 @@ def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint
         card, seen = _resumed_card(card, data, finetune, resumed)
     else:
         card, seen = _new_card(card, network, data, finetune, parent)
+    finetune.adapt(network.layer_groups())
     rows = data.rows("train")
     validation = data.targets[data.rows("val")] if validates(as_dict(config.get("trainer") or DictConfig({}))) else None
     learnt = warn_of_unlearnable(terms, data.targets[rows], validation)

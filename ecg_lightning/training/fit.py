@@ -20,7 +20,7 @@ from ecg_lightning.training import resume
 from ecg_lightning.training.arguments import check_arguments
 from ecg_lightning.training.build import build_data, build_finetune, build_module, build_optim, seed_of
 from ecg_lightning.training.cache import CachedDataModule
-from ecg_lightning.training.callbacks import Finite, Freeze, LogGroups, RunCheckpoint, RunRecord
+from ecg_lightning.training.callbacks import Average, Finite, Freeze, LogGroups, RunCheckpoint, RunRecord
 from ecg_lightning.training.callbacks.record import provenance
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.training.logger import Logging
@@ -57,7 +57,7 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
     quiet()
     keep_freed_memory()
     optim, finetune = build_optim(config), build_finetune(config)
-    recipe = _checked_recipe(config, run_dir, optim, finetune.freezes())
+    recipe = _checked_recipe(config, run_dir, optim, finetune)
     resumed = resume.checkpoint_to_resume(config, run_dir)
     if finetune.cache and recipe["trainer.devices"] > 1:
         raise UserError(
@@ -112,10 +112,11 @@ def _log_start(log: "RunLogger", data: PackedDataModule, parent: str | None) -> 
         log_parent(log, parent)
 
 
-def _checked_recipe(config: DictConfig, run_dir: Path, optim: Optim, freezes: bool) -> dict[str, Any]:
+def _checked_recipe(config: DictConfig, run_dir: Path, optim: Optim, finetune: FineTune) -> dict[str, Any]:
     """Returns the run's recipe after Lightning accepted its arguments, with its number of processes and its precision."""
-    check_arguments(as_dict(config.get("trainer") or DictConfig({})), optim, freezes)
-    trainer = probe(config, run_dir, freezes)
+    values = as_dict(config.get("trainer") or DictConfig({}))
+    check_arguments(values, optim, finetune.freezes(), finetune.waits())
+    trainer = probe(config, run_dir, finetune.freezes())
     machine = {"trainer.devices": trainer.world_size, "trainer.precision": trainer.precision}
     recipe = {key: value for key, value in recipe_of(config).items() if key != "trainer.num_nodes"}
     return recipe | machine
@@ -159,6 +160,7 @@ def _callbacks(
     callbacks: list[Callback] = [
         Freeze(finetune),
         LogGroups(),
+        *([] if model.optim.ema is None else [Average(model.optim.ema)]),
         Finite(),
         RunRecord(run_dir, as_written(config) | {"run_dir": str(run_dir)}, facts, recipe),
         _checkpoint(run_dir, "best", monitor=model.monitor, mode=mode),
