@@ -74,6 +74,10 @@ class FineTune:
         """Returns whether any parameter is ever frozen."""
         return self.adapters is not None or any(stage.groups is not None for stage in self.stages)
 
+    def treats_groups_alike(self) -> bool:
+        """Returns whether no layer group differs from another: none is frozen, and all have one learning-rate factor."""
+        return not self.freezes() and self.layer_decay == 1 and not self.rates
+
     def waits(self) -> bool:
         """Returns whether an entry of the schedule waits for a plateau of the validation."""
         return any(stage.patience is not None for stage in self.stages)
