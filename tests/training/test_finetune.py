@@ -131,8 +131,7 @@ def test_frozen_weights_and_statistics_do_not_move_by_a_bit(root: Path, parent: 
 
 IN_TURN = ("finetune.schedule={0: [head], 1: [stage4, head], 2: all}",)
 AVERAGED_ADAPTERS = (
-    "finetune.schedule={0: [head], 1: {groups: [stage3, stage4, head], when: plateau, patience: 1}, 3: "
-    "{groups: all, when: plateau, patience: 9}}",
+    "finetune.schedule={0: [head], 1: {groups: [stage3, stage4, head], when: plateau, patience: 1}, 3: {groups: all, when: plateau}}",
     "finetune.adapter={rank: 2, groups: [stage3]}", "optim.ema=0.9", "optim.lr=1e-7",  # so that the head improves nothing
 )  # fmt: skip
 """A recipe with averaged weights, adapters, and an entry that waits: it begins in the third epoch, in which the run is killed."""
