@@ -41,3 +41,8 @@ def fit(root: Path, run_dir: Path, *more: str) -> Path:
 def run(verb: str, words: Sequence[str]) -> int:
     """One verb as the command line runs it, in this process."""
     return main([verb, *words])
+
+
+def record(folder: Path) -> str:
+    """The first recording in a folder."""
+    return str(min(folder.rglob("*.hea")))
