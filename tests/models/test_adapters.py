@@ -9,7 +9,7 @@ from torch import nn
 from ecg_lightning import models
 from ecg_lightning.models.adapters import LAYERS, adapt, adapter_size, freeze_all_but_adapters, merged
 from ecg_lightning.models.resnet1d import ResNet1d
-from models.test_networks import EXPORTED, VARIANTS
+from models.variants import EXPORTED, VARIANTS, signal
 
 
 @pytest.mark.parametrize("variant", EXPORTED)
@@ -19,7 +19,7 @@ def test_merged_weights_give_the_same_outputs(variant: str) -> None:
     kinds: Any = getattr(models, name)
     plain, network = (kinds(leads=12, outputs=3, **options).eval() for _ in range(2))
     network.load_state_dict(plain.state_dict())
-    x = torch.randn(1, 12, 256)
+    x = signal(1)
     with torch.no_grad():
         before = network(x)
         assert sum(adapt(group, 3) for group in network.layer_groups().values()) > 0
