@@ -1,7 +1,7 @@
 """The figures of a test that W&B shows: ROC, precision-recall and reliability, one line a term."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def figures_of(
     for term in [*(term for term in columns if term not in named_terms), *named_terms]:
         column, positive = columns[term]
         _, hits, alarms = cumulative_counts(column, positive)
-        style = {"color": "#bbbbbb", "linewidth": 0.6}
+        style: dict[str, Any] = {"color": "#bbbbbb", "linewidth": 0.6}
         if term in named_terms:
             style = {"color": f"C{named_terms.index(term)}", "linewidth": 1.4, "label": terms[term]}
         axes["roc"].plot(np.append(0, alarms / alarms[-1]), np.append(0, hits / hits[-1]), **style)
