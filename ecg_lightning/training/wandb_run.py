@@ -18,7 +18,6 @@ from ecg_lightning.training.wandb_server import failures_to, how_to_send, print_
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
     from wandb import Artifact, Run
 
 
