@@ -68,7 +68,8 @@ def term_curves(
         _, hits, alarms = cumulative_counts(column, positive)
         sensitivity, false_alarms = hits / hits[-1], alarms / alarms[-1]
         roc = _corners(np.append(0, false_alarms), np.append(0, sensitivity))
-        precision = _corners(sensitivity, hits / (hits + alarms))
+        ppv = hits / (hits + alarms)
+        precision = _corners(np.append(0, sensitivity), np.append(ppv[0], ppv))
         of_roc, of_precision = (np.array(values) for values in zip(*bands[term], strict=True))
         curves[term] = TermCurves(Curve(*roc, *_band(of_roc, level)), Curve(*precision, *_band(of_precision, level)))
     return curves

@@ -16,8 +16,8 @@ METRICS = {
     "specificity": ("Specificity", "share of the recordings without the term that are called negative"),
     "ppv": ("PPV", "share of the positive calls that are right"),
     "npv": ("NPV", "share of the negative calls that are right"),
-    "gmean": ("G-mean", "square root of sensitivity times specificity"),
     "f1": ("F1", "harmonic mean of sensitivity and PPV"),
+    "gmean": ("G-mean", "square root of sensitivity times specificity"),
     "f2": ("F2", "as F1; sensitivity weighs more"),
     "brier": ("Brier", "mean square of probability minus label; 0 is best"),
     "ece": ("ECE", "mean distance of probability and frequency; 0 is best"),
@@ -57,12 +57,12 @@ def facts(report: Mapping[str, Any]) -> list[Fact]:
 
 def term_table(report: Mapping[str, Any]) -> Table:
     """Returns the sortable table with a row for each term, and the macro averages below."""
-    columns = [Column("Term"), Column("Positive", "recordings with the term"), Column("Annotated", "recordings that say whether the term is there")]
+    columns = [Column("Term"), Column("Positive", "recordings with the term, of those that say whether it is there")]
     columns += [Column(title, text) for title, text in METRICS.values()]
     columns.append(Column("Threshold", "probability from which a recording is called positive; chosen on validation"))
     rows = []
     for row in report["terms"]:
-        cells = [whole(row["positive"]), whole(row["annotated"])]
+        cells = [Cell(f"{row['positive']:,}", f"of {row['annotated']:,}", row["positive"])]
         for metric in METRICS:
             value = row.get(metric)
             interval = bounds((row.get("intervals") or {}).get(metric))
@@ -71,7 +71,7 @@ def term_table(report: Mapping[str, Any]) -> Table:
         cells.append(Cell(fixed(threshold) if threshold is not None else "not learnt", value=threshold))
         rows.append(Row(Cell(row["term"], term_name(row["term"])), cells, link=anchor(row["term"])))
     macro = report.get("averages", {}).get("macro", {})
-    averages = [Cell(""), Cell(""), *(estimate(macro.get(metric)) for metric in METRICS), Cell("")]
+    averages = [Cell(""), *(estimate(macro.get(metric)) for metric in METRICS), Cell("")]
     rows.append(Row(Cell("macro", AVERAGES["macro"]), averages, is_whole=True))
     return Table("Each term with its 95 % intervals", columns, rows, sortable=True)
 

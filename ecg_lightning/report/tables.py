@@ -79,13 +79,14 @@ def signed(value: float | None) -> str:
 def bounds(values: Mapping[str, Any] | None, with_sign: bool = False) -> str:
     """Writes the bounds of an interval as `test.json` has it; nothing where there are none.
 
-    >>> bounds({"low": 0.931, "high": 0.979})
-    '0.931 to 0.979'
+    >>> bounds({"low": 0.931, "high": 0.979}), bounds({"low": -0.02, "high": 0.01}, with_sign=True)
+    ('0.931–0.979', '−0.020 to +0.010')
     """
     if not values or values.get("low") is None or values.get("high") is None:
         return ""
-    write = signed if with_sign else fixed
-    return f"{write(values['low'])} to {write(values['high'])}"
+    if with_sign:
+        return f"{signed(values['low'])} to {signed(values['high'])}"
+    return f"{fixed(values['low'])}–{fixed(values['high'])}"
 
 
 def estimate(values: Mapping[str, Any] | None, with_sign: bool = False) -> Cell:
