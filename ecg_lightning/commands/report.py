@@ -14,7 +14,9 @@ OUTPUT = "comparison.html"
 
 def report(arguments: Sequence[str]) -> int:
     """Writes the page of one run into its folder, or a page that compares several."""
-    overrides = [word for word in arguments if "=" in word and not word.startswith("--output") and not Path(word).is_dir()]
+    overrides = [
+        word for word in arguments if "=" in word and not word.startswith("--output") and not Path(word).is_dir()
+    ]
     parser = Parser("report", add_help=False)
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--output")
@@ -24,7 +26,9 @@ def report(arguments: Sequence[str]) -> int:
         raise UserError("report: name the folder of a run, or of several runs: report runs/a runs/b.")
     if len(folders) == 1:
         if options.output:
-            raise UserError("report: --output is for a comparison; the page of one run is report/index.html in its folder.")
+            raise UserError(
+                "report: --output is for a comparison; the page of one run is report/index.html in its folder."
+            )
         return _one(folders[0], overrides)
     if overrides:
         raise UserError(f"report: {overrides[0]} is for the page of one run; a comparison has no configuration.")

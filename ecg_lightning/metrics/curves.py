@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecg_lightning.metrics.bootstrap import resample_weights
+from ecg_lightning.metrics.calibration import bins_of_equal_mass
 from ecg_lightning.metrics.pairs import Booleans, Floats, annotated_terms, checked
 from ecg_lightning.metrics.ranking import cumulative_counts
+from ecg_lightning.metrics.resampling import resample_weights
 
 GRID = np.linspace(0, 1, 101)
 Z95 = 1.959964  # of the normal distribution, for 95 %
@@ -166,8 +167,7 @@ def reliability(probabilities: ArrayLike, targets: ArrayLike, bins: int = 10) ->
     probabilities, targets = checked(probabilities, targets)
     diagrams: list[Reliability | None] = [None] * targets.shape[1]
     for term, column, positive in annotated_terms(probabilities, targets):
-        rank = np.searchsorted(np.sort(column), column)
-        _, number = np.unique(rank * bins // column.size, return_inverse=True)
+        _, number = np.unique(bins_of_equal_mass(column, bins), return_inverse=True)
         records = np.bincount(number)
         mean = np.bincount(number, weights=column) / records
         frequency = np.bincount(number, weights=positive) / records

@@ -66,7 +66,9 @@ def precision_recall_chart(term: str, curve: Curve, row: Mapping[str, Any]) -> D
     chart.band(GRID, curve.low, curve.high)
     chart.line(curve.x, curve.y)
     if row.get("sensitivity") is not None and row.get("ppv") is not None:
-        place = f"threshold {fixed(row.get('threshold'))}: sensitivity {fixed(row['sensitivity'])}, PPV {fixed(row['ppv'])}"
+        place = (
+            f"threshold {fixed(row.get('threshold'))}: sensitivity {fixed(row['sensitivity'])}, PPV {fixed(row['ppv'])}"
+        )
         chart.points([row["sensitivity"]], [row["ppv"]], 2, [place])
     return Drawing(chart.svg(), f"Precision–recall. Average precision {fixed(row.get('ap'))}")
 
@@ -112,7 +114,11 @@ def training_chart(
         The chart; None where no epoch has any of the numbers.
     """
     series = [
-        (line, [epoch.epoch for epoch in epochs if name in epoch.values], [epoch.values[name] for epoch in epochs if name in epoch.values])
+        (
+            line,
+            [epoch.epoch for epoch in epochs if name in epoch.values],
+            [epoch.values[name] for epoch in epochs if name in epoch.values],
+        )
         for line, epochs, name in lines
     ]
     series = [entry for entry in series if entry[1]]
@@ -137,7 +143,10 @@ def training_chart(
 
 def _described(label: str, series: Sequence[tuple[Line, list[int], list[float]]]) -> str:
     """Says where each line of a training begins and ends."""
-    ends = [f"{line.text}: {values[0]:.4g} in epoch {numbers[0]}, {values[-1]:.4g} in epoch {numbers[-1]}" for line, numbers, values in series]
+    ends = [
+        f"{line.text}: {values[0]:.4g} in epoch {numbers[0]}, {values[-1]:.4g} in epoch {numbers[-1]}"
+        for line, numbers, values in series
+    ]
     return f"{label} over the epochs. {'; '.join(ends)}"
 
 

@@ -16,7 +16,19 @@ from ecg_lightning.report.numbers import AVERAGES, METRICS, term_name
 from ecg_lightning.report.page import COURSES
 from ecg_lightning.report.render import Section, render
 from ecg_lightning.report.run import TestedRun
-from ecg_lightning.report.tables import NOTHING, Cell, Column, Row, Table, bounds, estimate, fixed, p_value, signed, whole
+from ecg_lightning.report.tables import (
+    NOTHING,
+    Cell,
+    Column,
+    Row,
+    Table,
+    bounds,
+    estimate,
+    fixed,
+    p_value,
+    signed,
+    whole,
+)
 from ecg_lightning.training.recipe import is_silent
 
 COMPARED = ("auroc", "ap", "sensitivity", "specificity", "f1", "brier", "ece")
@@ -75,9 +87,13 @@ def check_comparable(runs: Sequence[TestedRun]) -> None:
             raise UserError(f"{run.folder} is given twice. Give each run once.")
         if set(run.terms) != set(first.terms):
             terms = ", ".join(sorted({*run.terms} ^ {*first.terms}))
-            raise UserError(f"{first.folder} and {run.folder} predict different terms ({terms}), and cannot be compared.")
+            raise UserError(
+                f"{first.folder} and {run.folder} predict different terms ({terms}), and cannot be compared."
+            )
         if run.terms != first.terms:
-            raise UserError(f"{first.folder} and {run.folder} have their terms in different orders, and cannot be compared.")
+            raise UserError(
+                f"{first.folder} and {run.folder} have their terms in different orders, and cannot be compared."
+            )
         expected, measured = first.predictions, run.predictions
         is_same_data = run.report["data"].get("fingerprint") == first.report["data"].get("fingerprint")
         if not is_same_data or not np.array_equal(measured.record_ids, expected.record_ids):
@@ -86,7 +102,9 @@ def check_comparable(runs: Sequence[TestedRun]) -> None:
                 "the same data with the same test folds."
             )
         if not np.array_equal(measured.targets, expected.targets, equal_nan=True):
-            raise UserError(f"{first.folder} and {run.folder} were tested with different labels of the same recordings.")
+            raise UserError(
+                f"{first.folder} and {run.folder} were tested with different labels of the same recordings."
+            )
 
 
 def arms_of(runs: Sequence[TestedRun]) -> list[Arm]:
@@ -98,16 +116,15 @@ def arms_of(runs: Sequence[TestedRun]) -> list[Arm]:
         groups.setdefault(key, []).append(run)
     names = short_names(runs)
     return [
-        Arm(names[group[0].folder] + (f" ({len(group)} seeds)" if len(group) > 1 else ""), group) for group in groups.values()
+        Arm(names[group[0].folder] + (f" ({len(group)} seeds)" if len(group) > 1 else ""), group)
+        for group in groups.values()
     ]
 
 
 def short_names(runs: Sequence[TestedRun]) -> dict[Path, str]:
     """Returns the end of each run's path that tells it from the others."""
     parts = {run.folder: run.folder.resolve().parts for run in runs}
-    length = next(
-        (count for count in range(1, 50) if len({path[-count:] for path in parts.values()}) == len(parts)), 1
-    )
+    length = next((count for count in range(1, 50) if len({path[-count:] for path in parts.values()}) == len(parts)), 1)
     return {folder: "/".join(path[-length:]) for folder, path in parts.items()}
 
 
@@ -144,7 +161,9 @@ def _notes(arms: Sequence[Arm]) -> list[str]:
     """Returns the sentences that a reader of the comparison must know."""
     sentences = []
     if len(arms) == 1:
-        sentences.append("These runs differ in nothing but their seeds: there is no difference to test, only their spread.")
+        sentences.append(
+            "These runs differ in nothing but their seeds: there is no difference to test, only their spread."
+        )
     single = [arm.name for arm in arms if len(arm.runs) == 1]
     if single and len(arms) > 1:
         sentences.append(
@@ -152,7 +171,9 @@ def _notes(arms: Sequence[Arm]) -> list[str]:
         )
     for run in (run for arm in arms for run in arm.runs):
         if run.report["data"].get("allow_leak"):
-            sentences.append(f"{run.name}: held-out recordings were allowed in training, and its numbers may be too good.")
+            sentences.append(
+                f"{run.name}: held-out recordings were allowed in training, and its numbers may be too good."
+            )
     return sentences
 
 
@@ -185,12 +206,20 @@ def seed_table(arms: Sequence[Arm]) -> Table | None:
     rows = [
         Row(
             Cell(run.name),
-            [Cell(arm.name), Cell(str(run.configuration.get(SEED, NOTHING))), estimate((run.report.get("averages", {}).get("macro") or {}).get("auroc"))],
+            [
+                Cell(arm.name),
+                Cell(str(run.configuration.get(SEED, NOTHING))),
+                estimate((run.report.get("averages", {}).get("macro") or {}).get("auroc")),
+            ],
         )
         for arm in arms
         for run in arm.runs
     ]
-    return Table("Each run", [Column("Run"), Column("Arm", is_text=True), Column("Seed"), Column("AUROC", METRICS["auroc"][1])], rows)
+    return Table(
+        "Each run",
+        [Column("Run"), Column("Arm", is_text=True), Column("Seed"), Column("AUROC", METRICS["auroc"][1])],
+        rows,
+    )
 
 
 def _difference(arm: Arm, baseline: Arm, resamples: int) -> ArmDifference:
@@ -223,10 +252,19 @@ def term_table(comparison: Comparison, run: TestedRun) -> Table:
     rows = []
     for number, row in enumerate(run.report["terms"]):
         p_values = [_p_cell(areas[number].p), _p_cell(adjusted[number])]
-        of_metrics = [_cell(comparison.terms[metric][number], with_p=False) for metric in COMPARED[1:] if metric in comparison.terms]
+        of_metrics = [
+            _cell(comparison.terms[metric][number], with_p=False)
+            for metric in COMPARED[1:]
+            if metric in comparison.terms
+        ]
         cells = [whole(row["positive"]), _cell(areas[number], with_p=False), *p_values, *of_metrics]
         rows.append(Row(Cell(row["term"], term_name(row["term"])), cells))
-    columns = [Column("Term"), Column("Positive"), Column(*METRICS["auroc"]), Column("p", "of the difference in AUROC, by the bootstrap")]
+    columns = [
+        Column("Term"),
+        Column("Positive"),
+        Column(*METRICS["auroc"]),
+        Column("p", "of the difference in AUROC, by the bootstrap"),
+    ]
     columns.append(Column("p (Holm)", "adjusted for the number of terms that are compared"))
     columns += [Column(*METRICS[metric]) for metric in COMPARED[1:] if metric in comparison.terms]
     return Table("Differences of each term, with 95 % intervals", columns, rows, sortable=True)
@@ -266,8 +304,13 @@ def learning_curves(arms: Sequence[Arm]) -> tuple[list[Drawing], list[Line]]:
 
 def configuration_table(runs: Sequence[TestedRun]) -> Table | None:
     """Returns the keys in which the runs' configurations and versions differ, their own folders apart; None for none."""
-    values = [run.configuration | {f"version of {name}": text for name, text in run.versions.items() if name != "data"} for run in runs]
-    keys = dict.fromkeys(key for configuration in values for key in configuration if key not in ("run_dir", "checkpoint_path"))
+    values = [
+        run.configuration | {f"version of {name}": text for name, text in run.versions.items() if name != "data"}
+        for run in runs
+    ]
+    keys = dict.fromkeys(
+        key for configuration in values for key in configuration if key not in ("run_dir", "checkpoint_path")
+    )
     rows = [
         Row(Cell(key), [Cell(_value_text(configuration, key)) for configuration in values])
         for key in sorted(keys)

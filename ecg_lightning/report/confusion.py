@@ -42,7 +42,11 @@ def heat_table(terms: Sequence[str], shares: NDArray[np.float64]) -> Heat:
         (
             there,
             [
-                HeatCell("–" if np.isnan(share) else f"{100 * share:.0f}", 0.0 if np.isnan(share) else float(share), row == column)
+                HeatCell(
+                    "–" if np.isnan(share) else f"{100 * share:.0f}",
+                    0.0 if np.isnan(share) else float(share),
+                    row == column,
+                )
                 for column, share in enumerate(shares[row].tolist())
             ],
         )

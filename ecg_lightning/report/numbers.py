@@ -10,7 +10,10 @@ from ecg_lightning.report.charts import forest
 from ecg_lightning.report.tables import Cell, Column, Fact, Row, Table, bounds, estimate, fixed, whole
 
 METRICS = {
-    "auroc": ("AUROC", "area under the ROC curve: how often a recording with the term scores above one without it; 0.5 is chance"),
+    "auroc": (
+        "AUROC",
+        "area under the ROC curve: how often a recording with the term scores above one without it; 0.5 is chance",
+    ),
     "ap": ("AP", "average precision: the area under the precision-recall curve; chance is the share of positives"),
     "sensitivity": ("Sensitivity", "share of the recordings with the term that are called positive"),
     "specificity": ("Specificity", "share of the recordings without the term that are called negative"),
@@ -52,7 +55,11 @@ def facts(report: Mapping[str, Any]) -> list[Fact]:
     shown = [("Macro AUROC", macro.get("auroc")), ("Macro average precision", macro.get("ap"))]
     shown += [("Fmax", (report.get("benchmark") or {}).get("fmax")), ("Macro sensitivity", macro.get("sensitivity"))]
     shown += [("Macro specificity", macro.get("specificity")), ("Calibration error", macro.get("ece"))]
-    return [Fact(label, fixed(values["value"]), bounds(values)) for label, values in shown if values and values.get("value") is not None]
+    return [
+        Fact(label, fixed(values["value"]), bounds(values))
+        for label, values in shown
+        if values and values.get("value") is not None
+    ]
 
 
 def term_table(report: Mapping[str, Any]) -> Table:
@@ -84,14 +91,22 @@ def average_table(report: Mapping[str, Any]) -> Table:
         for name, text in AVERAGES.items()
         if name in averages
     ]
-    return Table("Averages with their 95 % intervals", [Column("Average"), *(Column(*texts) for texts in METRICS.values())], rows)
+    return Table(
+        "Averages with their 95 % intervals", [Column("Average"), *(Column(*texts) for texts in METRICS.values())], rows
+    )
 
 
 def score_table(report: Mapping[str, Any]) -> Table | None:
     """Returns the table of the numbers that benchmarks and challenges publish; None where there are none."""
     benchmark = report.get("benchmark") or {}
     rows = [
-        Row(Cell(SCORES[name]), [estimate(benchmark[name]), Cell(f"PTB-XL benchmark, {100 * benchmark.get('level', 0.9):g} % interval, by recording")])
+        Row(
+            Cell(SCORES[name]),
+            [
+                estimate(benchmark[name]),
+                Cell(f"PTB-XL benchmark, {100 * benchmark.get('level', 0.9):g} % interval, by recording"),
+            ],
+        )
         for name in SCORES
         if benchmark.get(name)
     ]
@@ -100,7 +115,15 @@ def score_table(report: Mapping[str, Any]) -> Table | None:
         for name, values in (report.get("scores") or {}).items()
         if values and name in SCORES
     ]
-    return Table("As benchmarks and challenges count", [Column("Score"), Column("Value"), Column("Whose", is_text=True)], rows) if rows else None
+    return (
+        Table(
+            "As benchmarks and challenges count",
+            [Column("Score"), Column("Value"), Column("Whose", is_text=True)],
+            rows,
+        )
+        if rows
+        else None
+    )
 
 
 def group_tables(report: Mapping[str, Any]) -> list[tuple[Table, list[str]]]:
@@ -111,7 +134,10 @@ def group_tables(report: Mapping[str, Any]) -> list[tuple[Table, list[str]]]:
         gap = f"minus {kind['reference']}"
         columns = [Column(str(kind["by"]).capitalize()), Column("Recordings"), Column("Patients")]
         columns += [Column(METRICS[metric][0], METRICS[metric][1]) for metric in shown]
-        columns += [Column(f"{METRICS[metric][0]} {gap}", "the difference to the largest group, over terms that both have") for metric in ("auroc", "sensitivity", "specificity")]
+        columns += [
+            Column(f"{METRICS[metric][0]} {gap}", "the difference to the largest group, over terms that both have")
+            for metric in ("auroc", "sensitivity", "specificity")
+        ]
         rows, sentences = [], []
         for group in kind["groups"]:
             metrics, gaps = group.get("metrics") or {}, group.get("gaps") or {}
@@ -121,7 +147,9 @@ def group_tables(report: Mapping[str, Any]) -> list[tuple[Table, list[str]]]:
             rows.append(Row(Cell(str(group["name"])), cells))
             if few := group.get("few"):
                 named = ", ".join(few[:8]) + (f" and {len(few) - 8} more" if len(few) > 8 else "")
-                sentences.append(f"{group['name']}: fewer than 10 positive recordings of {named}. Their numbers say little about this group.")
+                sentences.append(
+                    f"{group['name']}: fewer than 10 positive recordings of {named}. Their numbers say little about this group."
+                )
         if kind.get("unknown"):
             sentences.append(f"{kind['unknown']:,} recordings do not say it and are in no group.")
         tables.append((Table(f"By {kind['by']}: macro averages with 95 % intervals", columns, rows), sentences))
@@ -141,9 +169,16 @@ def group_term_table(kind: Mapping[str, Any]) -> Table:
             auroc = row.get("auroc") or {}
             interval = bounds(auroc)
             positives = f"{row['positive']:,} positive" if row.get("positive") is not None else ""
-            cells.append(Cell(fixed(auroc.get("value")), ", ".join(filter(None, (interval, positives))), auroc.get("value")))
+            cells.append(
+                Cell(fixed(auroc.get("value")), ", ".join(filter(None, (interval, positives))), auroc.get("value"))
+            )
         rows.append(Row(Cell(term, term_name(term)), cells))
-    return Table(f"AUROC of each term by {kind['by']}", [Column("Term"), *(Column(str(group["name"])) for group in groups)], rows, sortable=True)
+    return Table(
+        f"AUROC of each term by {kind['by']}",
+        [Column("Term"), *(Column(str(group["name"])) for group in groups)],
+        rows,
+        sortable=True,
+    )
 
 
 def data_table(report: Mapping[str, Any]) -> Table:
@@ -152,14 +187,23 @@ def data_table(report: Mapping[str, Any]) -> Table:
     parts: dict[str, Any] = data.get("parts") or {}
     rows = [_data_row(name, part) for name, part in parts.items()]
     rows.append(_data_row(str(data.get("source", "")), data, is_whole=bool(parts)))
-    columns = [Column("Source"), Column("Training"), Column("Validation"), Column("Test"), Column("Validation folds"), Column("Test folds")]
+    columns = [
+        Column("Source"),
+        Column("Training"),
+        Column("Validation"),
+        Column("Test"),
+        Column("Validation folds"),
+        Column("Test folds"),
+    ]
     return Table("Recordings", columns, rows)
 
 
 def _data_row(name: str, data: Mapping[str, Any], is_whole: bool = False) -> Row:
     records = data.get("records") or {}
     folds = [Cell(", ".join(map(str, data.get(f"{split}_folds") or [])) or "none") for split in ("val", "test")]
-    return Row(Cell(name), [*(whole(records.get(split)) for split in ("train", "val", "test")), *folds], is_whole=is_whole)
+    return Row(
+        Cell(name), [*(whole(records.get(split)) for split in ("train", "val", "test")), *folds], is_whole=is_whole
+    )
 
 
 def anchor(term: str) -> str:
@@ -176,6 +220,17 @@ def confused_pairs(terms: Sequence[str], shares: np.ndarray, counts: np.ndarray,
         if row != column and counts[row, column]
     ]
     pairs.sort(key=lambda pair: (-pair[0], -pair[1], pair[2], pair[3]))
-    rows = [Row(Cell(there, term_name(there)), [Cell(called, term_name(called)), whole(count), Cell(f"{100 * share:.0f} %", value=share)]) for count, share, there, called in pairs[:most]]
-    columns = [Column("Has"), Column("and is called", is_text=True), Column("Recordings"), Column("Share of those without it", "of the recordings that have the first term and lack the second")]
+    rows = [
+        Row(
+            Cell(there, term_name(there)),
+            [Cell(called, term_name(called)), whole(count), Cell(f"{100 * share:.0f} %", value=share)],
+        )
+        for count, share, there, called in pairs[:most]
+    ]
+    columns = [
+        Column("Has"),
+        Column("and is called", is_text=True),
+        Column("Recordings"),
+        Column("Share of those without it", "of the recordings that have the first term and lack the second"),
+    ]
     return Table("The most frequent confusions", columns, rows) if rows else None

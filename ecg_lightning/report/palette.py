@@ -36,7 +36,11 @@ DARK = {
 }
 SERIES = 6
 """Colours of lines; a further line begins again with the first one, and is told from it by its dashes."""
-TEXTS = {"ground": ("ink", "faint", "link", "warning"), "panel": ("ink", "faint", "link"), "warning-ground": ("ink", "warning")}
+TEXTS = {
+    "ground": ("ink", "faint", "link", "warning"),
+    "panel": ("ink", "faint", "link"),
+    "warning-ground": ("ink", "warning"),
+}
 """Colours of text on each ground: their contrast is at least 4.5 to 1 (WCAG 2.2, AA)."""
 DRAWINGS = {
     "ground": ("edge", *(f"series{number}" for number in range(1, SERIES + 1))),

@@ -71,7 +71,9 @@ class TestedRun:
         kinds = {**dict.fromkeys(LISTS, list), **dict.fromkeys(MAPPINGS, dict)}
         wrong = [name for name, kind in kinds.items() if not isinstance(report.get(name, kind()), kind)]
         if wrong or not report.get("terms"):
-            raise UserError(f"{path} is damaged: {(wrong or ['terms'])[0]} is not what `test` writes. Run {command} again.")
+            raise UserError(
+                f"{path} is damaged: {(wrong or ['terms'])[0]} is not what `test` writes. Run {command} again."
+            )
         return report
 
     @property
@@ -115,4 +117,6 @@ class TestedRun:
                     for line in csv.DictReader(file)
                 ]
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is damaged ({one_line(error)}): it is not a table that `fit` has written.") from error
+            raise UserError(
+                f"{path} is damaged ({one_line(error)}): it is not a table that `fit` has written."
+            ) from error

@@ -39,11 +39,14 @@ class Axis(NamedTuple):
         finite = finite[np.isfinite(finite)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         if low == high:
-            low, high = low - (0.5 if whole else abs(low) * 0.1 or 0.5), high + (0.5 if whole else abs(high) * 0.1 or 0.5)
+            low, high = (
+                low - (0.5 if whole else abs(low) * 0.1 or 0.5),
+                high + (0.5 if whole else abs(high) * 0.1 or 0.5),
+            )
         ticks = MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
         if not whole:
             low, high = float(ticks[0]), float(ticks[-1])
-        shown = [float(tick) for tick in ticks if low <= tick <= high]
+        shown = [float(tick) for tick in ticks if low <= tick <= high and not (whole and tick % 1)]
         return cls(label, low, high, [(tick, f"{tick:.4g}") for tick in shown])
 
 
@@ -105,7 +108,9 @@ class Chart:
 
     def level(self, y: float) -> None:
         """Draws a horizontal line of reference."""
-        self.layers.append(f'<path class="reference" d="{self._path(np.array([self.x.low, self.x.high]), np.array([y, y]))}"/>')
+        self.layers.append(
+            f'<path class="reference" d="{self._path(np.array([self.x.low, self.x.high]), np.array([y, y]))}"/>'
+        )
 
     def mark(self, x: float, text: str, anchor: Literal["start", "end"] = "start") -> None:
         """Draws a vertical line of reference with a text at its top."""
@@ -123,19 +128,25 @@ class Chart:
         parts = [f'<path class="frame" d="M{LEFT} {TOP}V{bottom}H{right}"/>']
         for value, text in self.x.ticks:
             [(left, _)] = self._places([value], [self.y.low])
-            parts.append(f'<text class="tick" x="{left:.5g}" y="{bottom + 14}" text-anchor="middle">{escape(text)}</text>')
+            parts.append(
+                f'<text class="tick" x="{left:.5g}" y="{bottom + 14}" text-anchor="middle">{escape(text)}</text>'
+            )
         for value, text in self.y.ticks:
             [(_, top)] = self._places([self.x.low], [value])
             parts.append(f'<path class="grid" d="M{LEFT} {top:.5g}H{right}"/>')
-            parts.append(f'<text class="tick" x="{LEFT - 5}" y="{top + 3.5:.5g}" text-anchor="end">{escape(text)}</text>')
+            parts.append(
+                f'<text class="tick" x="{LEFT - 5}" y="{top + 3.5:.5g}" text-anchor="end">{escape(text)}</text>'
+            )
         middle, half = (LEFT + right) / 2, (TOP + bottom) / 2
-        parts.append(f'<text class="label" x="{middle:.5g}" y="{self.height - 5}" text-anchor="middle">{escape(self.x.label)}</text>')
+        parts.append(
+            f'<text class="label" x="{middle:.5g}" y="{self.height - 5}" text-anchor="middle">{escape(self.x.label)}</text>'
+        )
         parts.append(
             f'<text class="label" x="0" y="0" transform="translate(10 {half:.5g}) rotate(-90)" text-anchor="middle">'
             f"{escape(self.y.label)}</text>"
         )
         head = f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(self.description)}">'
-        return Markup(head + "".join([*parts, *self.layers]) + "</svg>")  # noqa: S704
+        return Markup(head + "".join([*parts, *self.layers]) + "</svg>")
 
     def _places(self, x: ArrayLike, y: ArrayLike) -> list[tuple[float, float]]:
         """Returns the places of points in the drawing, from its left and from its top."""

@@ -59,7 +59,9 @@ def _mistakes(
         data = build("data", config.data, seed=int(config.get("seed") or 0))
     assert isinstance(data, PackedDataModule)
     if data.store.sha256 != run.report["data"]["fingerprint"]:
-        raise UserError(f"The recordings of {data.source} are not those of the test: run `test run_dir={run.folder}` again.")
+        raise UserError(
+            f"The recordings of {data.source} are not those of the test: run `test run_dir={run.folder}` again."
+        )
     trusted = OmegaConf.select(config, "model.name")
     predictor = Predictor(path, trusted=trusted, allow_missing_leads=True)
     return draw(chosen, run.predictions, thresholds, data, predictor, options.ids)
