@@ -39,14 +39,12 @@ class Axis(NamedTuple):
         finite = finite[np.isfinite(finite)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         if low == high:
-            low, high = (
-                low - (0.5 if whole else abs(low) * 0.1 or 0.5),
-                high + (0.5 if whole else abs(high) * 0.1 or 0.5),
-            )
+            margin = 1.0 if whole else abs(low) * 0.1 or 0.5
+            low, high = low - margin, high + margin
         ticks = MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
         if not whole:
             low, high = float(ticks[0]), float(ticks[-1])
-        shown = [float(tick) for tick in ticks if low <= tick <= high and not (whole and tick % 1)]
+        shown = [float(tick) for tick in ticks if low <= tick <= high]
         return cls(label, low, high, [(tick, f"{tick:.4g}") for tick in shown])
 
 
