@@ -1,5 +1,6 @@
 """The outputs of a network for each recording that it was measured on, as a Parquet file in the run's folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,8 @@ from ecg_lightning.modules.base import ECGModule
 
 FILES = {"test": "predictions.parquet", "val": "val_predictions.parquet"}
 """The file of each split."""
+COMPARED = {"record_ids": "recordings", "records": "recordings", "targets": "labels", "patients": "patients"}
+"""What must be the same in two runs whose differences are paired, and what messages call it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,27 @@ class Predictions:
         }  # fmt: skip
 
 
+def check_comparable(runs: Sequence[Predictions]) -> None:
+    """Refuses runs whose differences would not be paired.
+
+    Raises:
+        UserError: where they predict other terms, or were measured on other recordings, labels or patients.
+    """
+    first, *rest = runs
+    for run in rest:
+        if run.terms != first.terms:
+            raise UserError(
+                f"{first.name} predicts {', '.join(first.terms)}, and {run.name} predicts {', '.join(run.terms)}: only "
+                "networks of the same terms, in the same order, are compared."
+            )
+        for name, title in COMPARED.items():
+            if not np.array_equal(getattr(run, name), getattr(first, name), equal_nan=name == "targets"):
+                raise UserError(
+                    f"{run.name} and {first.name} were measured on different test recordings, and cannot be compared: "
+                    f"their {title} differ. The archive has changed in the meantime, or the folds differ. Run `test` of both again."
+                )
+
+
 def read_predictions(folder: Path, split: str = "test") -> Predictions:
     """Reads the predictions of a run, or of a network that was measured into a folder.
 
@@ -108,8 +132,6 @@ def read_predictions(folder: Path, split: str = "test") -> Predictions:
             for prefix in ("label", "logit", "probability", "calibrated", "positive")
         ]
         records, patient_numbers = (table[name].to_numpy(np.int64) for name in ("record", "patient"))
-        return Predictions(
-            str(folder), terms, table["record_id"].to_numpy(object), records, patient_numbers, *arrays
-        )
+        return Predictions(str(folder), terms, table["record_id"].to_numpy(object), records, patient_numbers, *arrays)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is damaged. Run `test run_dir={folder}` again.") from error

@@ -42,10 +42,12 @@ def report_of(
         The report as plain values; None where a number is not defined.
     """
     outputs, terms = predictions.outputs, predictions.terms
+    patients = int(np.unique(predictions.patients).size)
+    resamples = RESAMPLES if patients > 1 else 0
     meter, scores = Meter(outputs), _scores(outputs, data.space)
     chunks: list[Resampled] = []
     of_scores: dict[str, list[Floats]] = {}
-    for weights in with_all_records(len(outputs), predictions.patients, RESAMPLES, SEED):
+    for weights in with_all_records(len(outputs), predictions.patients, resamples, SEED):
         chunks.append(meter.measure(weights))
         for name, values in _measured(scores, weights).items():
             of_scores.setdefault(name, []).append(values)
@@ -53,8 +55,7 @@ def report_of(
     index = data.store.index.iloc[predictions.records]
     sources = data.by_source(predictions.records)
     macro = intervals(resampled.averages["macro"])
-    groups = measure_groups(outputs, predictions.patients, divisions(index, sources), terms, RESAMPLES)
-    patients = int(np.unique(predictions.patients).size)
+    groups = measure_groups(outputs, predictions.patients, divisions(index, sources), terms, resamples)
     report = {
         "format": FORMAT,
         "checkpoint": checkpoint.name,
@@ -63,7 +64,7 @@ def report_of(
         "data": data.describe(),
         "records": len(predictions),
         "patients": patients,
-        "bootstrap": {"unit": "patient", "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
+        "bootstrap": {"unit": "patient", "level": LEVEL, "resamples": resamples, "seed": SEED},
         "metrics": {
             key: value
             for key, value in summarise(outputs.probabilities, outputs.targets, terms, module.thresholds).items()
@@ -71,7 +72,7 @@ def report_of(
         },
         "terms": _terms(predictions, module, resampled),
         "averages": {average: intervals(values) for average, values in resampled.averages.items()},
-        "benchmark": _benchmark(outputs),
+        "benchmark": _benchmark(outputs, resamples),
         "scores": {name: interval(np.concatenate(values)) for name, values in of_scores.items()},
         "decision": _decision(checkpoint),
         "calibration": {
@@ -79,9 +80,7 @@ def report_of(
             for when, ending in (("before", ""), ("after", "_calibrated"))
         },
         "groups": groups,
-        "sources": {
-            name: _of_source(outputs.at(rows), predictions.terms, module) for name, rows in sources.items()
-        },
+        "sources": {name: _of_source(outputs.at(rows), predictions.terms, module) for name, rows in sources.items()},
         "notes": _notes(outputs, terms, patients),
     }
     plain: dict[str, Any] = as_plain(report)
@@ -119,10 +118,14 @@ def _terms(predictions: Predictions, module: ECGModule, resampled: Resampled) ->
     return rows
 
 
-def _benchmark(outputs: Outputs) -> dict[str, Any]:
+def _benchmark(outputs: Outputs, resamples: int) -> dict[str, Any]:
     """Measures as the PTB-XL benchmark does, whose intervals are the 5th and the 95th percentile over its own kind of resamples."""
-    weights, draws = resample_with_every_class(outputs.targets, RESAMPLES, SEED)
-    ranks, betas, fmax = ranks_of_terms(outputs.probabilities, outputs.targets), Betas.of_benchmark(outputs), FMax.of(outputs)
+    weights, draws = resample_with_every_class(outputs.targets, resamples, SEED)
+    ranks, betas, fmax = (
+        ranks_of_terms(outputs.probabilities, outputs.targets),
+        Betas.of_benchmark(outputs),
+        FMax.of(outputs),
+    )
     values: dict[str, list[Floats]] = {}
     width = 256  # resamples at once
     everything = [np.ones((len(outputs), 1)), *(weights[:, k : k + width] for k in range(0, weights.shape[1], width))]
@@ -189,11 +192,13 @@ def _notes(outputs: Outputs, terms: tuple[str, ...], patients: int) -> list[str]
     """Returns the sentences that a reader of the numbers must know."""
     notes = []
     if patients == 1:
-        notes.append("All recordings are of one patient: every resample is the same, and the intervals say nothing.")
+        notes.append("All recordings are of one patient: there are no intervals.")
     positive, negative = ((outputs.targets == value).sum(axis=0) for value in (1, 0))
     for kind, counts in (("positive", positive), ("negative", negative)):
         if lacking := [term for term, count in zip(terms, counts, strict=True) if not count]:
-            notes.append(f"No recording is {kind} for {', '.join(lacking)}: there is no AUROC, and no average counts it.")
+            notes.append(
+                f"No recording is {kind} for {', '.join(lacking)}: there is no AUROC, and no average counts it."
+            )
     if few := [term for term, count in zip(terms, positive, strict=True) if 0 < count < FEWEST]:
         notes.append(f"Fewer than {FEWEST} recordings are positive for {', '.join(few)}: these numbers say little.")
     return notes

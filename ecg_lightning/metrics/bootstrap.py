@@ -118,7 +118,9 @@ def auroc_differences(
     minuend = _areas(scores, targets, patients, resamples, seed)
     subtrahend = _areas(baseline, targets, patients, resamples, seed, _other_runs(scores, baseline))
     values = minuend - subtrahend
-    return Differences([difference(term, level) for term in values.T], difference(mean_of_existing(values, axis=1), level))
+    return Differences(
+        [difference(term, level) for term in values.T], difference(mean_of_existing(values, axis=1), level)
+    )
 
 
 def compare(
@@ -135,7 +137,10 @@ def compare(
     Args:
         first: the runs of one model.
         second: the runs of the other, on the same records.
-        patients, level, resamples, seed: as of `auroc_intervals`.
+        patients: the patient of each record, (records,), see `auroc_intervals`.
+        level: the intervals' confidence.
+        resamples: the number of resamples.
+        seed: the same seed draws the same resamples.
     """
     meters = [[Meter(outputs) for outputs in model] for model in (first, second)]
     chunks: list[list[list[Resampled]]] = [[[] for _ in model] for model in meters]
@@ -145,7 +150,7 @@ def compare(
                 part.append(meter.measure(weights))
     seeds = (seed, seed if len(first) == len(second) else UNPAIRED)
     minuend, subtrahend = (
-        _mean_of_runs([joined(part) for part in parts], resamples, seed_of_runs)
+        _mean_of_runs([joined(part) for part in parts], seed_of_runs)
         for parts, seed_of_runs in zip(chunks, seeds, strict=True)
     )
     common = [name for name in minuend.terms if name in subtrahend.terms]
@@ -187,7 +192,12 @@ def difference(values: Floats, level: float = LEVEL) -> Difference:
 
 
 def resampled_auroc(
-    scores: ArrayLike, targets: ArrayLike, patients: ArrayLike | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+    scores: ArrayLike,
+    targets: ArrayLike,
+    patients: ArrayLike | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Floats:
     """Computes AUROC of each term on all records and in each resample, (1 + resamples, terms); NaN where there is none."""
     scores, targets = checked(scores, targets)
@@ -208,14 +218,14 @@ def _areas(
     runs = np.asarray(scores, np.float64)
     runs = runs if runs.ndim == 3 else runs[None]
     values = np.stack([resampled_auroc(run, targets, patients, resamples=resamples, seed=seed) for run in runs])
-    weights = draw_runs(len(runs), resamples, seed if seed_of_runs is None else seed_of_runs)
+    weights = draw_runs(len(runs), values.shape[1] - 1, seed if seed_of_runs is None else seed_of_runs)
     areas: Floats = np.einsum("br,rbt->bt", weights, values)
     return areas
 
 
-def _mean_of_runs(runs: Sequence[Resampled], resamples: int, seed: int) -> Resampled:
+def _mean_of_runs(runs: Sequence[Resampled], seed: int) -> Resampled:
     """Computes the mean over the runs that each resample draws, of those in which a metric exists."""
-    weights = draw_runs(len(runs), resamples, seed)
+    weights = draw_runs(len(runs), len(runs[0].terms["auroc"]) - 1, seed)
     common = [name for name in runs[0].terms if all(name in run.terms for run in runs)]
     return Resampled(
         {name: _drawn_mean(np.stack([run.terms[name] for run in runs]), weights) for name in common},

@@ -15,7 +15,7 @@ from ecg_lightning.metrics.calibration import BINS, bins_of_equal_mass
 from ecg_lightning.metrics.outputs import Outputs
 from ecg_lightning.metrics.pairs import Booleans, Floats
 from ecg_lightning.metrics.ranks import areas_of, ranks_of_pairs, ranks_of_terms
-from ecg_lightning.metrics.resampling import resample_weights
+from ecg_lightning.metrics.resampling import patient_numbers, resample_weights
 from ecg_lightning.metrics.thresholds import Confusion, rates
 
 AVERAGES = ("macro", "micro", "weighted")
@@ -153,15 +153,17 @@ def resampled(
         pooled: whether micro averages are measured, too.
     """
     meter = Meter(outputs, pooled)
-    return joined(
-        [meter.measure(weights) for weights in with_all_records(len(outputs), patients, resamples, seed)]
-    )
+    return joined([meter.measure(weights) for weights in with_all_records(len(outputs), patients, resamples, seed)])
 
 
 def with_all_records(records: int, patients: ArrayLike | None, resamples: int, seed: int) -> Iterator[Floats]:
-    """Yields the weights of all records, once each, (records, 1), then those of the resamples as `resample_weights` does."""
+    """Yields the weights of all records, once each, (records, 1), then those of the resamples as `resample_weights` does.
+
+    Of one patient there are no resamples: each would be the same, and intervals without width would say that nothing varies.
+    """
     yield np.ones((records, 1))
-    yield from resample_weights(records, patients, resamples, seed)
+    if patients is None or patient_numbers(patients, records).max(initial=0) > 0:
+        yield from resample_weights(records, patients, resamples, seed)
 
 
 def joined(parts: Iterable[Resampled]) -> Resampled:
@@ -195,9 +197,7 @@ def _weighted(values: Floats, support: Floats) -> Floats:
     return _divided((np.where(exists, values, 0) * support).sum(axis=0), (exists * support).sum(axis=0))
 
 
-def _binned(
-    values: Floats, bins: NDArray[np.int64], rows: NDArray[np.int64], size: int, records: int
-) -> csr_array:
+def _binned(values: Floats, bins: NDArray[np.int64], rows: NDArray[np.int64], size: int, records: int) -> csr_array:
     return csr_array((values, (bins, rows)), shape=(size, records))
 
 

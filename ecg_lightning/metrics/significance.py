@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from ecg_lightning.metrics.pairs import Floats, annotated_terms, checked
 
@@ -24,7 +24,7 @@ def delong(scores: ArrayLike, targets: ArrayLike, level: float = 0.95) -> Floats
     """
     scores, targets = checked(scores, targets)
     bounds = np.full((targets.shape[1], 2), np.nan)
-    width = norm.ppf((1 + level) / 2)
+    width = float(ndtri((1 + level) / 2))
     for term, column, positive in annotated_terms(scores, targets):
         area, error = delong_error(column, positive.astype(np.bool_))
         bounds[term] = np.clip([area - width * error, area + width * error], 0, 1)
@@ -42,13 +42,20 @@ def delong_error(scores: Floats, positive: ArrayLike) -> tuple[float, float]:
     """
     of_class = np.asarray(positive, np.bool_)
     above, below = scores[of_class], scores[~of_class]
-    rank = rankdata(scores)
-    placement = (rank[of_class] - rankdata(above)) / below.size  # the share of the negatives that are lower, ties ½
-    displacement = 1 - (rank[~of_class] - rankdata(below)) / above.size
+    rank = _midranks(scores)
+    placement = (rank[of_class] - _midranks(above)) / below.size  # the share of the negatives that are lower, ties ½
+    displacement = 1 - (rank[~of_class] - _midranks(below)) / above.size
     if min(above.size, below.size) < 2:
         return float(placement.mean()), float("nan")
     variance = placement.var(ddof=1) / above.size + displacement.var(ddof=1) / below.size
     return float(placement.mean()), float(np.sqrt(variance))
+
+
+def _midranks(scores: Floats) -> Floats:
+    """Returns the rank of each score, from 1, both (records,); equal scores have the mean of their ranks."""
+    _, level, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[level]
+    return ranks
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
