@@ -34,7 +34,9 @@ def format_of(option: str | None, output: Path | None) -> str:
     if end and end not in FORMATS:
         raise UserError(f"A picture cannot be written as '{output}'. The name must end with .{', .'.join(FORMATS)}.")
     if option and end and option != end:
-        raise UserError(f"'{output}' is not the name of a {option} file. Name the file NAME.{option}, or leave out one of both.")
+        raise UserError(
+            f"'{output}' is not the name of a {option} file. Name the file NAME.{option}, or leave out one of both."
+        )
     return option or end or FORMATS[0]
 
 

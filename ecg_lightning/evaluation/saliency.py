@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -89,6 +88,8 @@ def integrated_gradients(
         (batch, leads, samples) contributions; and (batch,) the output minus that of the flat leads, which is what the
         contributions of an input should sum to.
     """
+    from captum.attr import IntegratedGradients  # takes a second, which commands without saliency do not need
+
     x = signals.detach().clone()
     ends = torch.full((len(x),), x.shape[2]) if lengths is None else torch.from_numpy(lengths)
     mask = valid_mask(ends.to(x.device), x.shape[2])

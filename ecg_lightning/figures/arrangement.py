@@ -91,7 +91,14 @@ def _lines(leads: Sequence[str], row: int, start: float, stop: float, most: int)
     length = stop - start if stop - start <= _LONGEST_LINE else TEN_SECONDS
     count = min(most, max(1, ceil(round((stop - start) / length, 6))))
     return [
-        Strip(lead, row + line * len(leads) + k, 0, begin := start + line * length, min(begin + length, stop), lead)
+        Strip(
+            lead,
+            row + line * len(leads) + k,
+            left=0,
+            start=(begin := start + line * length),
+            stop=min(begin + length, stop),
+            label=f"{lead}  {begin:g} s" if line else lead,
+        )
         for line in range(count)
         for k, lead in enumerate(leads)
     ]

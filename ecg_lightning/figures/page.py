@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MOST_BARS = 12
 _COLUMNS, _COLUMN = 2, 130  # columns of bars, and mm that each needs
-_BAR_LEFT, _BAR_LENGTH, _BAR_HEIGHT = 62.0, 40.0, 2.4  # mm
-_MOST_CHARACTERS = 42  # of a term and its name, before a bar
+_BAR_LEFT, _BAR_LENGTH, _BAR_HEIGHT = 70.0, 34.0, 2.4  # mm
+_MOST_CHARACTERS = 43  # of a term and its name, before a bar
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,14 @@ class Bar:
         name: what it means.
         probability: of the term.
         threshold: probability from which it is positive.
+        positive: whether it is.
     """
 
     term: str
     name: str
     probability: float
     threshold: float
-
-    @property
-    def positive(self) -> bool:
-        """Whether the probability reaches the threshold."""
-        return self.probability >= self.threshold
+    positive: bool
 
 
 def prediction_page(
@@ -63,9 +60,12 @@ def prediction_page(
     shown = bars[:MOST_BARS]
     lines = list(notes)
     if shadings:
-        lines.insert(0, f"shaded: what speaks for {shadings[0][0]} (integrated gradients)")
+        others = "; in the rows below, for the term that is named there" if len(shadings) > 1 else ""
+        lines.insert(0, f"shaded: what speaks for {shadings[0][0]}{others} (integrated gradients)")
     if len(bars) > len(shown):
-        lines.append(f"bars: the {len(shown)} of {len(bars)} terms that are farthest over or nearest to their thresholds")
+        lines.append(
+            f"bars: the {len(shown)} of {len(bars)} terms that are farthest over or nearest to their thresholds"
+        )
     rows = ceil(len(shown) / _COLUMNS)
     height = LINE * (rows + 0.5)
     width = 2 * MARGIN + _COLUMNS * _COLUMN
@@ -95,5 +95,10 @@ def _draw_bar(axes: "Axes", left: float, y: float, bar: Bar) -> None:
     axes.plot([mark, mark], [low - 0.5, high + 0.5], color=INK, linewidth=0.4 * MM, zorder=3)
     weight = "bold" if bar.positive else "normal"
     write(axes, left, y, text, weight=weight, colour=INK if bar.positive else GREY)
-    numbers = f"{bar.probability:.2f} {'≥' if bar.positive else '<'} {bar.threshold:.2f}"
+    numbers = f"{_number(bar.probability)} {'≥' if bar.positive else '<'} {_number(bar.threshold)}"
     write(axes, end + 2, y, numbers, weight=weight, colour=INK if bar.positive else GREY)
+
+
+def _number(probability: float) -> str:
+    """Returns a probability with two decimals, or two digits where it is small."""
+    return f"{probability:.2f}" if probability >= 0.095 or probability == 0 else f"{probability:.2g}"

@@ -11,7 +11,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.figures.arrangement import Strip, arrange, shown_until
 from ecg_lightning.figures.shading import LEVELS, Shading, levels_at
 from ecg_lightning.figures.sheet import MARGIN, PULSE_LEFT, PULSE_WIDTH, SPEED, SQUARE, Sheet, Trace, plan
-from ecg_lightning.figures.style import GREY, INK, LARGE_GRID, LINE, MM, PAPER, SHADE, SMALL_GRID, wrap, write
+from ecg_lightning.figures.style import GREY, INK, LARGE_GRID, LINE, MM, SHADE, SMALL_GRID, wrap, write
 from ecg_lightning.records import LEADS, Record
 
 if TYPE_CHECKING:
@@ -111,13 +111,14 @@ def _empty(sheet: Sheet, above: float, below: float) -> "Axes":
     """Makes a figure with a grid; the axes fill it, and their coordinates are millimetres from the grid's lower edge."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(sheet.width / 25.4, (sheet.height + above + below) / 25.4), facecolor="white")
+    millimetres = np.array([sheet.width, sheet.height + above + below])
+    # a hair more, so that no pixel is lost when pixels are counted
+    figure = Figure(figsize=tuple((millimetres + 1e-6) / 25.4), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, sheet.width)
     axes.set_ylim(-below, sheet.height + above)
     left, right = MARGIN, sheet.width - MARGIN
-    axes.fill([left, right, right, left], [0, 0, sheet.height, sheet.height], color=PAPER, linewidth=0, zorder=0)
     for step, colour, width in ((1, SMALL_GRID, 0.1), (SQUARE, LARGE_GRID, 0.2)):
         across = [(x, x, 0, sheet.height) for x in range(left, right + 1, step)]
         along = [(left, right, y, y) for y in range(0, sheet.height + 1, step)]

@@ -39,7 +39,9 @@ class Shading:
         return int(self.smoothed().sum(axis=1).argmax())
 
 
-def levels_at(smoothed: NDArray[np.float64], shading: Shading, times: Sequence[float] | NDArray[np.float64]) -> NDArray[np.int64]:
+def levels_at(
+    smoothed: NDArray[np.float64], shading: Shading, times: Sequence[float] | NDArray[np.float64]
+) -> NDArray[np.int64]:
     """(times,) how many of `LEVELS` one lead reaches at some moments.
 
     Args:

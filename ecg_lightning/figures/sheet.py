@@ -13,8 +13,11 @@ from ecg_lightning.records import LEADS, Record
 
 SPEED = 25.0
 """mm/s."""
-GAINS = (10.0, 5.0, 2.5)
-"""mm/mV: the standard, and what is used where a recording is too large for it."""
+GAINS = {10.0: 50.0, 5.0: 40.0, 2.5: 25.0}
+"""mm/mV: the standard, and what is used where a recording is too large for it; with the mm above or below its line at which a
+trace is cut, and marked."""
+LIMIT = GAINS[10.0]
+"""That of another gain, mm."""
 SQUARE = 5
 """mm of a large square of the paper; rows and edges are on its lines."""
 MARGIN = 5
@@ -25,8 +28,6 @@ PULSE_LEFT, PULSE_WIDTH = 8, 5
 """mm from the left edge to the calibration mark's rise, and its width: 200 ms."""
 LABEL_WIDTH, LABEL_HEIGHT = 2.2, 3.5
 """mm of a character of a label, and of a line."""
-LIMIT = 50.0
-"""mm above or below its line at which a trace is cut, and marked."""
 _LEAST_DISTANCE = 20.0  # mm between rows
 _GAP = 2.0  # mm between what is drawn in two rows
 _BEYOND = 0.002  # part of a lead's samples that may be beyond the limit: a spike, and not every R wave
@@ -134,8 +135,9 @@ def _trace(record: Record, strip: Strip, gain: float) -> Trace:
         return Trace(strip, nothing, nothing, nothing, np.empty(0, np.bool_), SQUARE, missing=True)
     times, millivolts = _samples(record, strip)
     x, y = left + SPEED * (times - strip.start), gain * millivolts
-    cut = np.abs(y) > LIMIT
-    y = np.clip(y, -LIMIT, LIMIT)
+    limit = GAINS.get(gain, LIMIT)
+    cut = np.abs(y) > limit
+    y = np.clip(y, -limit, limit)
     beside = y[x < left + 1 + LABEL_WIDTH * (len(strip.label) + 1)]
     return Trace(strip, times, x, y, cut, max(SQUARE, float(beside.max(initial=0)) + 1), missing=False)
 
@@ -144,7 +146,7 @@ def _gain(record: Record, strips: Sequence[Strip]) -> float:
     """Returns the largest gain at which almost no sample of any lead is beyond the limit."""
     beyond = [(len(y), np.sort(np.abs(y))) for strip in strips for y in [_samples(record, strip)[1]] if len(y)]
     needed = max((float(y[-1 - int(_BEYOND * count)]) for count, y in beyond), default=0.0)
-    return next((gain for gain in GAINS if gain * needed <= LIMIT), GAINS[-1])
+    return next((gain for gain, limit in GAINS.items() if gain * needed <= limit), min(GAINS))
 
 
 def _envelope(

@@ -6,14 +6,16 @@ import threading
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ecg_lightning.errors import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PAPER, SMALL_GRID, LARGE_GRID = "#fffdfb", "#f7dcd8", "#e6a8a0"
-"""Colours of ECG paper: the sheet, its lines 1 mm apart, and those 5 mm apart."""
+SMALL_GRID, LARGE_GRID = "#f7dcd8", "#e6a8a0"
+"""Colours of ECG paper: its lines 1 mm apart, and those 5 mm apart."""
 INK, GREY, ACCENT, PALE, TRACK = "#111111", "#5f5f5f", "#1f6f8b", "#a9b4ba", "#eceff1"
 """Colours of traces and text, of secondary text, of what counts (a positive term), of what does not, and below a bar."""
 SHADE = "#3c8fd6"
@@ -48,23 +50,28 @@ def encode(figure: "Figure", file_format: str = "png", pixels_per_mm: float = 6)
 
     stream = BytesIO()
     dpi = 25.4 * pixels_per_mm
-    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[file_format]
-    options = {"pil_kwargs": {"compress_level": 0}} if file_format == "png" else {}
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(file_format)
     with _ENCODING, rc_context(_SETTINGS):
-        figure.savefig(stream, format=file_format, dpi=dpi, metadata=metadata, **options)
+        figure.savefig(stream, format="rgba" if file_format == "png" else file_format, dpi=dpi, metadata=metadata)
+        pixels = tuple(int(inches * dpi) for inches in figure.get_size_inches())
     if file_format == "png":
-        return _with_palette(stream, dpi)
+        return _with_palette(stream.getvalue(), pixels, dpi)
     return _PATH.sub(_rounded, stream.getvalue()) if file_format == "svg" else stream.getvalue()
 
 
-def _with_palette(png: BytesIO, dpi: float) -> bytes:
+def _with_palette(rgba: bytes, pixels: tuple[int, ...], dpi: float) -> bytes:
     """Returns a PNG of at most 128 colours, a quarter of the size; ECG paper has few."""
     from PIL import Image
 
+    image = Image.frombytes("RGBA", pixels, rgba).convert("RGB")
+    few = image.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    colours = np.array(few.getpalette(), np.uint8).reshape(-1, 3)
+    colours[few.getpixel((0, 0))] = image.getpixel(
+        (0, 0)
+    )  # the background, with which the edges' nearly white is averaged
+    few.putpalette(colours.tobytes())
     stream = BytesIO()
-    with Image.open(png) as image:
-        few = image.convert("RGB").quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    few.save(stream, "PNG", dpi=(dpi, dpi), optimize=True)
+    few.save(stream, "PNG", dpi=(dpi, dpi))
     return stream.getvalue()
 
 
