@@ -123,7 +123,8 @@ def _interval(value: Mapping[str, Any], sign: str = "") -> str:
     """Writes `.958 .931–.979`; the number alone where it has no interval, and a dash where there is none."""
     if value["low"] is None:
         return _number(value["value"], sign)
-    return f"{_number(value['value'], sign)} {_number(value['low'], sign)}–{_number(value['high'], sign)}"
+    between = " to " if sign else "–"
+    return f"{_number(value['value'], sign)} {_number(value['low'], sign)}{between}{_number(value['high'], sign)}"
 
 
 def _number(value: float | None, sign: str = "") -> str:

@@ -36,7 +36,7 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         split: `val` or `test`.
 
     Returns:
-        The report: counts, metrics with intervals, thresholds, groups (metrics/README.md lists its keys). It is written to
+        The report: counts, metrics with intervals, thresholds, groups (evaluation/README.md lists its keys). It is written to
         `<split>.json` in `run_dir`, beside a Parquet file with the outputs for each recording. Without a `run_dir` nothing
         is written.
 

@@ -79,7 +79,7 @@ def measure_groups(
         resamples: the number of resamples.
 
     Returns:
-        A mapping for each kind, as metrics/README.md says it.
+        A mapping for each kind, as evaluation/README.md says it.
     """
     meters = [
         {name: (Meter(outputs.at(rows), pooled=False), rows) for name, rows in division.groups.items()}

@@ -1,4 +1,4 @@
-"""What test.json says: the numbers of an evaluation with their intervals (metrics/README.md lists the keys)."""
+"""What test.json says: the numbers of an evaluation with their intervals (README.md beside it lists the keys)."""
 
 from collections.abc import Mapping
 from typing import Any
