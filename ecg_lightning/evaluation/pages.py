@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_SHADED = 3
 """Positive terms whose saliency is drawn."""
+_STEPS = 16  # points of the integral: enough for the three shades of a picture, at half the time
 
 
 def page_of(
@@ -61,7 +62,7 @@ def page_of(
     shown = names[: min(MOST_SHADED, max(1, int(positive.sum())))]
     shadings = []
     for term in shown:
-        contributions = saliency(predictor, record, term)
+        contributions = saliency(predictor, record, term, _STEPS)
         shadings.append((term, Shading(contributions.values, contributions.sampling_rate)))
     flags = flags_text(record.quality, without="missing")
     lines = [f"flags: {flags}"] if flags else []

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BARS = 12
-_COLUMNS, _COLUMN = 2, 130  # columns of bars, and mm that each needs
-_BAR_LEFT, _BAR_LENGTH, _BAR_HEIGHT = 70.0, 34.0, 2.4  # mm
+_COLUMNS, _COLUMN = 2, 135  # columns of bars, and mm that each needs
+_BAR_LEFT, _BAR_LENGTH, _BAR_HEIGHT = 76.0, 30.0, 2.4  # mm
 _MOST_CHARACTERS = 43  # of a term and its name, before a bar
 
 

@@ -27,10 +27,10 @@ class Shading:
 
     def smoothed(self) -> NDArray[np.float64]:
         """(12, samples) the contributions, averaged over 60 ms, where they are positive; the largest is 1."""
-        width = max(1, round(_SMOOTHING * self.sampling_rate))
-        window = np.hanning(width + 2)[1:-1]
+        half = round(_SMOOTHING / 2 * self.sampling_rate)
+        window = np.hanning(2 * half + 3)[1:-1]  # an odd number of samples, so that nothing moves
         window /= window.sum()
-        smooth = np.array([np.convolve(lead, window, mode="same")[: len(lead)] for lead in self.values], np.float64)
+        smooth = np.array([np.convolve(lead, window, mode="same") for lead in self.values], np.float64)
         positive = np.maximum(smooth, 0)
         return positive / largest if (largest := float(positive.max(initial=0))) > 0 else positive
 

@@ -30,7 +30,7 @@ LABEL_WIDTH, LABEL_HEIGHT = 2.2, 3.5
 """mm of a character of a label, and of a line."""
 _LEAST_DISTANCE = 20.0  # mm between rows
 _GAP = 2.0  # mm between what is drawn in two rows
-_BEYOND = 0.002  # part of a lead's samples that may be beyond the limit: a spike, and not every R wave
+_BEYOND = 0.02  # s of a strip that may be beyond the limit: a spike, and not every R wave
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +144,9 @@ def _trace(record: Record, strip: Strip, gain: float) -> Trace:
 
 def _gain(record: Record, strips: Sequence[Strip]) -> float:
     """Returns the largest gain at which almost no sample of any lead is beyond the limit."""
-    beyond = [(len(y), np.sort(np.abs(y))) for strip in strips for y in [_samples(record, strip)[1]] if len(y)]
-    needed = max((float(y[-1 - int(_BEYOND * count)]) for count, y in beyond), default=0.0)
+    spike = int(_BEYOND * record.sampling_rate)
+    strips_millivolts = [np.sort(np.abs(_samples(record, strip)[1])) for strip in strips]
+    needed = max((float(y[-1 - min(spike, len(y) - 1)]) for y in strips_millivolts if len(y)), default=0.0)
     return next((gain for gain, limit in GAINS.items() if gain * needed <= limit), min(GAINS))
 
 

@@ -33,7 +33,6 @@ _ENCODING = threading.Lock()
 _SETTINGS = {
     "svg.hashsalt": "ecg_lightning",  # names within an SVG do not change from call to call
     "svg.fonttype": "none",  # text stays text, for readers of the page and for its size
-    "pdf.fonttype": 42,
     "savefig.bbox": None,  # a user's "tight" would change the size, and with it the scale
 }
 
