@@ -74,7 +74,9 @@ def test_it_can_be_read_without_eyes(root: Element) -> None:
         assert len(image.attributes["alt"]) > 30
     for drawing in root.all("svg"):
         attributes = drawing.attributes
-        assert attributes.get("aria-hidden") == "true" or (attributes["role"] == "img" and len(attributes["aria-label"]) > 10)
+        assert attributes.get("aria-hidden") == "true" or (
+            attributes["role"] == "img" and len(attributes["aria-label"]) > 10
+        )
     for head in [item for data in root.all("table") for item in data.all("th")]:
         assert head.attributes["scope"] in ("col", "row")
     for item in [*root.all("div"), *root.all("section")]:
@@ -105,7 +107,9 @@ def test_record_ids_and_patients_are_on_the_page_only_where_they_are_asked_for(
     assert "Record" not in words and not words & {*ids}
     assert small.run("report", [str(tested), "report.ids=true", "report.ecgs=2"]) == 0
     shown = (tested / "report" / "index.html").read_text()
-    captions = [item.all("figcaption")[0].text for item in read(shown).all("figure") if item.attributes.get("class") == "ecg"]
+    captions = [
+        item.all("figcaption")[0].text for item in read(shown).all("figure") if item.attributes.get("class") == "ecg"
+    ]
     named = [match[1] for caption in captions if (match := re.search(r"Record (\w+)\.", caption))]
     assert len(named) == 2 and {*named} <= {*ids}
     assert capsys.readouterr().out.endswith(f"Written to {tested}/report/index.html\n")
@@ -134,7 +138,7 @@ def test_without_network_or_recordings_the_page_says_so(tested: Path, capsys: py
     assert "no longer there" in capsys.readouterr().err
     text = (tested / "report" / "index.html").read_text()
     assert "No ECG is drawn. The checkpoint that was tested (gone.ckpt) is no longer there" in text
-    assert '<img' not in text
+    assert "<img" not in text
 
 
 def test_other_recordings_are_not_drawn(tested: Path, capsys: pytest.CaptureFixture[str]) -> None:
