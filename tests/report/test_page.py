@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_it_can_be_read_without_eyes(root: Element) -> None:
         if item.attributes.get("tabindex") == "0":  # what scrolls is reached by the keyboard, and has a name
             assert item.attributes["role"] == "region" and item.attributes["aria-label"]
     levels = [int(item.tag[1]) for item in walk(root) if re.fullmatch(r"h[1-6]", item.tag)]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def walk(element: Element) -> list[Element]:
@@ -139,6 +140,12 @@ def test_without_network_or_recordings_the_page_says_so(tested: Path, capsys: py
     text = (tested / "report" / "index.html").read_text()
     assert "No ECG is drawn. The checkpoint that was tested (gone.ckpt) is no longer there" in text
     assert "<img" not in text
+
+
+def test_without_a_configuration_no_other_recordings_are_read(tested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tested / "config.yaml").unlink()
+    assert small.run("report", [str(tested)]) == 0
+    assert "has no config.yaml, which says where the recordings are" in capsys.readouterr().err
 
 
 def test_other_recordings_are_not_drawn(tested: Path, capsys: pytest.CaptureFixture[str]) -> None:
