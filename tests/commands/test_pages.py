@@ -84,11 +84,13 @@ def test_a_page_that_cannot_be_drawn_ends_nothing(
     assert "1 pages could not be drawn. The first is that of " in printed.err and "no such page" in printed.err
 
 
-def test_a_folder_that_is_a_file_is_refused_before_anything_is_predicted(
+def test_options_that_cannot_be_meant_are_refused_before_anything_is_predicted(
     network: str, archive: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "pages").touch()
     words = [network, str(archive), "--output", str(tmp_path / "p.csv"), "--plot", str(tmp_path / "pages")]
     with pytest.raises(UserError, match=r"--plot .*pages is a file. Name a folder for the pages"):
         small.run("predict", words)
+    with pytest.raises(UserError, match=r"--plot-format and --ids are for pages\. Add --plot FOLDER"):
+        small.run("predict", [*words[:-2], "--ids"])
     assert not (tmp_path / "p.csv").exists()
