@@ -55,7 +55,8 @@ class Ranks:
 
     @classmethod
     def _of(cls, columns: "Sequence[Column | None]", records: int) -> Self:
-        first, runs = 0, []
+        first = 0
+        runs: list[slice | None] = []
         entries: tuple[list[NDArray[np.int64]], ...] = ([], [], [], [])  # runs and rows of positives, then of negatives
         for column in columns:
             if column is None:
@@ -69,11 +70,11 @@ class Ranks:
                 entries, (run[positive], rows[positive], run[~positive], rows[~positive]), strict=True
             ):
                 values.append(chosen)
-        matrices = [
+        positives, negatives = (
             csr_array((np.ones(sum(map(len, of_runs))), (_joined(of_runs), _joined(of_rows))), shape=(first, records))
             for of_runs, of_rows in (entries[:2], entries[2:])
-        ]
-        return cls(*matrices, runs)
+        )
+        return cls(positives, negatives, runs)
 
     def areas(self, weights: Floats) -> tuple[Floats, Floats]:
         """Computes AUROC and average precision of each term in each resample; NaN where it lacks a positive or a negative.
@@ -98,7 +99,8 @@ def runs_of(scores: Floats, positive: Booleans) -> NDArray[np.int64]:
     has_positive = np.bincount(level[positive], minlength=levels.size) > 0
     starts = has_positive | np.roll(has_positive, 1)
     starts[0] = False  # the first run is number 0
-    return np.cumsum(starts)[level]
+    numbers: NDArray[np.int64] = np.cumsum(starts, dtype=np.int64)[level]
+    return numbers
 
 
 def _areas(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
