@@ -114,7 +114,8 @@ def as_plain(value: Any) -> Any:
 def _terms(predictions: Predictions, module: ECGModule, resampled: Resampled) -> list[dict[str, Any]]:
     """Returns a row for each term: the numbers, then their intervals."""
     outputs, terms = predictions.outputs, predictions.terms
-    rows = table(outputs.probabilities, outputs.targets, terms, module.thresholds)
+    plain = table(outputs.probabilities, outputs.targets, terms, module.thresholds)
+    rows: list[dict[str, Any]] = [dict(row) for row in plain]
     calibration, bounds = module.calibration, delong(outputs.probabilities, outputs.targets, LEVEL)
     of_metric = {metric: intervals_of(values) for metric, values in resampled.terms.items()}
     for k, row in enumerate(rows):
