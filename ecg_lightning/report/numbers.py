@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecg_lightning.labels import TERMS
 from ecg_lightning.report.charts import forest
@@ -222,7 +223,9 @@ def anchor(term: str) -> str:
     return "term-" + "".join(character if character.isalnum() else "-" for character in term)
 
 
-def confused_pairs(terms: Sequence[str], shares: np.ndarray, counts: np.ndarray, most: int = 12) -> Table | None:  # type: ignore[type-arg]
+def confused_pairs(
+    terms: Sequence[str], shares: NDArray[np.float64], counts: NDArray[np.int64], most: int = 12
+) -> Table | None:
     """Returns the table of the pairs of terms that are confused most often; None where none is."""
     pairs = [
         (int(counts[row, column]), float(shares[row, column]), terms[row], terms[column])
