@@ -15,7 +15,7 @@ TINY = (
     "model.name=ResNet1dModule", "model.block=basic", "model.widths=[4,4,8,8]", "model.pooling=mean", "model.dropout=0.2",
     "data.batch_size=16", "trainer.max_epochs=2", "trainer.gradient_clip_val=1", "trainer.num_sanity_val_steps=0",
     "trainer.enable_progress_bar=false", "trainer.enable_model_summary=false", "trainer.accelerator=cpu",
-    "logger.wandb=false",
+    "logger.wandb=false", "report.ecgs=0",
 )  # fmt: skip
 """Overrides that make a run take a second or two."""
 

@@ -42,6 +42,8 @@ class Here:
 def study(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The script, with one seed, in this process."""
     monkeypatch.syspath_prepend(str(FOLDER))
+    for name in MODULES:  # a folder of tests has the name of one of them
+        monkeypatch.delitem(sys.modules, name, raising=False)
     module = import_module("run")
     monkeypatch.setattr(module, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(module, "SEEDS", (0,))
