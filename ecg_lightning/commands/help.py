@@ -39,6 +39,17 @@ DOWNLOAD = """  --download          first fetch the archive into data.root, if i
   --verify            compare every file of the packed store with its hash
 """
 USAGE = {
+    "report": """usage: report RUN [report.ids=true] [report.ecgs=N] [data.root=FOLDER]
+       report RUN RUN… [--output comparison.html]
+
+  RUN                 the folder of a run that `test` has measured; its page is report/index.html in it
+  RUN RUN…            a page of paired differences to the first run, learning curves, and what differs in the configurations;
+                      runs that differ in nothing but their seed are one arm, and their mean is compared
+  --output FILE       the page of a comparison (comparison.html)
+  report.ids=true     name the recordings on the page by their record ids
+  report.ecgs=N       ECGs that are drawn, those on which the network was most confidently wrong (12)
+  data.root=FOLDER    where the recordings are, if that has changed since the training
+""",
     "show": """usage: show FILES_OR_FOLDERS… [options]
 
   FILES_OR_FOLDERS    recordings of any format, as `predict` reads them

@@ -11,6 +11,7 @@ import pytest
 
 import small
 from ecg_lightning.errors import UserError
+from ecg_lightning.main import VERBS
 from ecg_lightning.metrics import auroc, compare, holm, macro
 from ecg_lightning.report.comparison import arms_of, check_comparable, configuration_table, page, short_names
 from ecg_lightning.report.run import TestedRun
@@ -182,3 +183,10 @@ def test_the_verb(runs: list[TestedRun], tmp_path: Path, capsys: pytest.CaptureF
     ):
         with pytest.raises(UserError, match=message):
             small.run("report", words)
+
+
+def test_every_verb_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in VERBS:
+        if verb != "sweep":  # its parser prints its help and ends the program
+            assert small.run(verb, ["--help"]) == 0
+            assert len(capsys.readouterr().out.splitlines()) > 3
