@@ -80,7 +80,7 @@ class Pages:
         """Prints where the pages are, and how many could not be drawn."""
         if self.failed:
             name, reason = self.failed[0]
-            text = f"{len(self.failed)} pages could not be drawn. The first is that of {name}: {reason}"
+            text = f"Pages that could not be drawn: {len(self.failed)}. The first is that of {name}: {reason}"
             print(printable(text), file=sys.stderr)
         if self.folder is not None:
-            print(printable(f"{self.drawn} pages → {self.folder}"))
+            print(printable(f"{self.drawn} {'page' if self.drawn == 1 else 'pages'} → {self.folder}"))

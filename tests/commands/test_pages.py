@@ -80,8 +80,8 @@ def test_a_page_that_cannot_be_drawn_ends_nothing(
     words = [network, *(str(archive / f"E0000{k}.hea") for k in (1, 3)), "--output", str(tmp_path / "p.csv")]
     assert small.run("predict", [*words, "--plot", str(tmp_path / "pages")]) == 1
     printed = capsys.readouterr()
-    assert "2 of 2 recordings predicted" in printed.out and "1 pages → " in printed.out
-    assert "1 pages could not be drawn. The first is that of " in printed.err and "no such page" in printed.err
+    assert "2 of 2 recordings predicted" in printed.out and "1 page → " in printed.out
+    assert "Pages that could not be drawn: 1. The first is that of " in printed.err and "no such page" in printed.err
 
 
 def test_options_that_cannot_be_meant_are_refused_before_anything_is_predicted(

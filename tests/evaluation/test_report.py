@@ -121,7 +121,7 @@ def test_what_a_reader_must_know_is_said(report: dict[str, Any], capsys: pytest.
     ):
         assert text in output
     assert "thresholds by youden, calibration by platt" in output
-    assert "Warning: fewer than 10 positives of some terms" in output
+    assert "Warning: in these groups fewer than 10 recordings are positive for some terms" in output
 
 
 def test_one_patient_has_no_intervals(predictions: Predictions, capsys: pytest.CaptureFixture[str]) -> None:
