@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
+
 import fake
+from ecg_lightning.evaluation.predictions import Predictions
 from ecg_lightning.main import main
 
 TINY = (
@@ -46,3 +51,27 @@ def run(verb: str, words: Sequence[str]) -> int:
 def record(folder: Path) -> str:
     """The first recording in a folder."""
     return str(min(folder.rglob("*.hea")))
+
+
+def predictions(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    patients: ArrayLike | None = None,
+    terms: Sequence[str] = (),
+    name: str = "run",
+) -> Predictions:
+    """What a network would have put out for records of a test: logits and targets (records, terms), with the threshold 0.5."""
+    values, labels = np.asarray(logits, np.float64), np.asarray(targets, np.float64)
+    numbers = np.arange(len(values))
+    return Predictions(
+        name,
+        tuple(terms) or tuple(f"T{k}" for k in range(values.shape[1])),
+        np.array([f"r{number}" for number in numbers], object),
+        numbers,
+        numbers if patients is None else np.asarray(patients),
+        labels,
+        values,
+        expit(values),
+        expit(values),
+        (expit(values) >= 0.5).astype(np.float64),
+    )

@@ -44,6 +44,7 @@ def test_a_card_of_the_second_format_is_read() -> None:
     read = Card.from_dict(second, "a.ckpt")
     assert read.input.preprocess == {"normalisation": "zscore", "leads": ["I", "II"], "notch": None, "baseline": None}
     assert (read.archives, read.family, read.licence, read.citation, read.reference) == ([], None, "", "", None)
+    assert (read.threshold_rule, read.calibration_method) == ("paper", "platt")  # the only ones before they had names
     # what a card of today says is left as it is
     filtered = {"sampling_rate": 500, "seconds": 10, "preprocess": {"leads": ["I"], "notch": 50.0, "baseline": 0.4}}
     assert Card.from_dict(second | {"format": 3, "input": filtered}, "a").input.preprocess["notch"] == 50
@@ -66,7 +67,7 @@ def test_what_is_written_is_valid_json_and_read_again() -> None:
 
 
 def test_a_newer_format_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"a.ckpt has a card of format 7, and this version .* up to 3. Update"):
+    with pytest.raises(UserError, match=r"a.ckpt has a card of format 7, and this version .* up to 4. Update"):
         card(format=7)
 
 

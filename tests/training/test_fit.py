@@ -41,7 +41,7 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_has_everything(run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
-        "checkpoints", "config.yaml", "metrics.csv", "test.json", "test.npz",
+        "checkpoints", "config.yaml", "metrics.csv", "predictions.parquet", "test.json",
     ]  # fmt: skip
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
@@ -71,7 +71,7 @@ def test_test_json_holds_counts_thresholds_and_metrics_and_no_patient(root: Path
     assert report["metrics"]["auroc"] == pytest.approx(np.mean(macro))
     best = run / "checkpoints" / "best.ckpt"
     assert report["checkpoint_sha256"] == hashlib.sha256(best.read_bytes()).hexdigest()
-    assert "patient" not in json.dumps(report)
+    assert not any(name in json.dumps(report) for name in ("patient_id", "record_id"))
     assert "patient" not in checkpoints.card_of(str(best)).to_json()
 
 
@@ -108,7 +108,8 @@ def test_what_is_set_aside_is_said_in_a_line(
 def test_validate_measures_what_training_logged(root: Path, run: Path) -> None:
     assert small.run("validate", [f"run_dir={run}", NO_BAR]) == 0
     report = json.loads((run / "val.json").read_text())
-    (run / "val.json").unlink()
+    for name in ("val.json", "val_predictions.parquet"):
+        (run / name).unlink()
     logged = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt")).metrics["val/auroc"]
     assert report["metrics"]["auroc"] == pytest.approx(logged, abs=1e-6)
 
