@@ -1,15 +1,16 @@
-"""Reads a checkpoint by any of its names: a published name, a file, a URL, or `family:FILE` of another project."""
+"""Reads a checkpoint by any of its names: published, alias, file, run's folder, URL, or `family:FILE` of another project."""
 
+from ecg_lightning.checkpoints import cache
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import Checkpoint, header_card, parse, sha256_of
 from ecg_lightning.checkpoints.foreign.names import is_foreign
-from ecg_lightning.checkpoints.places import locate
-from ecg_lightning.checkpoints.storage import name_in, read_bytes, read_header, shown
+from ecg_lightning.checkpoints.places import resolve
+from ecg_lightning.checkpoints.storage import WANDB, name_in, protocol_of, shown
 from ecg_lightning.errors import UserError
 
 
 def read(name: str, folder: str | None = None) -> Checkpoint:
-    """Reads one checkpoint: a `.ckpt` or `.safetensors` file, a URL, a published name, or `family:FILE`.
+    """Reads one checkpoint: a `.ckpt` or `.safetensors` file, a run's folder, a URL, a published name, an alias, or `family:FILE`.
 
     Raises:
         UserError: where there is none, it is not one that ecg_lightning knows, or it was damaged; or where several files
@@ -29,9 +30,8 @@ def read_all(name: str, folder: str | None = None) -> list[Checkpoint]:
         from ecg_lightning.checkpoints.foreign.read import read_files
 
         return read_files(name)
-    url = locate(name, folder)
-    content = read_bytes(url)
-    card, tensors, seen = parse(content, url)
+    url, sha256 = resolve(name, folder)
+    content, (card, tensors, seen) = cache.read(url, lambda content: parse(content, url), sha256)
     return [Checkpoint(shown(name), tensors, card, seen, sha256_of(content))]
 
 
@@ -39,7 +39,7 @@ def card_of(name: str, folder: str | None = None) -> Card:
     """Reads the card alone; of a large published file only the header is read."""
     if is_foreign(name):
         return read(name).card
-    url = locate(name, folder)
-    if name_in(url).endswith(".ckpt"):
-        return read(url).card
-    return header_card(read_header(url), url)
+    url, sha256 = resolve(name, folder)
+    if sha256 is not None or name_in(url).endswith(".ckpt") or protocol_of(url) == WANDB:
+        return read(name, folder).card  # whose whole content is compared with its hash, or is needed
+    return header_card(cache.header(url), url)

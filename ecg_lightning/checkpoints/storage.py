@@ -1,5 +1,6 @@
 """File systems behind a path or any fsspec URL: how they are opened and read, and their errors as one sentence each."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +10,22 @@ from urllib.parse import unquote, urlsplit
 
 from ecg_lightning.errors import UserError
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gcs", "gcs": "gcs", "hf": "hf"}
+class Unreachable(UserError):
+    """A server that does not answer, so that a copy in the cache may stand for its file."""
+
+
+EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gcs", "gcs": "gcs", "hf": "hf", "wandb": "wandb"}
 """The extra of this package that a protocol needs."""
 S3 = ("s3", "s3a")
 SFTP = ("sftp", "ssh")
+HUB = "hf"
+WANDB = "wandb"
+LOCAL = ("file", "local", "memory", "data")
+"""Protocols whose files need no copy on this machine."""
+MODEL_FILE = "model.safetensors"
+"""The network's file in a repository of the Hub that holds one network."""
+VERSION_KEYS = ("ETag", "etag", "md5Hash", "generation", "sha256", "LastModified", "Last-Modified", "mtime")
+"""What file systems say of a file that changes with its content."""
 FIRST_BYTES = 65_536
 """What is read of a file first: most networks' whole header, so that one request is enough."""
 LONGEST_HEADER = 10_000_000
@@ -20,17 +33,20 @@ LONGEST_HEADER = 10_000_000
 
 REFUSED = {
     "PermissionError", "AuthenticationException", "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound",
-    "CredentialRetrievalError", "SSOError", "DefaultCredentialsError", "RefreshError",
+    "CredentialRetrievalError", "SSOError", "DefaultCredentialsError", "RefreshError", "LocalTokenNotFoundError",
+    "AuthenticationError",
 }  # fmt: skip
 UNREACHABLE = {
     "ConnectionError", "ConnectTimeoutError", "HTTPClientError", "TimeoutError", "gaierror", "NoValidConnectionsError",
-    "ClientConnectionError", "EOFError", "SSHException",
+    "ClientConnectionError", "EOFError", "SSHException", "NetworkError", "TimeoutException", "ProxyError", "CommError",
 }  # fmt: skip
 """Classes of errors by name, since each protocol's package has its own and may not be installed."""
 CREDENTIALS = {
     "s3": "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or your profile in ~/.aws.",
     "sftp": "Check the user's name, and that `ssh` to this server works without a password (a key, or ssh-agent).",
     "gcs": "Log in with `gcloud auth application-default login`.",
+    "hf": "Log in with `hf auth login`, or set HF_TOKEN to a token that may read and write there.",
+    "wandb": "Log in with `wandb login`, or set WANDB_API_KEY.",
 }
 
 
@@ -49,6 +65,14 @@ def filesystem_of(url: str) -> tuple[Any, str]:
                 from ecg_lightning.checkpoints.sftp import connect
 
                 return connect(url)
+            if protocol == HUB:
+                from ecg_lightning.checkpoints import hub
+
+                return hub.connect(url)
+            if protocol == WANDB:
+                from ecg_lightning.checkpoints import wandb_artifact
+
+                return wandb_artifact.connect(url)
             filesystem, path = fsspec.core.url_to_fs(url, **_options(protocol))
             if protocol in S3:
                 filesystem.retries = 1  # of s3fs, each of which repeats botocore's
@@ -72,7 +96,18 @@ def _options(protocol: str) -> dict[str, Any]:
 
 def protocol_of(url: str) -> str:
     """Returns a URL's protocol; `file` for a path."""
+    if url.startswith(f"{WANDB}:"):
+        return WANDB
     return url.partition("://")[0].lower() if "://" in url else "file"
+
+
+def is_url(name: str) -> bool:
+    """Says whether a checkpoint's name is an address.
+
+    >>> [is_url(name) for name in ("s3://team/net-v1.safetensors", "wandb:team/ecg/net-v1:latest", "net-v1", "runs/a")]
+    [True, True, False, False]
+    """
+    return "://" in name or protocol_of(name) == WANDB
 
 
 def name_in(url: str) -> str:
@@ -80,9 +115,17 @@ def name_in(url: str) -> str:
 
     >>> name_in("https://host/team/net-v1.safetensors?signature=a/b")
     'net-v1.safetensors'
+
+    A repository of the Hub that holds one network gives it the repository's name, and an artifact of W&B its own:
+
+    >>> name_in("hf://team/net-v1/model.safetensors"), name_in("wandb:team/ecg/net-v1:latest")
+    ('net-v1.safetensors', 'net-v1.safetensors')
     """
-    web = protocol_of(url) in ("http", "https")
-    return PurePosixPath(unquote(urlsplit(url).path) if web else url).name
+    protocol = protocol_of(url)
+    path = PurePosixPath(unquote(urlsplit(url).path) if protocol in ("http", "https") else url)
+    if protocol == HUB and path.name == MODEL_FILE:
+        return f"{path.parent.name.partition('@')[0]}.safetensors"
+    return f"{path.name.partition(':')[0]}.safetensors" if protocol == WANDB else path.name
 
 
 def shown(url: str) -> str:
@@ -106,6 +149,19 @@ def exists(filesystem: Any, path: str) -> bool:
     return True
 
 
+def check_arrived(arrived: bytes, sent: bytes, where: str) -> None:
+    """Compares the SHA-256 of what a place has with that of what was sent.
+
+    Raises:
+        UserError: where they differ.
+    """
+    if hashlib.sha256(arrived).digest() != hashlib.sha256(sent).digest():
+        raise UserError(
+            f"{shown(where)} did not arrive as it was sent: its SHA-256 is another one. It was not published; try it again, and "
+            "look for a damaged disk or connection."
+        )
+
+
 def read_bytes(url: str) -> bytes:
     """Reads a file's whole content.
 
@@ -115,6 +171,19 @@ def read_bytes(url: str) -> bytes:
     filesystem, path = filesystem_of(url)
     with _of_a_checkpoint(url):
         return bytes(filesystem.cat_file(path))
+
+
+def version_of(url: str) -> str:
+    """Returns what changes with a file's content, as its place knows it (a tag, a time); "" where it knows nothing.
+
+    Raises:
+        UserError: where there is no such file, or the place does not answer.
+    """
+    filesystem, path = filesystem_of(url)
+    with _of_a_checkpoint(url):
+        facts = filesystem.info(path)
+    tags = [facts[key] for key in VERSION_KEYS if facts.get(key)]
+    return " ".join(map(str, [facts.get("size"), *tags])) if tags else ""
 
 
 def read_header(url: str) -> bytes:
@@ -170,11 +239,17 @@ def explained(url: str) -> Iterator[None]:
     except (UserError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError):
         raise
     except Exception as error:  # every protocol has its own
-        raise UserError(_sentence(error, url)) from error
+        kind = Unreachable if _names(error) & UNREACHABLE and not _names(error) & REFUSED else UserError
+        raise kind(_sentence(error, url)) from error
+
+
+def _names(error: Exception) -> set[str]:
+    """Returns the names of an error's classes."""
+    return {cls.__name__ for cls in type(error).__mro__}
 
 
 def _sentence(error: Exception, url: str) -> str:
-    names = {cls.__name__ for cls in type(error).__mro__}
+    names = _names(error)
     where, reason, protocol = shown(url), _reason(error, url), protocol_of(url)
     if names & REFUSED:
         hint = CREDENTIALS.get(EXTRAS.get(protocol, ""), "Check that you may use this place.")
