@@ -2,7 +2,19 @@
 
 from ecg_lightning.checkpoints.checkpoint import Checkpoint
 from ecg_lightning.checkpoints.places import locate, place, published
-from ecg_lightning.checkpoints.publishing import fetch, publish
+from ecg_lightning.checkpoints.publishing import fetch, publish, remove_alias, set_alias
 from ecg_lightning.checkpoints.reading import card_of, read, read_all
 
-__all__ = ["Checkpoint", "card_of", "fetch", "locate", "place", "publish", "published", "read", "read_all"]
+__all__ = [
+    "Checkpoint",
+    "card_of",
+    "fetch",
+    "locate",
+    "place",
+    "publish",
+    "published",
+    "read",
+    "read_all",
+    "remove_alias",
+    "set_alias",
+]

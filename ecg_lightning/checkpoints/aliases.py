@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from ecg_lightning.checkpoints import cache
+from ecg_lightning.checkpoints.addresses import shown
 from ecg_lightning.checkpoints.card_values import plain, typed
 from ecg_lightning.checkpoints.exclusive import write_new
-from ecg_lightning.checkpoints.storage import explained, filesystem_of, read_bytes, shown
+from ecg_lightning.checkpoints.storage import explained, filesystem_of, read_bytes
 from ecg_lightning.errors import UserError, suggest
 from ecg_lightning.files import parse_json
 
@@ -75,7 +76,9 @@ def history(place: str, alias: str) -> list[Move]:
     """
     numbers = _numbers(place)
     if alias not in numbers:
-        choices = f"Aliases there: {', '.join(sorted(numbers))}." if numbers else "There are no aliases yet (see `alias`)."
+        choices = (
+            f"Aliases there: {', '.join(sorted(numbers))}." if numbers else "There are no aliases yet (see `alias`)."
+        )
         raise UserError(f"There is no alias '{alias}' in {shown(place)}. {suggest(alias, numbers)}{choices}")
     return [_read(place, alias, number) for number in sorted(numbers[alias])]
 

@@ -7,15 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ecg_lightning.checkpoints.storage import (
-    LOCAL,
-    Unreachable,
-    protocol_of,
-    read_bytes,
-    read_header,
-    shown,
-    version_of,
-)
+from ecg_lightning.checkpoints.addresses import LOCAL, protocol_of, shown
+from ecg_lightning.checkpoints.storage import Unreachable, read_bytes, read_header, version_of
 from ecg_lightning.errors import UserError, one_line
 from ecg_lightning.files import read_json, write_json, write_whole
 
@@ -56,7 +49,9 @@ def read(url: str, parse: Callable[[bytes], T], sha256: str | None = None) -> tu
             if (copy := _copy(str((entry or {}).get("sha256", "")))) is not None:
                 return copy, parse(copy)
             if version is None:
-                raise Unreachable(f"{shown(url)} is not on this machine, and its place does not answer or must not be asked.")
+                raise Unreachable(
+                    f"{shown(url)} is not on this machine, and its place does not answer or must not be asked."
+                )
         content = read_bytes(url)
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise UserError(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,17 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from ecg_lightning.checkpoints.storage import (
-    HUB,
-    SFTP,
-    check_arrived,
-    exists,
-    explained,
-    filesystem_of,
-    protocol_of,
-    shown,
-)
-from ecg_lightning.errors import UserError
+from ecg_lightning.checkpoints.addresses import HUB, SFTP, check_arrived, protocol_of, shown
+from ecg_lightning.checkpoints.storage import exists, explained, filesystem_of
+from ecg_lightning.errors import UserError, one_line
 from ecg_lightning.files import sync_folder, write_durably
 
 LEFTOVER = re.compile(r"\.ecg-[0-9a-f]{32}\.part|\..+\.claim")
@@ -71,7 +64,9 @@ def write_new(url: str, content: bytes, beside: Mapping[str, bytes] | None = Non
                 _clean(filesystem, folder)
                 filesystem.write_new(path, content, f"{folder}/{_partial_name()}")
             elif protocol_of(url) == HUB:
-                filesystem.write_new(path, content, {filesystem_of(name)[1]: text for name, text in (beside or {}).items()})
+                filesystem.write_new(
+                    path, content, {filesystem_of(name)[1]: text for name, text in (beside or {}).items()}
+                )
                 _check(filesystem, path, content, url)
             else:
                 filesystem.pipe_file(path, content, mode="create")
@@ -94,12 +89,16 @@ def _check(filesystem: Any, path: str, content: bytes, url: str) -> None:
 
 
 def _write_beside(files: Mapping[str, bytes]) -> None:
+    """Writes what lies beside a file that is whole by now; where that fails, a line on stderr says so."""
     for url, content in files.items():
-        filesystem, path = filesystem_of(url)
-        with explained(url):
-            if exists(filesystem, path):
-                filesystem.rm_file(path)
-        write_new(url, content)
+        try:
+            filesystem, path = filesystem_of(url)
+            with explained(url):
+                if exists(filesystem, path):
+                    filesystem.rm_file(path)
+            write_new(url, content)
+        except (UserError, OSError) as error:
+            print(f"The file is published, but {shown(url)} beside it is not: {one_line(error)}.", file=sys.stderr)
 
 
 def _write_local(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, Repositor
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, disable_progress_bars
 
-from ecg_lightning.checkpoints.storage import MODEL_FILE
+from ecg_lightning.checkpoints.addresses import MODEL_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

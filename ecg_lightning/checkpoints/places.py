@@ -8,22 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ecg_lightning.checkpoints import aliases, cache
+from ecg_lightning.checkpoints.addresses import HUB, MODEL_FILE, S3, SFTP, is_url, name_in, protocol_of, shown
 from ecg_lightning.checkpoints.box import SUFFIX, box, in_box, is_copy
-from ecg_lightning.checkpoints.storage import (
-    HUB,
-    MODEL_FILE,
-    S3,
-    SFTP,
-    exists,
-    explained,
-    filesystem_of,
-    is_url,
-    name_in,
-    protocol_of,
-    shown,
-)
+from ecg_lightning.checkpoints.storage import exists, explained, filesystem_of
 from ecg_lightning.errors import UserError, suggest
-
 
 WITH_FOLDERS = (*S3, *SFTP, "gs", "gcs", "file")
 """Protocols whose addresses may end with a published name or an alias in place of a file."""

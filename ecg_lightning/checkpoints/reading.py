@@ -1,12 +1,17 @@
 """Reads a checkpoint by any of its names: published, alias, file, run's folder, URL, or `family:FILE` of another project."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from ecg_lightning.checkpoints import cache
+from ecg_lightning.checkpoints.addresses import WANDB, name_in, protocol_of, shown
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import Checkpoint, header_card, parse, sha256_of
 from ecg_lightning.checkpoints.foreign.names import is_foreign
 from ecg_lightning.checkpoints.places import resolve
-from ecg_lightning.checkpoints.storage import WANDB, name_in, protocol_of, shown
 from ecg_lightning.errors import UserError
+
+T = TypeVar("T")
 
 
 def read(name: str, folder: str | None = None) -> Checkpoint:
@@ -30,9 +35,15 @@ def read_all(name: str, folder: str | None = None) -> list[Checkpoint]:
         from ecg_lightning.checkpoints.foreign.read import read_files
 
         return read_files(name)
-    url, sha256 = resolve(name, folder)
-    content, (card, tensors, seen) = cache.read(url, lambda content: parse(content, url), sha256)
+    url = resolve(name, folder).url
+    content, (card, tensors, seen) = read_file(name, lambda content: parse(content, url), folder)
     return [Checkpoint(shown(name), tensors, card, seen, sha256_of(content))]
+
+
+def read_file(name: str, parse: Callable[[bytes], T], folder: str | None = None) -> tuple[bytes, T]:
+    """Reads the whole file of a checkpoint, and what `parse` makes of it; see `cache.read`."""
+    url, sha256 = resolve(name, folder)
+    return cache.read(url, parse, sha256)
 
 
 def card_of(name: str, folder: str | None = None) -> Card:

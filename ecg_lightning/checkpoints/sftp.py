@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
-from ecg_lightning.checkpoints.storage import check_arrived
+from ecg_lightning.checkpoints.addresses import check_arrived
 from ecg_lightning.errors import UserError
 
 SECONDS = 10

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ecg_lightning.checkpoints.storage import WANDB
+from ecg_lightning.checkpoints.addresses import WANDB
 from ecg_lightning.errors import UserError
 
 SUFFIXES = (".safetensors", ".ckpt")

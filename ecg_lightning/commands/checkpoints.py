@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 
 from ecg_lightning import checkpoints as published
+from ecg_lightning.checkpoints.addresses import shown
 from ecg_lightning.checkpoints.box import box
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.places import address
-from ecg_lightning.checkpoints.storage import shown
 from ecg_lightning.commands.console import console
 from ecg_lightning.commands.words import split_words
 from ecg_lightning.errors import UserError, one_line, printable

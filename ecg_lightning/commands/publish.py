@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ecg_lightning import checkpoints
-from ecg_lightning.checkpoints.storage import shown
+from ecg_lightning.checkpoints.addresses import shown
 from ecg_lightning.commands.words import split_words
 
 
