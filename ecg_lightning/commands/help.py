@@ -66,6 +66,8 @@ USAGE = {
 
   RUN     the folder of a run, whose best checkpoint is published, one .ckpt file, or another project's family:FILE
   NAME    a new name; a published name is never overwritten
+
+Where the run was logged to W&B with logger.artifacts=true, the checkpoint is an artifact of the run there, too.
 """,
     "verify": """usage: verify CHECKPOINT [--model CLASS] [checkpoints_dir=URL]
 

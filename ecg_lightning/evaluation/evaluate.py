@@ -17,6 +17,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.fewer_leads import smaller_sets
 from ecg_lightning.evaluation.predictions import FILES, Predictions
 from ecg_lightning.evaluation.report import as_plain, report_of
+from ecg_lightning.evaluation.wandb_report import log_test
 from ecg_lightning.files import write_json
 from ecg_lightning.metrics import auroc, macro
 from ecg_lightning.modules.base import ECGModule
@@ -71,6 +72,8 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         run_dir.mkdir(parents=True, exist_ok=True)
         predictions.write(run_dir / FILES[split])
         write_json(run_dir / f"{split}.json", report)
+        if split == "test":
+            log_test(config, run_dir, path, report, outputs)
     return report
 
 
