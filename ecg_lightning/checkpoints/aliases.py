@@ -62,6 +62,16 @@ def is_alias(name: str) -> bool:
     return ALIAS.fullmatch(name) is not None
 
 
+def check_alias(name: str) -> None:
+    """Refuses what cannot be an alias.
+
+    Raises:
+        UserError: that says how an alias is written.
+    """
+    if not is_alias(name):
+        raise UserError(f"'{name}' cannot be an alias: write NAME@WORD, for example ptbxl-resnet1d@best.")
+
+
 def aliases(place: str) -> dict[str, Move]:
     """Returns the aliases of a place, each with its last move; those that were removed are left out."""
     last = {alias: _read(place, alias, max(numbers)) for alias, numbers in _numbers(place).items()}
@@ -113,8 +123,7 @@ def move(place: str, alias: str, name: str | None, sha256: str = "") -> Move:
     Raises:
         UserError: where it cannot be written.
     """
-    if not is_alias(alias):
-        raise UserError(f"'{alias}' cannot be an alias: write NAME@WORD, for example ptbxl-resnet1d@best.")
+    check_alias(alias)
     step = Move(name, sha256, datetime.now(UTC).isoformat(timespec="seconds"), _user())
     content = (json.dumps(asdict(step), indent=2, ensure_ascii=False) + "\n").encode()
     for _ in range(TRIES):

@@ -58,10 +58,7 @@ def publish(
     Raises:
         UserError: where the run has no checkpoint, the name is taken or malformed, or the place refuses.
     """
-    if not re.fullmatch(NAME, name):
-        raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
-    if in_box(name) is not None:
-        raise UserError(f"'{name}' is the name of a network in the package. Choose another name.")
+    _check_name(name)
     checkpoint = _source(run)
     card = replace(
         checkpoint.card,
@@ -69,10 +66,34 @@ def publish(
         licence=licence or checkpoint.card.licence,
         notes=[*notes] or checkpoint.card.notes,
     )
-    if card == checkpoint.card and not half and checkpoint.card.reference is not None:
-        content = read_file(run, lambda content: content)[0]  # the file of another place, as it is
-    else:
-        content, card = _packed(replace(checkpoint, card=card), half)
+    if card == checkpoint.card and not half and card.reference is not None:
+        return _write(read_file(run, lambda content: content)[0], card, name, folder)  # the file, as it is elsewhere
+    return publish_checkpoint(replace(checkpoint, card=card), name, folder, half=half)
+
+
+def publish_checkpoint(checkpoint: Checkpoint, name: str, folder: str | None = None, *, half: bool = False) -> str:
+    """Writes a checkpoint under a name that is never overwritten; see `publish`."""
+    from safetensors.torch import save
+
+    _check_name(name)
+    state = {key: _halved(key, value) if half else value for key, value in checkpoint.state.items()}
+    card = _with_reference(replace(checkpoint, card=replace(checkpoint.card, name=name), state=state))
+    tensors = {key: value.contiguous() for key, value in state.items()}
+    if checkpoint.seen is not None:
+        tensors["seen"] = checkpoint.seen
+    text = card.to_json()
+    content = save(tensors, metadata={CARD_KEY: text, HASH_KEY: content_hash(text, tensors)})
+    return _write(content, card, name, folder)
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(NAME, name):
+        raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
+    if in_box(name) is not None:
+        raise UserError(f"'{name}' is the name of a network in the package. Choose another name.")
+
+
+def _write(content: bytes, card: Card, name: str, folder: str | None) -> str:
     url = address(name, folder)
     page = model_card(card, name_in(url), sha256_of(content)).encode()
     try:
@@ -89,19 +110,6 @@ def _source(run: str) -> Checkpoint:
     path = Path(run).expanduser()
     is_path = path.exists() or ("/" in run and not is_url(run))
     return _of_run(run) if is_path and not is_foreign(run) and path.suffix != SUFFIX else read(run)
-
-
-def _packed(checkpoint: Checkpoint, half: bool) -> tuple[bytes, Card]:
-    """Returns the file of a checkpoint, with the outputs by which it is known again, and its card."""
-    from safetensors.torch import save
-
-    state = {key: _halved(key, value) if half else value for key, value in checkpoint.state.items()}
-    card = _with_reference(replace(checkpoint, state=state))
-    tensors = {key: value.contiguous() for key, value in state.items()}
-    if checkpoint.seen is not None:
-        tensors["seen"] = checkpoint.seen
-    text = card.to_json()
-    return save(tensors, metadata={CARD_KEY: text, HASH_KEY: content_hash(text, tensors)}), card
 
 
 def _halved(name: str, tensor: "Tensor") -> "Tensor":
@@ -185,8 +193,7 @@ def set_alias(alias: str, name: str, folder: str | None = None) -> Move:
     Raises:
         UserError: where there is no such checkpoint, or the alias is malformed or cannot be written.
     """
-    if not aliases.is_alias(alias):
-        raise UserError(f"'{alias}' cannot be an alias: write NAME@WORD, for example ptbxl-resnet1d@best.")
+    aliases.check_alias(alias)
     target = str(aliases.current(place(folder), name).name) if aliases.is_alias(name) else name.removesuffix(SUFFIX)
     if not re.fullmatch(NAME, target):
         raise UserError(
@@ -203,3 +210,9 @@ def remove_alias(alias: str, folder: str | None = None) -> Move:
     """
     aliases.current(place(folder), alias)
     return aliases.move(place(folder), alias, None)
+
+
+def page_of(name: str, folder: str | None = None) -> str:
+    """Writes the model card of a checkpoint anew, from what its file says."""
+    checkpoint = read(name, folder)
+    return model_card(checkpoint.card, name_in(resolve(name, folder).url), checkpoint.sha256)

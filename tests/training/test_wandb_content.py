@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import wandb
 
 import small
-import wandb
 from ecg_lightning import checkpoints
 from ecg_lightning.evaluation.wandb_figures import figures_of
 from ecg_lightning.evaluation.wandb_report import rows_of, summary_of
