@@ -20,6 +20,8 @@ class Artifact:
     def __init__(self, name: str) -> None:
         import wandb
 
+        if not wandb.api.api_key:  # else it would ask for one
+            raise PermissionError("there is no key for W&B on this machine")
         self.name = name
         self.artifact: Any = wandb.Api().artifact(name)
         files = [file for file in self.artifact.files() if file.name.endswith(SUFFIXES)]

@@ -147,7 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.hub.repositories[name]
         page = repository.commits[-1][1].get("README.md", b"---\n{}\n---").decode()
         tags = (yaml.safe_load(page.split("---")[1]) or {}).get("tags", [])
-        return {"id": name, "sha": repository.commits[-1][0], "private": repository.private, "tags": tags, "siblings": []}
+        return {
+            "id": name,
+            "sha": repository.commits[-1][0],
+            "private": repository.private,
+            "tags": tags,
+            "siblings": [],
+        }
 
     def _is_listed(self, name: str, query: dict[str, list[str]]) -> bool:
         if self.hub.repositories[name].private and not self._is_known:
@@ -195,7 +201,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             direct = [self._entry(path, content) for path, content in below.items() if "/" not in path[len(prefix) :]]
             folders = {prefix + path[len(prefix) :].partition("/")[0] for path in below if "/" in path[len(prefix) :]}
-            self._send(200, [*direct, *({"type": "directory", "path": f, "oid": "0", "size": 0} for f in sorted(folders))])
+            self._send(
+                200, [*direct, *({"type": "directory", "path": f, "oid": "0", "size": 0} for f in sorted(folders))]
+            )
         elif verb == "preupload":
             modes = [
                 {"path": each["path"], "shouldIgnore": False,
@@ -204,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             ]  # fmt: skip
             self._send(200, {"files": modes})
         else:
-            self._commit(repository, body)
+            self._commit(name, repository, body)
 
     @staticmethod
     def _entry(path: str, content: bytes) -> dict[str, Any]:
@@ -216,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
             entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
         return entry
 
-    def _commit(self, repository: Repository, body: bytes) -> None:
+    def _commit(self, name: str, repository: Repository, body: bytes) -> None:
         if (hook := self.hub.before_commit) is not None:
             self.hub.before_commit = None
             hook()
@@ -237,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
                 elif line["key"] == "deletedFile":
                     del files[value["path"]]
             number = repository.commit(files)
-        self._send(200, {"success": True, "commitUrl": f"{self.hub.url}/commit/{number}", "commitOid": number})
+        self._send(200, {"success": True, "commitUrl": f"{self.hub.url}/{name}/commit/{number}", "commitOid": number})
 
 
 @contextmanager

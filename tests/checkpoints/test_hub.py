@@ -18,6 +18,8 @@ from ecg_lightning.checkpoints.exclusive import write_new
 from ecg_lightning.errors import UserError
 from ecg_lightning.models import DenseNet1d, ResNet1d
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of the Hub's own package
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Hub]:
@@ -38,7 +40,9 @@ def trained(tmp_path: Path) -> str:
     return str(networks.run(tmp_path / "run"))
 
 
-def test_a_repository_for_each_network(team: Hub, trained: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_repository_for_each_network(
+    team: Hub, trained: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert checkpoints.published("hf://team") == []
     assert small.run("publish", [trained, "net-v1", "--licence", "cc-by-4.0", "checkpoints_dir=hf://team"]) == 0
     assert team.files("team/net-v1").keys() == {"model.safetensors", "README.md"}
@@ -131,15 +135,24 @@ def test_a_plain_network_with_its_contract(team: Hub, trained: str) -> None:
     assert contract is not None
     assert isinstance(network, ResNet1d)
     assert not network.training
-    assert (contract.terms, contract.leads, contract.sampling_rate, contract.seconds) == (("AFIB", "PVC"), ("I", "II"), 100, 10)
+    assert (contract.terms, contract.leads, contract.sampling_rate, contract.seconds) == (
+        ("AFIB", "PVC"),
+        ("I", "II"),
+        100,
+        10,
+    )
     expected = checkpoints.read("net-v1", "hf://team").network()
     x = torch.randn(3, 2, 1000)
     with torch.no_grad():
         logits = network(x)
         torch.testing.assert_close(logits, expected(x), rtol=0, atol=0)
-    torch.testing.assert_close(contract.calibrated(logits), (logits * torch.tensor([1.0, 2.0]) - torch.tensor([0.0, 1.0])).sigmoid())
+    torch.testing.assert_close(
+        contract.calibrated(logits), (logits * torch.tensor([1.0, 2.0]) - torch.tensor([0.0, 1.0])).sigmoid()
+    )
     above = logits.sigmoid() >= torch.tensor([0.25, 0.5])
-    assert contract.positive(logits) == [[t for t, yes in zip(contract.terms, row, strict=True) if yes] for row in above.tolist()]
+    assert contract.positive(logits) == [
+        [t for t, yes in zip(contract.terms, row, strict=True) if yes] for row in above.tolist()
+    ]
     with pytest.raises(UserError, match=r"holds a ResNet1d, not a DenseNet1d"):
         DenseNet1d.from_pretrained("team/net-v1")
     assert ResNet1d().contract is None
