@@ -75,7 +75,7 @@ def _front_matter(card: Card, name: str) -> dict[str, Any]:
         licence = re.sub(r"[\s_]+", "-", card.licence.strip().lower())
         values["license"] = licence if licence in LICENCES else "other"
         if licence not in LICENCES:
-            values["license_name"] = re.sub(r"[^a-z0-9.-]+", "-", licence)[:80].strip("-") or "other"
+            values["license_name"] = re.sub(r"[^a-z0-9.]+", "-", licence)[:80].strip("-") or "other"
     if card.test is not None:
         metrics = [
             {"type": HUB_METRICS.get(metric, metric), "name": f"macro {metric}", "value": round(value, 6)}
@@ -265,7 +265,7 @@ def _number(value: object) -> str:
 def _interval(bounds: object) -> str:
     if not isinstance(bounds, dict) or not all(isinstance(bounds.get(key), int | float) for key in ("low", "high")):
         return ""
-    return f" [{bounds['low']:.3f}, {bounds['high']:.3f}]"
+    return f" ({bounds['low']:.3f}–{bounds['high']:.3f})"
 
 
 def _list(values: Sequence[object]) -> str:

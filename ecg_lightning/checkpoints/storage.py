@@ -122,7 +122,12 @@ def version_of(url: str) -> str:
     """
     filesystem, path = filesystem_of(url)
     with _of_a_checkpoint(url):
-        facts = filesystem.info(path)
+        try:
+            facts = filesystem.info(path)
+        except FileNotFoundError as error:  # fsspec says it of every web server that does not answer
+            if isinstance(cause := error.__cause__, Exception) and _names(cause) & UNREACHABLE:
+                raise cause from None
+            raise
     tags = [facts[key] for key in VERSION_KEYS if facts.get(key)]
     return " ".join(map(str, [facts.get("size"), *tags])) if tags else ""
 

@@ -50,8 +50,8 @@ def test_it_says_what_a_colleague_needs() -> None:
     assert [(m["type"], m["value"]) for m in results["metrics"]] == [("roc_auc", 0.9), ("average_precision", 0.5)]
     for text in (
         "# net-v1", "| SHA-256 | " + "f" * 64, "8 train, 1 val, 1 test", "On 40 recordings of 30 patients",
-        "95% intervals from 1000 resamples of whole patients", "| auroc | 0.900 [0.800, 0.960] |",
-        "| AFIB | 3 | 0.910 [0.850, 0.950] | 0.800 | 0.700 | 0.250 |", "| PVC |  |  |  |  | not learnt |", "rule `paper`",
+        "95% intervals from 1000 resamples of whole patients", "| auroc | 0.900 (0.800–0.960) |",
+        "| AFIB | 3 | 0.910 (0.850–0.950) | 0.800 | 0.700 | 0.250 |", "| PVC |  |  |  |  | not learnt |", "rule `paper`",
         "100 Hz, 10 s", "Leads, in this order: I, II", "normalisation=zscore", "Only adults.", "not a medical device",
         "It has not learnt PVC", "Weights: CC BY 4.0.", "Recordings of PTB-XL: CC BY 4.0.", "predict net-v1 recordings/",
     ):  # fmt: skip

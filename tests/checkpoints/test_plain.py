@@ -1,5 +1,6 @@
 """A published file without ecg_lightning: safetensors, json and torch rebuild the probabilities."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,13 +29,13 @@ def norm(x, name):
 
 def conv(x, name, stride):
     k = w[name + ".weight"].shape[-1]
-    return F.conv2d(x, w[name + ".weight"], stride=(1, stride), padding=(0, k // 2))
+    return F.conv1d(x, w[name + ".weight"], stride=stride, padding=k // 2)
 
 signal = torch.tensor(np.load(sys.argv[2]))  # (leads, samples) in millivolts, in the order of the card
 assert card["input"]["preprocess"]["normalisation"] == "zscore"
 x = (signal - signal.mean(1, keepdim=True)) / signal.std(1, keepdim=True, correction=0)
-x = x[None, :, None].float()
-x = F.max_pool2d(F.relu(norm(conv(x, "stem.0", 2), "stem.1")), (1, 3), (1, 2), (0, 1))
+x = x[None].float()
+x = F.max_pool1d(F.relu(norm(conv(x, "stem.0", 2), "stem.1")), 3, 2, 1)
 for stage in range(4):
     for block in range(2):
         name, stride = f"stages.{stage}.{block}", 2 if block == 0 else 1
@@ -43,10 +44,8 @@ for stage in range(4):
         if any(key.startswith(name + ".shortcut") for key in w):
             x = norm(conv(x, name + ".shortcut.0", stride), name + ".shortcut.1")
         x = F.relu(x + body)
-x = torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1)
-keys = [key.removesuffix(".running_mean") for key in w if key.startswith("norm.") and key.endswith("running_mean")]
-for key in keys:
-    x = norm(x, key)
+x = torch.cat([x.amax(2), x.mean(2)], 1)
+x = norm(x, "norm")
 logits = F.linear(x, w["head.weight"], w.get("head.bias"))[0]
 slope, intercept = (torch.tensor(card["calibration"][key]) for key in ("slope", "intercept"))
 print(json.dumps({"terms": card["terms"], "raw": logits.sigmoid().tolist(),
@@ -62,8 +61,6 @@ def test_the_probabilities_are_rebuilt_by_safetensors_json_and_torch(tmp_path: P
         [sys.executable, "-c", PROGRAM, url, str(tmp_path / "signal.npy")], capture_output=True, text=True, check=False
     )
     assert process.returncode == 0, process.stderr
-    import json
-
     rebuilt = json.loads(process.stdout)
     predictor = load(url, device="cpu")
     expected = predictor.predict(signal, 100, leads=["I", "II"])
