@@ -162,14 +162,14 @@ def _numbers(card: Card) -> list[str]:
     if with_intervals:
         resamples, unit = test.bootstrap.get("resamples"), test.bootstrap.get("unit")
         intro += f" In brackets: {level:.0%} intervals from {resamples} resamples of whole {_safe(str(unit))}s."
-    macro_rows = []
-    macro = test.averages.get("macro") if isinstance(test.averages.get("macro"), dict) else None
-    for metric, value in test.metrics.items():
-        if isinstance(value, int | float) and "/" not in metric:
-            bounds = (macro or {}).get(metric)
-            macro_rows.append([metric, f"{_number(value)}{_interval(bounds)}"])
-    lines = [intro, "", *_table(["macro average", "test"], macro_rows), ""]
-    return lines + _term_table(card)
+    averages = test.averages.get("macro")
+    bounds = averages if isinstance(averages, dict) else {}
+    macro_rows = [
+        [metric, f"{_number(value)}{_interval(bounds.get(metric))}"]
+        for metric, value in test.metrics.items()
+        if isinstance(value, int | float) and "/" not in metric
+    ]
+    return [intro, "", *_table(["macro average", "test"], macro_rows), "", *_term_table(card)]
 
 
 def _term_table(card: Card) -> list[str]:
