@@ -30,13 +30,20 @@ def measure(arguments: Sequence[str], split: str) -> int:
         config.run_dir = new_run_dir(experiment_name(arguments))
     from lightning.pytorch.utilities import rank_zero_only
 
-    from ecg_lightning.evaluation.evaluate import evaluate
+    from ecg_lightning.evaluation import evaluate
     from ecg_lightning.evaluation.predictions import FILES
 
-    report = evaluate(config, split)
+    report, data = evaluate.measure(config, split)
     if getattr(rank_zero_only, "rank", 0) == 0:
         _print_report(report, f"{report['data']['source']} · {split} folds · {report['checkpoint']}")
-        print(f"Written to {Path(config.run_dir) / f'{split}.json'} and {FILES[split]}")
+        run_dir = Path(config.run_dir).expanduser()
+        files = [FILES[split]]
+        if split == "test":
+            from ecg_lightning.report.run import TestedRun
+            from ecg_lightning.report.write import write_report
+
+            files.append(str(write_report(TestedRun(run_dir), config, data).relative_to(run_dir)))
+        print(f"Written to {run_dir / f'{split}.json'}, with {' and '.join(files)}")
     return 0
 
 

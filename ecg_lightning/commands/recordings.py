@@ -1,4 +1,4 @@
-"""What `predict` and `features` share: recordings from files, a network's outputs for them, and the list of those that failed."""
+"""What `predict`, `features` and `show` share: recordings from files, a network's outputs for them, and the list of those that failed."""
 
 import argparse
 import csv
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.commands.words import Parser
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import MissingPackageError, UserError
 from ecg_lightning.records import Record, RecordError, read_record
 from ecg_lightning.records.record import readable
 
@@ -26,13 +26,18 @@ def input_parser(verb: str) -> Parser:
     parser = Parser(prog=verb, add_help=False)
     parser.add_argument("checkpoint")
     parser.add_argument("--output")
-    parser.add_argument("--rate", type=float)
-    parser.add_argument("--unit")
-    parser.add_argument("--leads")
+    add_reading_options(parser)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--allow-missing-leads", action="store_true")
     parser.add_argument("--model")
     return parser
+
+
+def add_reading_options(parser: Parser) -> None:
+    """Adds the options that say what files do not say of themselves."""
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--unit")
+    parser.add_argument("--leads")
 
 
 def output_of(options: argparse.Namespace, verb: str, default: str) -> Path:
@@ -57,7 +62,7 @@ def read_files(files: Sequence[Path], options: argparse.Namespace, failed: Faile
         name = readable(file)
         try:
             yield name, read_record(file, sampling_rate=options.rate, unit=options.unit, leads=leads, incomplete=True)
-        except RecordError as error:
+        except (RecordError, MissingPackageError) as error:
             failed.append((name, str(error)))
         except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the other files are still used
             failed.append((name, f"{type(error).__name__}: {error}"))

@@ -78,17 +78,17 @@ def adapter_of(values: Mapping[str, Any] | None) -> Adapter | None:
     Raises:
         Misfit: for a key or a value that they cannot have.
     """
-    return None if values is None else _made(Adapter, values, "adapter", "{rank: 8, groups: [stage3, stage4]}")
+    return None if values is None else _dataclass_of(Adapter, values, "adapter", "{rank: 8, groups: [stage3, stage4]}")
 
 
 def _stage(epoch: int, entry: Any) -> Stage:
     if not isinstance(entry, Mapping):
         return Stage(epoch, _names(fit(entry, list[str] | str, f"schedule.{epoch}")))
-    waiting = _made(Waiting, entry, f"schedule.{epoch}", "{groups: [stage4, head], when: plateau, patience: 2}")
+    waiting = _dataclass_of(Waiting, entry, f"schedule.{epoch}", "{groups: [stage4, head], when: plateau, patience: 2}")
     return Stage(epoch, _names(waiting.groups), waiting.patience)
 
 
-def _made(kind: type[T], values: Mapping[str, Any], place: str, example: str) -> T:
+def _dataclass_of(kind: type[T], values: Mapping[str, Any], place: str, example: str) -> T:
     """Makes a dataclass of plain values; the message for a wrong key has an example."""
     hints = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
     try:

@@ -37,13 +37,18 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         split: `val` or `test`.
 
     Returns:
-        The report: counts, metrics with intervals, thresholds, groups (metrics/README.md lists its keys). It is written to
+        The report: counts, metrics with intervals, thresholds, groups (evaluation/README.md lists its keys). It is written to
         `<split>.json` in `run_dir`, beside a Parquet file with the outputs for each recording. Without a `run_dir` nothing
         is written.
 
     Raises:
         UserError: where the checkpoint does not fit the data, or has seen its recordings in training.
     """
+    return measure(config, split)[0]
+
+
+def measure(config: DictConfig, split: str = "test") -> tuple[dict[str, Any], PackedDataModule]:
+    """Returns the report of `evaluate`, and the recordings, open, from which a page can show some."""
     run_dir = Path(config.run_dir).expanduser() if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(_of_run(run_dir)) if run_dir else None)
     if path is None:
@@ -74,7 +79,7 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         write_json(run_dir / f"{split}.json", report)
         if split == "test":
             log_test(config, run_dir, path, report, outputs)
-    return report
+    return report, data
 
 
 def _with_fewer_leads(trainer: pl.Trainer, module: ECGModule, data: PackedDataModule) -> dict[str, float | None]:

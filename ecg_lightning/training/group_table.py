@@ -30,9 +30,9 @@ def group_table(network: Network, finetune: FineTune, copied: Collection[str] | 
         ]
         size = sum(weights.numel() for weights in group.parameters())
         adapters = adapter_size(group)
-        kept = sum(plain_name in (copied or ()) for plain_name in plain_names)
-        taken = f"{kept}/{len(plain_names)}" if copied is not None else ""
-        cells = (name, f"{size - adapters:,}", f"{adapters:,}" if adapters else "", taken, f"{factors[name]:g}")
+        count = sum(plain_name in (copied or ()) for plain_name in plain_names)
+        share = f"{count}/{len(plain_names)}" if copied is not None else ""
+        cells = (name, f"{size - adapters:,}", f"{adapters:,}" if adapters else "", share, f"{factors[name]:g}")
         rows.append((*cells, _frozen_until(name, list(groups), finetune)))
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]

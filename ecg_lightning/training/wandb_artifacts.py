@@ -1,7 +1,6 @@
 """Checkpoints as artifacts at W&B: what a run starts from, and what is published from it, with its lineage."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +90,7 @@ def _description(card: Card) -> str:
     return f"{card.model['name']} for {len(card.terms)} terms, trained on {card.data.source} {origin}."
 
 
-def _metadata(card: Card, sha256: str) -> Mapping[str, Any]:
+def _metadata(card: Card, sha256: str) -> dict[str, Any]:
     """Returns what a team filters checkpoints by, with the names and hashes of all ancestors."""
     lineage, ancestor = list[dict[str, str]](), card.parent
     while isinstance(ancestor, Parent):

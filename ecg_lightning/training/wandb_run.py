@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,8 +133,8 @@ class RunLogger(WandbLogger):
         """Logs a table with the keys of its rows as columns."""
         import wandb
 
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        cells = [[row.get(column) for column in columns] for row in rows]
+        columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
+        cells: list[Iterable[Any]] = [[row.get(str(column)) for column in columns] for row in rows]
         self._attempt(lambda: self.experiment.log({name: wandb.Table(columns=columns, data=cells)}))
 
     @rank_zero_only

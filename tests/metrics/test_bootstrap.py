@@ -6,10 +6,9 @@ from scipy.special import expit
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from ecg_lightning.metrics import Outputs, auroc, auroc_differences, auroc_intervals, compare
+from ecg_lightning.metrics import Outputs, auroc, auroc_differences, auroc_intervals, compare, ranks
 from ecg_lightning.metrics.bootstrap import difference, resampled_auroc
 from ecg_lightning.metrics.pairs import Floats
-from ecg_lightning.metrics.ranks import Ranks
 from ecg_lightning.metrics.resampling import draw_runs, resample_weights, resample_with_every_class
 
 
@@ -223,7 +222,7 @@ def test_mistakes_are_named() -> None:
 @pytest.mark.parametrize("resamples", [1, 1000])
 def test_scores_are_sorted_once_for_all_resamples(resamples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand resamples of PTB-XL take half a second so; sorted for each, as by scikit-learn, minutes."""
-    ranks = Mock(side_effect=Ranks.of)
-    monkeypatch.setattr(Ranks, "of", ranks)
+    runs = Mock(side_effect=ranks.runs_of)
+    monkeypatch.setattr(ranks, "runs_of", runs)
     resampled_auroc(*random_pairs(60, 5), resamples=resamples)
-    assert ranks.call_count == 5
+    assert runs.call_count == 5

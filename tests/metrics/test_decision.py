@@ -36,12 +36,12 @@ def test_each_rule_is_named_and_chooses(values: dict[str, object], rule: str) ->
 
 
 def test_a_larger_beta_prefers_sensitivity() -> None:
-    found = [
+    operating_points = [
         operating_point(expit(LOGITS), TARGETS, Decision("fbeta", beta=beta).thresholds(LOGITS, TARGETS))
         for beta in (0.5, 1, 2)
     ]
-    assert (np.diff([at["sensitivity"] for at in found], axis=0) >= 0).all()
-    assert found[2]["f2"].mean() > found[0]["f2"].mean()
+    assert (np.diff([at["sensitivity"] for at in operating_points], axis=0) >= 0).all()
+    assert operating_points[2]["f2"].mean() > operating_points[0]["f2"].mean()
 
 
 def test_calibrations() -> None:

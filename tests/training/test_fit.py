@@ -75,6 +75,13 @@ def test_test_json_holds_counts_thresholds_and_metrics_and_no_patient(root: Path
     assert "patient" not in checkpoints.card_of(str(best)).to_json()
 
 
+def test_two_tests_of_a_run_write_the_same_bytes(run: Path) -> None:
+    names = ("test.json", "predictions.parquet")
+    before = [(run / name).read_bytes() for name in names]
+    assert small.run("test", [f"run_dir={run}", NO_BAR]) == 0
+    assert [(run / name).read_bytes() for name in names] == before
+
+
 def test_the_reported_auroc_is_scikit_learns_on_the_same_probabilities(root: Path, run: Path) -> None:
     from ecg_lightning.datamodules import PTBXLDataModule
     from ecg_lightning.evaluation.predictor import Predictor
@@ -198,10 +205,18 @@ def test_mistakes_in_values_are_explained(root: Path, tmp_path: Path, words: lis
         small.fit(root, tmp_path / "run", *words)
 
 
-def test_fewer_leads_and_another_label_space_train_and_predict(root: Path, tmp_path: Path) -> None:
+def test_fewer_leads_and_another_label_space_train_and_predict(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("data.leads=[I,II,V2]", "data.label_space=[AFIB,SR,own:MINE]", "trainer.max_epochs=1")
-    folder = small.fit(root, tmp_path / "run", *words)
-    module = checkpoints.read(str(folder / "checkpoints" / "best.ckpt")).module()
+    decision = ("decision.threshold=sensitivity", "decision.level=0.95", "decision.calibration=temperature")
+    folder = small.fit(root, tmp_path / "run", *words, *decision)
+    checkpoint = checkpoints.read(str(folder / "checkpoints" / "best.ckpt"))
+    assert (checkpoint.card.threshold_rule, checkpoint.card.calibration_method) == ("sensitivity 0.95", "temperature")
+    assert checkpoint.card.calibration.intercept == [0, 0, 0]
+    printed = capsys.readouterr().out
+    assert "thresholds by sensitivity 0.95, calibration by temperature. There the calibration changes: Brier" in printed
+    module = checkpoint.module()
     assert module.network.leads == 3
     assert module.terms == ("AFIB", "SR", "MINE")
 

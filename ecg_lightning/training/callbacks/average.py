@@ -5,7 +5,6 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 TRAINED = "trained"
 """The key, in a checkpoint file, of the weights that the optimizer trains; the state is the average."""
@@ -62,14 +61,11 @@ class Average(pl.Callback):
             return
         self._step = trainer.global_step
         decay = min(self.decay, (1 + self._step) / (10 + self._step))
-        for kind in {tensor.dtype for tensor in self._average.values()}:
-            names = [name for name, tensor in self._average.items() if tensor.dtype == kind]
-            averages, values = [self._average[name] for name in names], [self._live[name].to(kind) for name in names]
-            if kind.is_floating_point:
-                get_ema_multi_avg_fn(decay)(averages, values, None)
+        for name, average in self._average.items():
+            if average.is_floating_point():
+                average.lerp_(self._live[name].to(average.dtype), 1 - decay)
             else:
-                for average, value in zip(averages, values, strict=True):
-                    average.copy_(value)
+                average.copy_(self._live[name])
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Puts the average in the place of the trained weights."""
