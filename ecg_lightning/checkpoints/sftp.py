@@ -74,7 +74,7 @@ class SFTP(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
         try:
             self.ftp.putfo(BytesIO(content), partial, file_size=len(content), confirm=True)
             arrived = BytesIO()
-            self.ftp.getfo(partial, arrived)
+            self.ftp.getfo(partial, arrived, prefetch=False)  # whose threads wait for each other on a busy machine
             check_arrived(arrived.getvalue(), content, path)
             try:
                 self.ftp.rename(partial, path)
