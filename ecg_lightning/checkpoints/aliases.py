@@ -73,8 +73,12 @@ def check_alias(name: str) -> None:
 
 
 def aliases(place: str) -> dict[str, Move]:
-    """Returns the aliases of a place, each with its last move; those that were removed are left out."""
-    last = {alias: _read(place, alias, max(numbers)) for alias, numbers in _numbers(place).items()}
+    """Returns the aliases of a place, each with its last move; none that were removed, and none where it is not asked."""
+
+    def ask() -> dict[str, Move]:
+        return {alias: _read(place, alias, max(numbers)) for alias, numbers in _numbers(place).items()}
+
+    last: dict[str, Move] = cache.or_recalled(place, ask, dict)
     return {alias: move for alias, move in sorted(last.items()) if move.name is not None}
 
 

@@ -1,5 +1,6 @@
 """Copies of teammates' checkpoints on this machine, by the SHA-256 of their content, with which one also works offline."""
 
+import functools
 import hashlib
 import os
 import sys
@@ -103,7 +104,7 @@ def or_recalled(url: str, ask: Callable[[], T], recalled: Callable[[], T | None]
     if value is None:
         raise reason or _not_here(url)
     if reason is not None:
-        print(f"{one_line(reason)}. What is in the cache is used: {cache_folder()}", file=sys.stderr)
+        _say(f"{one_line(reason)}. What is in the cache is used: {cache_folder()}")
     return value
 
 
@@ -150,7 +151,7 @@ def _version(url: str, has_copy: bool) -> str | None:
     except Unreachable as error:
         if not has_copy:
             raise
-        print(f"{one_line(error)}. The copy in the cache is used: {cache_folder()}", file=sys.stderr)
+        _say(f"{one_line(error)}. The copy in the cache is used: {cache_folder()}")
         return None
 
 
@@ -186,6 +187,12 @@ def _keep(url: str, content: bytes, version: str | None) -> None:
         _tell(error)
     else:
         remember(url, {"sha256": sha256, "size": len(content), "version": version or ""})
+
+
+@functools.cache
+def _say(text: str) -> None:
+    """Prints a line on stderr, once."""
+    print(text, file=sys.stderr)
 
 
 def _tell(error: OSError) -> None:

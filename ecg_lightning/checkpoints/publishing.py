@@ -67,7 +67,9 @@ def publish(
         notes=[*notes] or checkpoint.card.notes,
     )
     if card == checkpoint.card and not half and card.reference is not None:
-        return _write(read_file(run, lambda content: content)[0], card, name, folder)  # the file, as it is elsewhere
+        return _write(
+            read_file(resolve(run), lambda content: content)[0], card, name, folder
+        )  # the file, as it is elsewhere
     return publish_checkpoint(replace(checkpoint, card=card), name, folder, half=half)
 
 
@@ -169,8 +171,9 @@ def fetch(name: str, target: Path, folder: str | None = None) -> Path:
     Raises:
         UserError: where there is no such checkpoint, it is not whole, or another file of that name is in the way.
     """
-    url = resolve(name, folder).url
-    content = read_file(name, lambda content: parse(content, url), folder)[0]
+    located = resolve(name, folder)
+    url = located.url
+    content = read_file(located, lambda content: parse(content, url))[0]
     path = target.expanduser() / name_in(url)
     try:
         write_new(str(path), content)

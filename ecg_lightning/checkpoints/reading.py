@@ -8,7 +8,7 @@ from ecg_lightning.checkpoints.addresses import WANDB, name_in, protocol_of, sho
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import Checkpoint, header_card, parse, sha256_of
 from ecg_lightning.checkpoints.foreign.names import is_foreign
-from ecg_lightning.checkpoints.places import resolve
+from ecg_lightning.checkpoints.places import Located, resolve
 from ecg_lightning.errors import UserError
 
 T = TypeVar("T")
@@ -35,15 +35,14 @@ def read_all(name: str, folder: str | None = None) -> list[Checkpoint]:
         from ecg_lightning.checkpoints.foreign.read import read_files
 
         return read_files(name)
-    url = resolve(name, folder).url
-    content, (card, tensors, seen) = read_file(name, lambda content: parse(content, url), folder)
+    located = resolve(name, folder)
+    content, (card, tensors, seen) = read_file(located, lambda content: parse(content, located.url))
     return [Checkpoint(shown(name), tensors, card, seen, sha256_of(content))]
 
 
-def read_file(name: str, parse: Callable[[bytes], T], folder: str | None = None) -> tuple[bytes, T]:
-    """Reads the whole file of a checkpoint, and what `parse` makes of it; see `cache.read`."""
-    url, sha256 = resolve(name, folder)
-    return cache.read(url, parse, sha256)
+def read_file(located: Located, parse: Callable[[bytes], T]) -> tuple[bytes, T]:
+    """Reads the whole file of a checkpoint that `resolve` found, and what `parse` makes of it; see `cache.read`."""
+    return cache.read(located.url, parse, located.sha256)
 
 
 def card_of(name: str, folder: str | None = None) -> Card:
