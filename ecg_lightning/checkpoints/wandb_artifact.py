@@ -45,7 +45,8 @@ class Artifact:
         with tempfile.TemporaryDirectory() as folder:
             with self.file.download(root=folder, replace=True):
                 pass
-            return (Path(folder) / self.file.name).read_bytes()[start or 0 : end]
+            content = (Path(folder) / str(self.file.name)).read_bytes()
+        return content[start or 0 : end]
 
     def ls(self, path: str, detail: bool = True) -> NoReturn:
         """Refuses: artifacts are not listed."""
