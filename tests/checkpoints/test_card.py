@@ -124,3 +124,16 @@ def test_text_that_is_no_json_is_refused(text: str) -> None:
 def test_a_report_that_is_none_is_not_attached() -> None:
     with pytest.raises(UserError, match=r"run/test.json is not a report of `test` .*test.data is missing"):
         card().with_test({"checkpoint_sha256": "ab"}, "run/test.json")
+
+
+def test_a_card_of_the_third_format_is_read() -> None:
+    third = {key: value for key, value in FIRST.items() if key != "version"} | {"format": 3}
+    read = Card.from_dict(third, "a.ckpt")
+    assert (read.threshold_rule, read.calibration_method) == ("paper", "platt")  # there was one of each
+    unmeasured = Card.from_dict(third | {"metrics": {}}, "a.ckpt")
+    assert (unmeasured.threshold_rule, unmeasured.calibration_method) == ("", "")
+    # a report of that time has no intervals
+    report = {"checkpoint_sha256": "ab", "data": DATA, "records": 1, "metrics": {"auroc": 0.5}, "terms": []}
+    with_test = Card.from_dict(third | {"test": report}, "a.ckpt").test
+    assert with_test is not None
+    assert (with_test.averages, with_test.patients, with_test.bootstrap) == ({}, None, {})

@@ -14,7 +14,7 @@ import fake
 import small
 from datamodules.sources import SOURCES
 from ecg_lightning.checkpoints import card_of
-from ecg_lightning.commands.prepare import report
+from ecg_lightning.commands.prepare import facts_of, report
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules import MixedDataModule
@@ -96,7 +96,7 @@ def test_recordings_that_a_source_leaves_out_are_left_out_of_the_mix(
     validated = np.arange(1, SIZES["ptbxl"] + 1) % 3 > 0  # as fake.ptbxl writes them
     np.testing.assert_array_equal(data.is_kept, [*validated, *[True] * SIZES["georgia"]])
     assert not data.usable[:60][~validated].any()
-    report(data)
+    report(facts_of(data))
     assert "left out by the configuration: 20" in capsys.readouterr().out
 
 
