@@ -16,14 +16,14 @@ _STALE = 3600.0
 """Seconds after which an unfinished file must be that of a killed writer, since a text is written in a moment."""
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text so that a reader sees either the old file or the whole new one, whoever else writes it.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes a file so that a reader sees either the old file or the whole new one, whoever else writes it.
 
     Characters that UTF-8 cannot express (of a file's name in another encoding) are escaped as JSON and Python do.
     """
     partial = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
-        write_durably(partial, text.encode("utf-8", "backslashreplace"))
+        write_durably(partial, content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

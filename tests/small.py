@@ -46,3 +46,31 @@ def run(verb: str, words: Sequence[str]) -> int:
 def record(folder: Path) -> str:
     """The first recording in a folder."""
     return str(min(folder.rglob("*.hea")))
+
+
+def untrained(folder: Path, leads: Sequence[str], terms: Sequence[str], seconds: float = 3) -> str:
+    """Writes a published network with random weights, in a moment; its first term is one that it has not learnt."""
+    import torch
+    from safetensors.torch import save_file
+
+    from ecg_lightning.checkpoints.card import Card
+    from ecg_lightning.checkpoints.checkpoint import CARD_KEY, HASH_KEY, content_hash
+    from ecg_lightning.models import ResNet1d
+
+    torch.manual_seed(0)
+    model = {"block": "basic", "widths": [4, 4, 8, 8], "pooling": "mean"}
+    network = ResNet1d(leads=len(leads), outputs=len(terms), **model)
+    torch.nn.init.normal_(network.head.weight)
+    data = {"source": "ptbxl", "fingerprint": "f0", "label_space": [*terms], "val_folds": [9], "test_folds": [10],
+            "allow_leak": False, "records": {"train": 8, "val": 1, "test": 1}}  # fmt: skip
+    text = Card.from_dict({
+        "format": 3, "model": {"name": "ResNet1dModule", **model}, "label_space": [*terms], "terms": [*terms], "data": data,
+        "allow_leak": False, "parent": None, "provenance": {"ecg_lightning": "0.2.0", "torch": "2.13.0"},
+        "input": {"sampling_rate": 100, "seconds": seconds, "preprocess": {"normalisation": "zscore", "leads": [*leads]}},
+        "thresholds": [None, *[0.5] * (len(terms) - 1)], "seen": 0, "metrics": {}, "epoch": 1,
+        "calibration": {"slope": [0.5] * len(terms), "intercept": [0.1] * len(terms)},
+    }, "untrained").to_json()  # fmt: skip
+    state = network.state_dict()
+    path = folder / "untrained.safetensors"
+    save_file(state, path, {CARD_KEY: text, HASH_KEY: content_hash(text, state)})
+    return str(path)

@@ -39,6 +39,20 @@ DOWNLOAD = """  --download          first fetch the archive into data.root, if i
   --verify            compare every file of the packed store with its hash
 """
 USAGE = {
+    "show": """usage: show FILES_OR_FOLDERS… [options]
+
+  FILES_OR_FOLDERS    recordings of any format, as `predict` reads them
+  --output PATH       the picture (.png, .pdf or .svg), or a folder for the pictures of several recordings; NAME.png in the
+                      working folder by default
+  --format FORMAT     png, pdf or svg
+  --start SECOND      first second that is drawn (0)
+  --gain MM           millimetres of a millivolt, in place of 10, or of 5 or 2.5 where a recording is too large for that
+  --ids               write the recording's id above the ECG; no name and no id is drawn without it
+  --overwrite         replace a picture that exists already
+  --rate HZ, --unit UNIT, --leads NAMES: as of `predict`
+
+The paper is the standard one: 25 mm/s, 10 mm/mV. Printed at 100 %, one millimetre of it is one millimetre.
+""",
     "predict": """usage: predict CHECKPOINT FILES_OR_FOLDERS… --output predictions.csv [options]
 
   CHECKPOINT          a published name, a .safetensors or .ckpt file, a URL, or another project's family:FILE
@@ -51,6 +65,10 @@ USAGE = {
   --model CLASS       a network class of your own, my_package.my_module.MyModule, that the checkpoint may name
   --allow-missing-leads  predict recordings that lack leads which the network sees, although it was not trained for them
   --calibrated        write probabilities that are calibrated on the validation folds; the positive terms stay the same
+  --plot FOLDER       also draw a page for each recording: the ECG on paper, shaded where it speaks for a term, and the
+                      probabilities with their thresholds; a page of the same name is replaced
+  --plot-format FORMAT  png (the default), pdf or svg
+  --ids               write the recording's id on its page
 """,
     "features": """usage: features CHECKPOINT FILES_OR_FOLDERS… --output features.parquet [options]
        features CHECKPOINT --config FILE data.root=FOLDER… --output features.parquet [options]

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+from ecg_lightning.commands.pages import Pages, add_page_options
 from ecg_lightning.commands.recordings import Failed, input_parser, list_failed, output_of, outputs_of, read_files
 from ecg_lightning.errors import printable
 from ecg_lightning.evaluation.fewer_leads import known_loss
@@ -16,11 +17,12 @@ def predict(arguments: Sequence[str]) -> int:
     """Writes one row for each recording, lists those that could not be predicted, and prints how many there were of each.
 
     Returns:
-        1 where a recording could not be predicted, else 0.
+        1 where a recording could not be predicted or its page not be drawn, else 0.
     """
     parser = input_parser("predict")
     parser.add_argument("paths", nargs="+")
     parser.add_argument("--calibrated", action="store_true")
+    add_page_options(parser)
     options = parser.read(arguments)
     output = output_of(options, "predict", "predictions.csv")
     files = find_recordings(options.paths)
@@ -37,6 +39,7 @@ def predict(arguments: Sequence[str]) -> int:
             f"The network has not learnt these terms, and does not predict them: {', '.join(predictor.not_learnt)}.",
             file=sys.stderr,
         )
+    pages = Pages(options, files, predictor)
     failed: Failed = []
     unknown: Counter[tuple[str, ...]] = Counter()
     missing: Counter[tuple[str, ...]] = Counter()
@@ -51,13 +54,15 @@ def predict(arguments: Sequence[str]) -> int:
                 positive = predictor.positive(predictor.from_logits(logits))
                 row = [name, *(f"{value:.6f}" for value in values), "|".join(positive), "|".join(record.quality)]
                 writer.writerow(row)
+                pages.draw(name, record, logits)
                 missing[predictor.missing_leads(record)] += 1
                 unknown[predictor.unknown_metadata(record)] += 1
     partial.replace(output)
     _say_what_was_missing(predictor, missing, unknown)
     list_failed(output.with_suffix(".errors.csv"), failed, options.checkpoint, len(files), "predicted")
     print(f"{len(files) - len(failed)} of {len(files)} recordings predicted → {output}")
-    return 1 if failed else 0
+    pages.report()
+    return 1 if failed or pages.failed else 0
 
 
 def _say_what_was_missing(

@@ -1,4 +1,4 @@
-"""What `predict` and `features` share: recordings from files, a network's outputs for them, and the list of those that failed."""
+"""What `predict`, `features` and `show` share: recordings from files, a network's outputs for them, and the list of those that failed."""
 
 import argparse
 import csv
@@ -26,13 +26,18 @@ def input_parser(verb: str) -> Parser:
     parser = Parser(prog=verb, add_help=False)
     parser.add_argument("checkpoint")
     parser.add_argument("--output")
-    parser.add_argument("--rate", type=float)
-    parser.add_argument("--unit")
-    parser.add_argument("--leads")
+    add_reading_options(parser)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--allow-missing-leads", action="store_true")
     parser.add_argument("--model")
     return parser
+
+
+def add_reading_options(parser: Parser) -> None:
+    """Adds the options that say what files do not say of themselves."""
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--unit")
+    parser.add_argument("--leads")
 
 
 def output_of(options: argparse.Namespace, verb: str, default: str) -> Path:

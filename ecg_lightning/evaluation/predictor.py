@@ -1,6 +1,7 @@
 """A published network applied to recordings of any format, rate, lead order and length."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -43,6 +44,23 @@ class SideBySide(nn.Module):
     def features(self, x: Tensor, *beside: Tensor) -> Tensor:
         """Computes the features of all networks, (batch, feature_size)."""
         return torch.cat([cast(Network, network).features(x, *beside) for network in self.networks], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Windows of recordings as a network sees them.
+
+    Attributes:
+        signals: (windows, leads, samples) preprocessed.
+        beside: the patient data, (windows, columns), or nothing.
+        starts: (windows,) first sample of each in its recording.
+        lengths: (windows,) samples of each without its padding.
+    """
+
+    signals: Tensor
+    beside: tuple[Tensor, ...]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
 
 
 class Predictor:
@@ -147,29 +165,45 @@ class Predictor:
             function: from signals (and patient data) to (windows, size).
             size: number of its outputs.
         """
+        signals, metadata = self._signals(records)
+        cuts = cuts_of(map(len, signals), self.window)
+        outputs = np.empty((len(cuts), size))
+        for first in range(0, len(cuts), self.batch_size):
+            batch = slice(first, first + self.batch_size)
+            with torch.inference_mode():
+                windows = self._windows(signals, cuts[batch], metadata)
+                outputs[batch] = function(windows.signals, *windows.beside).double().cpu().numpy()
+        return average_windows(outputs, cuts[:, 0])
+
+    def windows(self, record: Record) -> Windows:
+        """Returns the windows of one recording as the network sees them.
+
+        Raises:
+            RecordError: where the recording lacks leads, see `missing_leads`.
+        """
+        signals, metadata = self._signals([record])
+        with torch.no_grad():
+            return self._windows(signals, cuts_of(map(len, signals), self.window), metadata)
+
+    def _signals(self, records: Sequence[Record]) -> tuple[list[NDArray[np.int16]], NDArray[np.float32]]:
+        """Returns (samples, 12) microvolts at the network's rate of each recording, and (records, columns) patient data.
+
+        Raises:
+            RecordError: where a recording lacks leads, see `missing_leads`.
+        """
         for record in records:
             self.missing_leads(record)
         values = [[value_of(record, column) for column in self.metadata] for record in records]
         metadata = np.array(values, np.float32).reshape(len(records), len(self.metadata))
         signals = [to_microvolts(record.signal, record.sampling_rate, self.sampling_rate)[0] for record in records]
-        cuts = cuts_of(map(len, signals), self.window)
-        outputs = np.empty((len(cuts), size))
-        for first in range(0, len(cuts), self.batch_size):
-            batch = slice(first, first + self.batch_size)
-            outputs[batch] = self._outputs_of_windows(function, signals, cuts[batch], metadata)
-        return average_windows(outputs, cuts[:, 0])
+        return signals, metadata
 
-    def _outputs_of_windows(
-        self,
-        function: Callable[..., Tensor],
-        signals: Sequence[NDArray[np.int16]],
-        cuts: NDArray[np.int64],
-        metadata: NDArray[np.float32],
-    ) -> NDArray[np.float64]:
-        """(windows, outputs) what a function of the network puts out for some windows.
+    def _windows(
+        self, signals: Sequence[NDArray[np.int16]], cuts: NDArray[np.int64], metadata: NDArray[np.float32]
+    ) -> Windows:
+        """Returns some windows as the network sees them.
 
         Args:
-            function: see `_averaged`.
             signals: (samples, 12) microvolts of each recording.
             cuts: (windows, 2) a recording and a first sample, see `cuts_of`.
             metadata: (records, columns) patient data of each recording.
@@ -180,11 +214,9 @@ class Predictor:
             window = signals[record][start : start + self.window]
             windows[number, : len(window)], valid[number] = window, len(window)
         microvolts, samples = (torch.from_numpy(values).to(self.device) for values in (windows, valid))
-        with torch.inference_mode():
-            x = self.preprocess(microvolts, samples, self.sampling_rate)
-            beside = (torch.from_numpy(metadata[cuts[:, 0]]).to(self.device),) if self.metadata else ()
-            outputs = function(x, *beside)
-        return np.asarray(outputs.double().cpu().numpy())
+        x = self.preprocess(microvolts, samples, self.sampling_rate)
+        beside = (torch.from_numpy(metadata[cuts[:, 0]]).to(self.device),) if self.metadata else ()
+        return Windows(x, beside, cuts[:, 1], valid)
 
     def probabilities(self, records: Sequence[Record], calibrated: bool = False) -> NDArray[np.float64]:
         """(records, terms) probabilities; `calibrated` by the scaling that validation chose."""
