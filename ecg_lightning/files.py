@@ -19,7 +19,7 @@ _STALE = 3600.0
 def write_whole(path: Path, content: str | bytes) -> None:
     """Writes a file so that a reader sees either the old file or the whole new one, whoever else writes it.
 
-    Characters that UTF-8 cannot express (of a file's name in another encoding) are escaped as JSON and Python do.
+    Characters of a text that UTF-8 cannot express (of a file's name in another encoding) are escaped as JSON and Python do.
     """
     partial = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:

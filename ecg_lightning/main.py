@@ -13,6 +13,7 @@ VERBS = {
     "validate": "measure a checkpoint on a source's validation folds",
     "test": "measure a checkpoint on a source's test folds",
     "show": "draw recordings of any format on ECG paper, and print what they are: show FILES…",
+    "report": "write the page of a tested run, or a page that compares runs: report RUN RUN…",
     "predict": "apply a checkpoint to recordings of any format: predict NAME FILES… --output predictions.csv",
     "features": "write what a network's head sees of recordings: features NAME FILES_OR_SOURCE --output features.parquet",
     "prepare": "pack a source into a store, and print what is in it; with --download, fetch a public archive first",

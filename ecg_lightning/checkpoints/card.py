@@ -17,7 +17,7 @@ from ecg_lightning.checkpoints.card_values import migrated, plain, typed
 from ecg_lightning.errors import UserError
 from ecg_lightning.metrics.calibration import Calibration
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout; a reader refuses newer ones and migrates older ones."""
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -172,6 +172,8 @@ class Card:
         citation: what its authors ask to be cited.
         thresholds: probabilities at and above which a term is positive; None for a term that was not learnt.
         calibration: from logits to probabilities.
+        threshold_rule: by which the thresholds were chosen on validation, see `Decision.rule`; "" before any validation.
+        calibration_method: by which the calibration was fitted there: platt, temperature or none; "" before any validation.
         metrics: of the validation of this epoch; None where a number is not defined.
         epoch: whose weights these are, counted from 0.
         name: under which it was published.
@@ -198,6 +200,8 @@ class Card:
     citation: str = ""
     thresholds: list[float | None] = field(default_factory=list)
     calibration: Scaling = field(default_factory=lambda: Scaling([], []))
+    threshold_rule: str = ""
+    calibration_method: str = ""
     metrics: dict[str, float | None] = field(default_factory=dict)
     epoch: int = 0
     name: str | None = None

@@ -28,6 +28,12 @@ def migrated(values: dict[str, Any]) -> dict[str, Any]:
         network_input = values.get("input")
         if isinstance(network_input, dict) and isinstance(network_input.get("preprocess"), dict):
             network_input["preprocess"] = {"notch": None, "baseline": None} | network_input["preprocess"]
+    if number <= 3:  # the rules had no names, and there was one of each
+        was_validated = bool(values.get("metrics"))
+        values |= {
+            "threshold_rule": "paper" if was_validated else "",
+            "calibration_method": "platt" if was_validated else "",
+        }
     return values
 
 

@@ -13,6 +13,7 @@ from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import KEYS, build
 from ecg_lightning.datamodules.packed import PackedDataModule
+from ecg_lightning.datamodules.unpack import record_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import Record
@@ -94,19 +95,6 @@ def of_source(data: PackedDataModule, batch_size: int) -> Iterator[Batch]:
     ids = store.index["record_id"].astype(str).to_numpy()
     for first in range(0, len(rows), batch_size):
         yield [(ids[row], record_of(data, row)) for row in rows[first : first + batch_size]]
-
-
-def record_of(data: PackedDataModule, row: int) -> Record:
-    """Returns a packed recording, with age, sex and flags, in millivolts."""
-    store, entry = data.store, data.store.index.iloc[row]
-    microvolts, _ = store.read(np.array([row]), np.zeros(1, np.int64), int(store.lengths[row]))
-    return Record(
-        np.ascontiguousarray(microvolts[0].T, np.float32) / np.float32(1000),
-        float(store.sampling_rate),
-        age=float(entry["age"]),
-        sex=str(entry["sex"]),
-        quality=tuple(flag for flag in str(entry["quality"]).split("|") if flag),
-    )
 
 
 def _write(

@@ -24,9 +24,11 @@ __all__ = ["arguments_for", "build", "check", "check_paths", "signature_for"]
 
 FIXED = {
     "optim": ("ecg_lightning.modules.optim", "Optim"),
+    "decision": ("ecg_lightning.metrics.decision", "Decision"),
     "finetune": ("ecg_lightning.training.finetune", "FineTune"),
     "trainer": ("lightning.pytorch", "Trainer"),
     "logger": ("ecg_lightning.training.logger", "Logging"),
+    "report": ("ecg_lightning.report.options", "Reporting"),
 }
 """Groups that always configure the same class."""
 KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_lightning.modules.base.ECGModule"}
@@ -34,7 +36,7 @@ KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_l
 AUGMENT = ("ecg_lightning.transforms.augment", "Augment")
 """What `data.augment` configures."""
 SCALARS: dict[str, Any] = {"seed": Seed | None, "run_dir": str | None, "checkpoint_path": str | None}
-KEYS = ("seed", "data", "model", "optim", "finetune", "trainer", "logger", "run_dir", "checkpoint_path")
+KEYS = ("seed", "data", "model", "optim", "decision", "finetune", "trainer", "logger", "report", "run_dir", "checkpoint_path")
 SUPPLIED = {
     "data": {"seed"},
     "model": {"leads", "outputs"},  # the leads of the data and the number of terms of the label space

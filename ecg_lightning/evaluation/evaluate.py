@@ -1,4 +1,4 @@
-"""Measuring a checkpoint on a source, and the report of it."""
+"""Measuring a checkpoint on a source."""
 
 import sys
 from dataclasses import asdict
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from scipy.special import expit
 
@@ -14,12 +13,12 @@ from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints.card import Card, Input
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.packed import PackedDataModule
-from ecg_lightning.datamodules.splits import patients
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.fewer_leads import smaller_sets
+from ecg_lightning.evaluation.predictions import FILES, Predictions
+from ecg_lightning.evaluation.report import as_plain, report_of
 from ecg_lightning.files import write_json
-from ecg_lightning.metrics import summarise, table
-from ecg_lightning.metrics.epoch import RecordOutputs
+from ecg_lightning.metrics import auroc, macro
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.records import LEADS
 from ecg_lightning.training import leak
@@ -37,12 +36,18 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         split: `val` or `test`.
 
     Returns:
-        The report: counts, metrics and thresholds, overall, per term and per source. It is written to `<split>.json`
-        in `run_dir`, beside `<split>.npz` with each recording's logits and targets. Without a `run_dir` nothing is written.
+        The report: counts, metrics with intervals, thresholds, groups (metrics/README.md lists its keys). It is written to
+        `<split>.json` in `run_dir`, beside a Parquet file with the outputs for each recording. Without a `run_dir` nothing
+        is written.
 
     Raises:
         UserError: where the checkpoint does not fit the data, or has seen its recordings in training.
     """
+    return measure(config, split)[0]
+
+
+def measure(config: DictConfig, split: str = "test") -> tuple[dict[str, Any], PackedDataModule]:
+    """Returns the report of `evaluate`, and the recordings, open, from which a page can show some."""
     run_dir = Path(config.run_dir).expanduser() if config.get("run_dir") else None
     path = config.get("checkpoint_path") or (str(_of_run(run_dir)) if run_dir else None)
     if path is None:
@@ -63,14 +68,15 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         (trainer.test if split == "test" else trainer.validate)(module, datamodule=data, verbose=False)
         outputs = module.last
         assert outputs is not None
-        report = _report(module, outputs, data, checkpoint)
+        predictions = Predictions.of(module, outputs, data, path)
+        report = report_of(predictions, module, data, checkpoint, split)
         if split == "test" and checkpoint.card.lead_mask > 0:
             report["lead_sets"] = _with_fewer_leads(trainer, module, data)
     if trainer.is_global_zero and run_dir is not None:
         run_dir.mkdir(parents=True, exist_ok=True)
-        _save_outputs(run_dir / f"{split}.npz", module, outputs, data)
+        predictions.write(run_dir / FILES[split])
         write_json(run_dir / f"{split}.json", report)
-    return report
+    return report, data
 
 
 def _with_fewer_leads(trainer: pl.Trainer, module: ECGModule, data: PackedDataModule) -> dict[str, float | None]:
@@ -81,7 +87,7 @@ def _with_fewer_leads(trainer: pl.Trainer, module: ECGModule, data: PackedDataMo
         trainer.test(module, datamodule=data, verbose=False)
         assert module.last is not None
         probabilities = expit(module.last.logits)
-        aurocs[name] = _finite(summarise(probabilities, module.last.targets, module.terms, module.thresholds)["auroc"])
+        aurocs[name] = as_plain(macro(auroc(probabilities, module.last.targets)))
     data.show_leads(LEADS)
     return aurocs
 
@@ -125,50 +131,3 @@ def check_fits(card: Card, data: PackedDataModule) -> None:
             raise UserError(
                 f"The network expects {key}={value}, the data has {key}={data_value}. Set the data configuration accordingly."
             )
-
-
-def _report(
-    module: ECGModule, outputs: RecordOutputs, data: PackedDataModule, checkpoint: checkpoints.Checkpoint
-) -> dict[str, Any]:
-    """What a run's test.json says: counts, metrics and thresholds, overall and per term."""
-    probabilities = expit(outputs.logits)
-    metrics = summarise(probabilities, outputs.targets, module.terms, module.thresholds)
-    rows = table(probabilities, outputs.targets, module.terms, module.thresholds)
-    sources = {
-        name: summarise(probabilities[source_rows], outputs.targets[source_rows], module.terms, module.thresholds)
-        | {"records": source_rows.sum()}
-        for name, source_rows in data.by_source(outputs.records).items()
-    }
-    return {
-        "checkpoint": checkpoint.name,
-        "checkpoint_sha256": checkpoint.sha256,
-        "data": data.describe(),
-        "records": len(outputs.records),
-        "metrics": {key: _finite(value) for key, value in metrics.items() if "/" not in key},
-        "terms": [{key: _finite(value) for key, value in row.items()} for row in rows],
-        "sources": {
-            name: {key: _finite(value) for key, value in values.items() if "/" not in key or key.startswith("auroc/")}
-            for name, values in sources.items()
-        },
-    }
-
-
-def _save_outputs(path: Path, module: ECGModule, outputs: RecordOutputs, data: PackedDataModule) -> None:
-    """Saves logits and targets of each recording, for intervals and comparisons; patients are saved as numbers, without names."""
-    names = patients(data.store.index).to_numpy()[outputs.records]
-    patient_numbers = np.unique(names, return_inverse=True)[1]
-    np.savez_compressed(
-        path,
-        logits=outputs.logits,
-        targets=outputs.targets,
-        records=outputs.records,
-        patients=patient_numbers,
-        terms=module.terms,
-    )
-
-
-def _finite(value: Any) -> Any:
-    """A plain value; None where a number is not defined, since JSON has no NaN."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,25 +1,32 @@
-"""Confidence intervals of AUROC, and of the difference of two models on the same records, by the bootstrap.
+"""Intervals of metrics, and of the differences of two models on the same records, by the bootstrap.
 
-Patients are resampled, not records: several records of one patient are not independent (cluster bootstrap; Davison and
-Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Intervals are percentiles.
+Each resample draws patients with all their records, see `resampling`. A model may be several runs that differ by their seeds. Its
+metric is then the mean over the runs, and each resample also draws runs (hierarchical bootstrap): the interval says how the mean
+would vary with other patients and other seeds. The interval of one run says nothing of other seeds.
 
-A model may be several networks, for example of several seeds. Its AUROC is then the mean over the networks.
-
-A term that has no positive or no negative in a resample has no AUROC there: that resample is left out of the term's
-interval, and the term out of that resample's macro average. `Interval.resamples` says how many were used.
+Intervals are percentiles. A term that has no positive or no negative in a resample has no AUROC there: that resample is left out
+of the term's interval, and the term out of that resample's macro average. `resamples` says how many were used. The calibration
+error of a resample is larger than that of the records themselves, because the bootstrap adds its own noise to every bin: where
+it is small, its interval lies above it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
+from numpy.typing import ArrayLike
 
-from ecg_lightning.metrics.pairs import Booleans, Floats, annotated_terms, checked
-from ecg_lightning.metrics.ranking import auroc, macro
+from ecg_lightning.metrics.outputs import Outputs
+from ecg_lightning.metrics.pairs import Floats, checked
+from ecg_lightning.metrics.ranks import areas_of, ranks_of_terms
+from ecg_lightning.metrics.resampled import Meter, Resampled, joined, mean_of_existing, with_all_records
+from ecg_lightning.metrics.resampling import draw_runs
 
-CHUNK = 2**19  # weights at once, 4 MB: they stay near the processor
+RESAMPLES = 1000
+LEVEL = 0.95
+UNPAIRED = 2**32 - 1
+"""The seed by which the runs of a second model are drawn, where they are no pairs with those of the first."""
 
 
 class Interval(NamedTuple):
@@ -31,6 +38,16 @@ class Interval(NamedTuple):
     resamples: int
 
 
+class Difference(NamedTuple):
+    """A paired difference with its bounds, the number of resamples, and the p-value of the hypothesis that it is 0."""
+
+    estimate: float
+    low: float
+    high: float
+    resamples: int
+    p: float
+
+
 class Intervals(NamedTuple):
     """The interval of each term, in the order of the terms, and that of their macro average."""
 
@@ -38,19 +55,39 @@ class Intervals(NamedTuple):
     macro: Interval
 
 
+class Differences(NamedTuple):
+    """The paired difference of each term, in the order of the terms, and that of their macro average."""
+
+    terms: list[Difference]
+    macro: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired differences of every metric.
+
+    Attributes:
+        terms: by metric, one for each term.
+        averages: by average, then by metric.
+    """
+
+    terms: dict[str, list[Difference]]
+    averages: dict[str, dict[str, Difference]]
+
+
 def auroc_intervals(
     scores: ArrayLike,
     targets: ArrayLike,
     patients: ArrayLike | None = None,
     *,
-    level: float = 0.95,
-    resamples: int = 1000,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Intervals:
     """Computes percentile intervals of each term's AUROC and of their macro average.
 
     Args:
-        scores: probabilities or logits of one network, (records, terms), or of several, (networks, records, terms).
+        scores: probabilities or logits of one run, (records, terms), or of several, (runs, records, terms).
         targets: 1, 0, or NaN where not annotated, (records, terms).
         patients: the patient of each record, (records,); each empty name is a patient with this record only. With None,
             every record has its own patient.
@@ -58,7 +95,8 @@ def auroc_intervals(
         resamples: the number of resamples.
         seed: the same seed draws the same resamples.
     """
-    return _intervals(_with_estimate(scores, targets, patients, resamples, seed), level)
+    values = _areas(scores, targets, patients, resamples, seed)
+    return Intervals([interval(term, level) for term in values.T], interval(mean_of_existing(values, axis=1), level))
 
 
 def auroc_differences(
@@ -67,119 +105,149 @@ def auroc_differences(
     targets: ArrayLike,
     patients: ArrayLike | None = None,
     *,
-    level: float = 0.95,
-    resamples: int = 1000,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Intervals:
+) -> Differences:
     """Computes intervals of the paired difference, AUROC of `scores` minus that of `baseline`; arguments as of `auroc_intervals`.
 
     Both models are evaluated on the same records in every resample, so that records that are hard for both cancel. The
-    interval is much narrower than those of the two models suggest. If 0 is outside of it, the models differ.
+    interval is much narrower than those of the two models suggest. If 0 is outside of it, the models differ. Where both are as
+    many runs, run k of one is drawn together with run k of the other, since they share a seed.
     """
-    minuend = _with_estimate(scores, targets, patients, resamples, seed)
-    subtrahend = _with_estimate(baseline, targets, patients, resamples, seed)
-    return _intervals(minuend - subtrahend, level)
+    minuend = _areas(scores, targets, patients, resamples, seed)
+    subtrahend = _areas(baseline, targets, patients, resamples, seed, _other_runs(scores, baseline))
+    values = minuend - subtrahend
+    return Differences(
+        [difference(term, level) for term in values.T], difference(mean_of_existing(values, axis=1), level)
+    )
+
+
+def compare(
+    first: Sequence[Outputs],
+    second: Sequence[Outputs],
+    patients: ArrayLike | None = None,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Computes paired differences, the first model minus the second, of every metric and average.
+
+    Args:
+        first: the runs of one model.
+        second: the runs of the other, on the same records.
+        patients: the patient of each record, (records,), see `auroc_intervals`.
+        level: the intervals' confidence.
+        resamples: the number of resamples.
+        seed: the same seed draws the same resamples.
+    """
+    meters = [[Meter(outputs) for outputs in model] for model in (first, second)]
+    chunks: list[list[list[Resampled]]] = [[[] for _ in model] for model in meters]
+    for weights in with_all_records(len(first[0]), patients, resamples, seed):
+        for model, parts in zip(meters, chunks, strict=True):
+            for meter, part in zip(model, parts, strict=True):
+                part.append(meter.measure(weights))
+    seeds = (seed, seed if len(first) == len(second) else UNPAIRED)
+    minuend, subtrahend = (
+        _mean_of_runs([joined(part) for part in parts], seed_of_runs)
+        for parts, seed_of_runs in zip(chunks, seeds, strict=True)
+    )
+    common = [name for name in minuend.terms if name in subtrahend.terms]
+    return Comparison(
+        {name: [difference(v, level) for v in (minuend.terms[name] - subtrahend.terms[name]).T] for name in common},
+        {
+            average: {name: difference(of_first[name] - subtrahend.averages[average][name], level) for name in common}
+            for average, of_first in minuend.averages.items()
+        },
+    )
+
+
+def intervals(values: Mapping[str, Floats], level: float = LEVEL) -> dict[str, Interval]:
+    """Computes the interval of each metric, from (1 + resamples,) values each, the estimate first."""
+    return {name: interval(of_metric, level) for name, of_metric in values.items()}
+
+
+def interval(values: Floats, level: float = LEVEL) -> Interval:
+    """Computes the interval from (1 + resamples,) values, the estimate first."""
+    defined = values[1:][~np.isnan(values[1:])]
+    if np.isnan(values[0]) or not defined.size:
+        return Interval(float(values[0]), np.nan, np.nan, 0)
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(values[0]), float(low), float(high), defined.size)
+
+
+def difference(values: Floats, level: float = LEVEL) -> Difference:
+    """Computes the interval and the p-value from (1 + resamples,) differences, that on all records first.
+
+    The p-value is that of the percentile interval: twice the share of the resamples on the rarer side of 0, the estimate
+    itself counted as one of them, so that it is never 0.
+    """
+    bounds = interval(values, level)
+    if not bounds.resamples:
+        return Difference(*bounds, np.nan)
+    defined = values[1:][~np.isnan(values[1:])]
+    rarer = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
+    return Difference(*bounds, min(1.0, 2 * (1 + rarer) / (1 + defined.size)))
 
 
 def resampled_auroc(
-    scores: ArrayLike, targets: ArrayLike, patients: ArrayLike | None = None, *, resamples: int = 1000, seed: int = 0
+    scores: ArrayLike,
+    targets: ArrayLike,
+    patients: ArrayLike | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Floats:
-    """Computes AUROC of each term in each resample, (resamples, terms); NaN where a resample lacks a class of the term.
-
-    Exact under ties. The scores are sorted once: a resample only changes how often each record counts, and AUROC needs
-    only the sums of these weights over runs of neighbours of one class, which is one pass over the records.
-    """
+    """Computes AUROC of each term on all records and in each resample, (1 + resamples, terms); NaN where there is none."""
     scores, targets = checked(scores, targets)
-    runs = [
-        (term, *_class_runs(column, positive, np.flatnonzero(~np.isnan(targets[:, term])), len(targets)))
-        for term, column, positive in annotated_terms(scores, targets)
-    ]
-    areas = np.full((resamples, targets.shape[1]), np.nan)
-    start = 0
-    for weights in resample_weights(len(targets), patients, resamples, seed):
-        chunk = slice(start, start + weights.shape[1])
-        for term, positive_runs, negative_runs in runs:
-            positives, negatives = positive_runs @ weights, negative_runs @ weights
-            below = np.cumsum(negatives, axis=0) - negatives / 2  # those in the same run are ties: ½
-            with np.errstate(invalid="ignore"):  # 0/0 where a class is absent
-                areas[chunk, term] = np.einsum("rb,rb->b", positives, below) / (positives.sum(0) * negatives.sum(0))
-        start = chunk.stop
+    ranks = ranks_of_terms(scores, targets)
+    chunks = with_all_records(len(targets), patients, resamples, seed)
+    return np.concatenate([areas_of(ranks, weights)[0].T for weights in chunks])
+
+
+def _areas(
+    scores: ArrayLike,
+    targets: ArrayLike,
+    patients: ArrayLike | None,
+    resamples: int,
+    seed: int,
+    seed_of_runs: int | None = None,
+) -> Floats:
+    """Computes the AUROC of a model, (1 + resamples, terms): the mean over the runs that each resample draws."""
+    runs = np.asarray(scores, np.float64)
+    runs = runs if runs.ndim == 3 else runs[None]
+    values = np.stack([resampled_auroc(run, targets, patients, resamples=resamples, seed=seed) for run in runs])
+    weights = draw_runs(len(runs), values.shape[1] - 1, seed if seed_of_runs is None else seed_of_runs)
+    areas: Floats = np.einsum("br,rbt->bt", weights, values)
     return areas
 
 
-def resample_weights(records: int, patients: ArrayLike | None, resamples: int, seed: int) -> Iterator[Floats]:
-    """Yields how often each record is drawn in each resample, (records, some of the resamples).
-
-    As many patients are drawn, with replacement, as there are; each brings all of its records.
-
-    Raises:
-        ValueError: unless there is one patient a record.
-    """
-    cluster = np.arange(records) if patients is None else _clusters(np.asarray(patients), records)
-    patient_count = int(cluster.max(initial=-1)) + 1
-    rng = np.random.default_rng(seed)
-    width = max(16, CHUNK // max(1, records))
-    for start in range(0, resamples, width):
-        draws = np.zeros((min(width, resamples - start), patient_count))
-        for row in draws if patient_count else ():
-            row[:] = np.bincount(rng.integers(0, patient_count, patient_count), minlength=patient_count)
-        yield np.ascontiguousarray(draws.T)[cluster]
-
-
-def _clusters(patients: NDArray[np.generic], records: int) -> NDArray[np.int64]:
-    """Returns the number of each record's patient, (records,); each empty name gets a number of its own."""
-    if patients.shape != (records,):
-        raise ValueError(f"patients have the shape {patients.shape}: give one a record, ({records},)")
-    names = patients.astype(str)
-    distinct, cluster = np.unique(names, return_inverse=True)
-    empty = names == ""
-    cluster[empty] = distinct.size + np.arange(np.count_nonzero(empty))
-    return np.unique(cluster, return_inverse=True)[1]
-
-
-def _class_runs(
-    scores: Floats, positive: Booleans, rows: NDArray[np.int64], records: int
-) -> tuple[csr_array, csr_array]:
-    """Returns matrices that sum weights over runs: of neighbours in score that are all positive, all negative, or tied.
-
-    Returns:
-        One matrix for the positives, one for the negatives, each (runs, records), runs in ascending order of score.
-    """
-    levels, level = np.unique(scores, return_inverse=True)
-    hits, alarms = (np.bincount(level[of_class], minlength=levels.size) > 0 for of_class in (positive, ~positive))
-    starts = (hits & alarms) | (hits != np.roll(hits, 1)) | (alarms != np.roll(alarms, 1))
-    starts[0] = False  # the first run is number 0
-    run = np.cumsum(starts)[level]
-    shape = (int(run.max()) + 1, records)
-    positive_sums, negative_sums = (
-        csr_array((np.ones(of_class.sum()), (run[of_class], rows[of_class])), shape=shape)
-        for of_class in (positive, ~positive)
-    )
-    return positive_sums, negative_sums
-
-
-def _with_estimate(
-    scores: ArrayLike, targets: ArrayLike, patients: ArrayLike | None, resamples: int, seed: int
-) -> Floats:
-    """Computes the AUROC on all records, then that in each resample, (1 + resamples, terms); the mean over networks."""
-    networks = np.asarray(scores, np.float64)
-    samples = [
-        np.vstack([auroc(each, targets), resampled_auroc(each, targets, patients, resamples=resamples, seed=seed)])
-        for each in (networks if networks.ndim == 3 else networks[None])
-    ]
-    means: Floats = np.mean(samples, axis=0)
-    return means
-
-
-def _intervals(values: Floats, level: float) -> Intervals:
-    """Computes the intervals from (1 + resamples, terms) values, the estimates first."""
-    return Intervals(
-        [_interval(term, level) for term in values.T], _interval(np.array([macro(row) for row in values]), level)
+def _mean_of_runs(runs: Sequence[Resampled], seed: int) -> Resampled:
+    """Computes the mean over the runs that each resample draws, of those in which a metric exists."""
+    weights = draw_runs(len(runs), len(runs[0].terms["auroc"]) - 1, seed)
+    common = [name for name in runs[0].terms if all(name in run.terms for run in runs)]
+    return Resampled(
+        {name: _drawn_mean(np.stack([run.terms[name] for run in runs]), weights) for name in common},
+        {
+            average: {
+                name: _drawn_mean(np.stack([run.averages[average][name] for run in runs]), weights) for name in common
+            }
+            for average in runs[0].averages
+        },
     )
 
 
-def _interval(values: Floats, level: float) -> Interval:
-    """Computes the interval from (1 + resamples,) values, the estimate first."""
-    defined = values[1:][~np.isnan(values[1:])]
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]) if defined.size else (np.nan, np.nan)
-    return Interval(float(values[0]), float(low), float(high), defined.size)
+def _drawn_mean(values: Floats, weights: Floats) -> Floats:
+    """Computes the weighted mean over runs of (runs, 1 + resamples, …), where it exists: (1 + resamples, …)."""
+    exists = ~np.isnan(values)
+    of_run = weights.T.reshape(values.shape[:2] + (1,) * (values.ndim - 2)) * exists
+    with np.errstate(invalid="ignore"):  # 0/0 where no run has a value
+        mean: Floats = (np.where(exists, values, 0) * of_run).sum(axis=0) / of_run.sum(axis=0)
+    return mean
+
+
+def _other_runs(scores: ArrayLike, baseline: ArrayLike) -> int | None:
+    """Returns another seed for the runs of the baseline, unless both models are as many runs, which are then paired."""
+    counts = [1 if np.ndim(model) == 2 else len(np.asarray(model)) for model in (scores, baseline)]
+    return None if counts[0] == counts[1] else UNPAIRED

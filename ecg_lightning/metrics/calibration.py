@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from ecg_lightning.metrics.pairs import Floats, annotated_terms, checked
 
 RIDGE = 1e-6  # it decides only where the data do not, as when all logits are equal
 STEPS = 50
+BINS = 15
+"""Of the expected calibration error."""
 
 
 def brier(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
@@ -34,7 +36,7 @@ def brier(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
     return scores
 
 
-def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = 15) -> Floats:
+def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> Floats:
     """Computes, for each term, the mean distance of probability and frequency over bins of equal numbers of records.
 
     Bins of equal mass, not of equal width (Nixon et al., arXiv 1904.01685): of a rare term nearly all probabilities
@@ -46,10 +48,15 @@ def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bin
         annotated = ~np.isnan(targets[:, term])
         if count := np.count_nonzero(annotated):
             column = probabilities[annotated, term]
-            rank = np.searchsorted(np.sort(column), column)  # the number that are smaller
-            gaps = np.bincount(rank * bins // count, weights=column - targets[annotated, term])
+            gaps = np.bincount(bins_of_equal_mass(column, bins), weights=column - targets[annotated, term])
             errors[term] = np.abs(gaps).sum() / count
     return errors
+
+
+def bins_of_equal_mass(probabilities: Floats, bins: int) -> NDArray[np.int64]:
+    """Returns the bin of each probability, both (records,): as many in each, and equal probabilities in one."""
+    rank = np.searchsorted(np.sort(probabilities), probabilities)  # the number that are smaller
+    return rank * bins // max(1, probabilities.size)
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,27 @@ from ecg_lightning.metrics.thresholds import confusion, operating_point, rates
 def summarise(
     probabilities: ArrayLike, targets: ArrayLike, terms: Sequence[str], thresholds: ArrayLike | None = None
 ) -> dict[str, float]:
-    """Computes macro averages and the values of each term: `auroc`, `auroc/AFIB`, …, `ap`, `ap/AFIB`, ….
+    """Computes macro averages and the values of each term: `auroc`, `auroc/AFIB`, …, `ap`, `ap/AFIB`, …, `brier`, `ece`.
 
     With thresholds also `sensitivity`, `specificity`, `ppv`, `npv`, `gmean`, `f1` and `f2`. A term without a value is
     NaN, and left out of the macro average; the keys are always the same.
 
     Args:
-        probabilities: (records, terms); or logits, with thresholds on their scale.
+        probabilities: (records, terms).
         targets: 1, 0, or NaN where not annotated, (records, terms).
         terms: the names of the columns.
         thresholds: (terms,), from validation; a term with the threshold NaN has none of these values.
 
     Raises:
-        ValueError: when the number of names is not that of the columns; further errors as of `auroc`.
+        ValueError: when the number of names is not that of the columns; further errors as of `brier`.
     """
     _check_names(terms, targets)
-    values = {"auroc": auroc(probabilities, targets), "ap": average_precision(probabilities, targets)}
+    values = {
+        "auroc": auroc(probabilities, targets),
+        "ap": average_precision(probabilities, targets),
+        "brier": brier(probabilities, targets),
+        "ece": expected_calibration_error(probabilities, targets),
+    }
     if thresholds is not None:
         values |= operating_point(probabilities, targets, thresholds)
     numbers = {}
@@ -45,7 +50,7 @@ def table(
 ) -> list[dict[str, str | int | float | None]]:
     """Returns a row for each term: counts, ranking, calibration, and with thresholds the decisions; ready for JSON.
 
-    Arguments and errors as of `summarise`, but logits are refused. A number that does not exist is None.
+    Arguments and errors as of `summarise`. A number that does not exist is None.
     """
     _check_names(terms, targets)
     targets = np.asarray(targets, np.float64)

@@ -1,23 +1,23 @@
 """Decisions at a threshold, a record being positive where score >= threshold, and the choice of that threshold."""
 
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ecg_lightning.metrics.pairs import Floats, annotated_terms, checked
-from ecg_lightning.metrics.ranking import Counts, cumulative_counts
+from ecg_lightning.metrics.ranking import cumulative_counts
 
-Objective = Literal["paper", "f1", "gmean", "youden", "sensitivity", "specificity"]
+Objective = Literal["paper", "youden", "gmean", "fbeta", "sensitivity", "specificity"]
 
 
 class Confusion(NamedTuple):
-    """Numbers of annotated records, each (terms,)."""
+    """Numbers of annotated records, each (terms,); of weighted records each (terms, resamples), and floats."""
 
-    true_positive: Counts
-    false_positive: Counts
-    true_negative: Counts
-    false_negative: Counts
+    true_positive: NDArray[Any]
+    false_positive: NDArray[Any]
+    true_negative: NDArray[Any]
+    false_negative: NDArray[Any]
 
 
 def confusion(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> Confusion:
@@ -56,9 +56,16 @@ def rates(counts: Confusion) -> dict[str, Floats]:
         "ppv": np.where(present, _ratio(hits, hits + alarms), np.nan),
         "npv": np.where(absent, _ratio(rejections, rejections + misses), np.nan),
         "gmean": np.sqrt(sensitivity * specificity),
-        "f1": np.where(present, _ratio(2 * hits, 2 * hits + misses + alarms), np.nan),
-        "f2": np.where(present, _ratio(5 * hits, 5 * hits + 4 * misses + alarms), np.nan),
+        "f1": fbeta(counts, 1),
+        "f2": fbeta(counts, 2),
     }
+
+
+def fbeta(counts: Confusion, beta: float) -> Floats:
+    """Computes F-beta, in the shape of the counts: sensitivity counts `beta` times as much as PPV; NaN without a positive."""
+    hits, alarms, _, misses = counts
+    doubled = (1 + beta**2) * hits
+    return np.where(hits + misses > 0, _ratio(doubled, doubled + beta**2 * misses + alarms), np.nan)
 
 
 def operating_point(scores: ArrayLike, targets: ArrayLike, thresholds: ArrayLike) -> dict[str, Floats]:
@@ -71,6 +78,7 @@ def choose_thresholds(
     targets: ArrayLike,
     objective: Objective = "paper",
     *,
+    beta: float = 1,
     level: float = 0.9,
     fallback: float = 0.5,
 ) -> Floats:
@@ -82,9 +90,10 @@ def choose_thresholds(
     Args:
         scores: probabilities or logits, (records, terms).
         targets: 1, 0, or NaN where not annotated, (records, terms).
-        objective: `paper` maximises 0.8 G-mean + 0.2 F1 (Avetisyan et al., arXiv 2305.18592); `f1`, `gmean` and
+        objective: `paper` maximises 0.8 G-mean + 0.2 F1 (Avetisyan et al., arXiv 2305.18592); `fbeta`, `gmean` and
             `youden` (sensitivity + specificity - 1) themselves; `sensitivity` reaches `level` of it with the best
             specificity, and `specificity` the other way round.
+        beta: of `fbeta`.
         level: the sensitivity or specificity to reach.
         fallback: the threshold of a term without a positive or a negative: 0.5 of a probability (0 of a logit).
 
@@ -103,8 +112,9 @@ def choose_thresholds(
     for term, column, positive in annotated_terms(scores, targets):
         levels, hits, alarms = cumulative_counts(column, positive)
         hits, alarms = np.append(0, hits), np.append(0, alarms)  # first, a threshold above every score
-        at = rates(Confusion(hits, alarms, alarms[-1] - alarms, hits[-1] - hits))
-        thresholds[term] = _between(levels, int(np.argmax(_value(at, objective, level))))
+        counts = Confusion(hits, alarms, alarms[-1] - alarms, hits[-1] - hits)
+        values = fbeta(counts, beta) if objective == "fbeta" else _value(rates(counts), objective, level)
+        thresholds[term] = _between(levels, int(np.argmax(values)))
     return thresholds
 
 
@@ -135,6 +145,6 @@ def _between(levels: Floats, called: int) -> float:
     return middle if has_middle else lowest
 
 
-def _ratio(numerator: Counts, denominator: Counts) -> Floats:
+def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
     with np.errstate(invalid="ignore"):  # 0/0 is NaN
         return np.true_divide(numerator, denominator)

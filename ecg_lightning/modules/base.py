@@ -15,7 +15,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ecg_lightning.checkpoints.card import Card, Scaling
 from ecg_lightning.datamodules.seen import refuse_seen
 from ecg_lightning.errors import UserError
-from ecg_lightning.metrics import Calibration, choose_thresholds, fit_calibration, summarise
+from ecg_lightning.metrics import Calibration, brier, expected_calibration_error, macro, summarise
+from ecg_lightning.metrics.decision import Decision
 from ecg_lightning.metrics.epoch import OutputCollector, RecordOutputs
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.optim import Optim
@@ -33,6 +34,7 @@ class ECGModule(pl.LightningModule):
         network: maps (batch, leads, samples) to (batch, terms) logits; a `MetadataNetwork` also takes patient data.
         terms: the ordered terms.
         optim: how the network is trained; the defaults where None.
+        decision: how thresholds and calibration are chosen at each validation; the defaults where None.
         lr_factors: the learning-rate factor of each layer group; 1 where it has none.
         positive_weight: (terms,) weight of a positive in the loss; 1 where None.
         monitor: the validation metric by which epochs are compared.
@@ -45,6 +47,8 @@ class ECGModule(pl.LightningModule):
         thresholds: (terms,) probabilities at and above which a term counts as positive, from the last validation; NaN
             where the training data cannot teach the term, which then never counts as positive.
         calibration: from logits to probabilities, from the last validation.
+        threshold_rule: by which the thresholds were chosen; "" where they were not.
+        calibration_method: by which the calibration was fitted; "" where it was not.
         last: logits and targets of the last evaluation.
     """
 
@@ -57,6 +61,7 @@ class ECGModule(pl.LightningModule):
         terms: Sequence[str],
         *,
         optim: Optim | None = None,
+        decision: Decision | None = None,
         lr_factors: Mapping[str, float] | None = None,
         positive_weight: ArrayLike | None = None,
         monitor: str = "val/auroc",
@@ -69,6 +74,7 @@ class ECGModule(pl.LightningModule):
         self.network = network
         self.terms = tuple(terms)
         self.optim = optim or Optim()
+        self.decision = decision or Decision()
         self.lr_factors = dict(lr_factors or {})
         self.monitor = monitor
         self.seed = seed
@@ -78,6 +84,8 @@ class ECGModule(pl.LightningModule):
         size = len(self.terms)
         self.thresholds = np.full(size, 0.5) if card is None else card.decision_thresholds
         self.calibration = Calibration(np.ones(size), np.zeros(size)) if card is None else card.scaling
+        self.threshold_rule = "" if card is None else card.threshold_rule
+        self.calibration_method = "" if card is None else card.calibration_method
         self.outputs = OutputCollector()
         self.last: RecordOutputs | None = None
         weight = np.ones(size) if positive_weight is None else positive_weight
@@ -179,8 +187,10 @@ class ECGModule(pl.LightningModule):
         outputs = self._finish_epoch()
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
             learnt = ~np.isnan(self.thresholds)
-            self.calibration = fit_calibration(outputs.logits, outputs.targets)
-            self.thresholds = np.where(learnt, choose_thresholds(expit(outputs.logits), outputs.targets), np.nan)
+            self.calibration = self.decision.calibrate(outputs.logits, outputs.targets)
+            chosen = self.decision.thresholds(outputs.logits, outputs.targets)
+            self.thresholds = np.where(learnt, chosen, np.nan)
+            self.threshold_rule, self.calibration_method = self.decision.rule, self.decision.calibration
         self._log_metrics("val", outputs)
 
     def on_test_epoch_end(self) -> None:
@@ -199,6 +209,9 @@ class ECGModule(pl.LightningModule):
         values = summarise(expit(outputs.logits), outputs.targets, self.terms, self.thresholds)
         logits, targets = torch.from_numpy(outputs.logits), torch.from_numpy(outputs.targets)
         values["loss"] = float(self.loss(logits, targets))
+        calibrated = self.calibration.apply(outputs.logits)
+        values["brier_calibrated"] = macro(brier(calibrated, outputs.targets))
+        values["ece_calibrated"] = macro(expected_calibration_error(calibrated, outputs.targets))
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         for source, rows in data.by_source(outputs.records).items() if data is not None else ():
             of_source = summarise(expit(outputs.logits[rows]), outputs.targets[rows], self.terms)
@@ -225,6 +238,8 @@ class ECGModule(pl.LightningModule):
                 self.card,
                 thresholds=self.thresholds.tolist(),
                 calibration=scaling,
+                threshold_rule=self.threshold_rule,
+                calibration_method=self.calibration_method,
                 metrics=metrics,
                 epoch=self.current_epoch,
             )
@@ -237,3 +252,4 @@ class ECGModule(pl.LightningModule):
         if CARD in checkpoint:
             card = Card.from_dict(checkpoint[CARD], "The checkpoint")
             self.thresholds, self.calibration = card.decision_thresholds, card.scaling
+            self.threshold_rule, self.calibration_method = card.threshold_rule, card.calibration_method

@@ -18,6 +18,7 @@ from ecg_lightning.config.schema import build, module_class
 from ecg_lightning.datamodules.metadata import mean_and_scale
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
+from ecg_lightning.metrics.decision import Decision
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.modules.optim import Optim
@@ -38,6 +39,12 @@ def build_optim(config: DictConfig) -> Optim:
     """Builds the group `optim`: `Optim.configure` makes the optimizer and the schedule from it."""
     optim: Optim = build("optim", config.get("optim") or {})
     return optim
+
+
+def build_decision(config: DictConfig) -> Decision:
+    """Builds the group `decision`: how thresholds and calibration are chosen on validation."""
+    decision: Decision = build("decision", config.get("decision") or {})
+    return decision
 
 
 def build_finetune(config: DictConfig) -> FineTune:
@@ -107,6 +114,7 @@ def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint
     module: ECGModule = module_class(values)(
         network,
         terms,
+        decision=build_decision(config),
         optim=optim,  # the module's `configure_optimizers` calls its `configure`
         lr_factors=finetune.lr_factors(groups),
         positive_weight=positive_weights(data.targets[rows], optim, data.draws(rows)),

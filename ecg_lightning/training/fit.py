@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from omegaconf import DictConfig
 
 from ecg_lightning import checkpoints
+from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.schema import build
 from ecg_lightning.config.written import as_written
@@ -112,6 +113,7 @@ def _print_result(run_dir: Path, monitor: str) -> None:
         card = checkpoints.card_of(str(best))
         score = card.metrics.get(monitor)
         print(f"Best epoch {card.epoch}: {monitor} {'not defined' if score is None else f'{score:.4f}'}. {place}")
+        print(_calibration(card))
     elif last.exists():
         epoch = checkpoints.card_of(str(last)).epoch
         print(
@@ -120,6 +122,17 @@ def _print_result(run_dir: Path, monitor: str) -> None:
         )
     else:
         print(f"A trial (trainer.fast_dev_run): no checkpoint is kept. config.yaml is in {run_dir}")
+
+
+def _calibration(card: Card) -> str:
+    """Says by which rules decisions are made, and what the calibration changes on the recordings that it was fitted on."""
+    text = f"Chosen on validation: thresholds by {card.threshold_rule}, calibration by {card.calibration_method}."
+    changes = []
+    for name, title in (("brier", "Brier score"), ("ece", "calibration error")):
+        before, after = (card.metrics.get(f"val/{name}{ending}") for ending in ("", "_calibrated"))
+        if before is not None and after is not None:
+            changes.append(f"{title} {before:.3f} → {after:.3f}")
+    return f"{text} There the calibration changes: {', '.join(changes)}." if changes else text
 
 
 def _print_rejected(data: PackedDataModule) -> None:

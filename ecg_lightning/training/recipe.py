@@ -13,7 +13,7 @@ from ecg_lightning.config.written import as_written
 from ecg_lightning.labels import LabelSpace
 
 SILENT = (
-    "run_dir", "checkpoint_path", "logger.", "data.root", "data.store_dir", "data.pack_workers", "data.num_workers",
+    "run_dir", "checkpoint_path", "logger.", "report.", "data.root", "data.store_dir", "data.pack_workers", "data.num_workers",
     "trainer.enable_", "trainer.accelerator", "trainer.strategy", "trainer.profiler", "trainer.log_every_n_steps",
     "trainer.inference_mode", "trainer.detect_anomaly", "trainer.deterministic", "trainer.benchmark",
     "trainer.num_sanity_val_steps", "trainer.reload_dataloaders_every_n_epochs", "finetune.cache",

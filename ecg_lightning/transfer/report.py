@@ -42,9 +42,10 @@ def table(study: Study, rows: list[dict[str, object]], large: Estimate) -> str:
         lines.append([str(cell) for cell in cells])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     note = (
-        "Macro AUROC on the small archive's test folds, mean over seeds, with 95 % intervals of a bootstrap by patient. The "
-        "intervals are for these trainings; they do not include how trainings with other seeds would differ. The gain is the "
-        "paired difference of `large, then small` and `small alone`."
+        "Macro AUROC on the small archive's test folds, mean over seeds, with 95 % intervals of a bootstrap over patients and, "
+        "where there are several, over seeds: they say how the mean would differ with other patients and other trainings. A row "
+        "of one seed, and the large archive's network, stand for this one training. The gain is the paired difference of "
+        "`large, then small` and `small alone`."
     )
     return f"{note}\n\nThe large archive's network as it is: {large}.\n\n{body}"
 

@@ -1,15 +1,13 @@
-"""The AUROC of every arm of a transfer study, with intervals of a bootstrap by patient."""
+"""The AUROC of every arm of a transfer study, with intervals of a bootstrap over patients and seeds."""
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_lightning.errors import UserError
-from ecg_lightning.metrics import Interval, Intervals, auroc, auroc_differences, auroc_intervals, macro
-from ecg_lightning.transfer.measure import MeasuredLogits, read_logits
+from ecg_lightning.evaluation.predictions import Predictions, check_comparable, read_predictions
+from ecg_lightning.metrics import Difference, Interval, Intervals, auroc, auroc_differences, auroc_intervals, macro
 from ecg_lightning.transfer.study import ALL, Study
 
 
@@ -30,7 +28,7 @@ class Estimate:
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
     @classmethod
-    def of(cls, interval: Interval) -> "Estimate":
+    def of(cls, interval: Interval | Difference) -> "Estimate":
         """Makes it from an interval of the bootstrap."""
         return cls(interval.estimate, interval.low, interval.high)
 
@@ -50,27 +48,20 @@ class Results:
         self.records: int = report["data"]["records"]["train"]
         self.terms: list[str] = [row["term"] for row in report["terms"]]
         self._intervals: dict[tuple[str, str, str], Intervals] = {}
-        self._first_folders: dict[str, Path] = {}
+        self._first: dict[str, Predictions] = {}
 
-    def logits(self, arm: str, size: str, seed: int, archive: str = "small") -> MeasuredLogits:
-        """Returns the logits of a measured network.
+    def predictions(self, arm: str, size: str, seed: int, archive: str = "small") -> Predictions:
+        """Returns the predictions of a measured network.
 
         Raises:
             UserError: where it was measured on other recordings than the first network, since differences are paired.
         """
-        folder = self.study.measured(arm, size, seed, archive)
-        first = self._first_folders.setdefault(archive, folder)
-        measured, expected = read_logits(folder), read_logits(first)
-        for name in ("records", "targets", "patients"):
-            if not np.array_equal(getattr(measured, name), getattr(expected, name), equal_nan=name == "targets"):
-                raise UserError(
-                    f"{folder} and {first} were measured on different test recordings, and cannot be compared. The archive "
-                    "has changed in the meantime. Run the same command again."
-                )
+        measured = read_predictions(self.study.measured(arm, size, seed, archive))
+        check_comparable([self._first.setdefault(archive, measured), measured])
         return measured
 
     def intervals(self, arm: str, size: str = "", archive: str = "small") -> Intervals:
-        """Computes the AUROC of an arm, the mean over its seeds, by term and macro, with intervals."""
+        """Computes the AUROC of an arm, the mean over its seeds, by term and macro, with intervals over patients and seeds."""
         key = (arm, size, archive)
         if key not in self._intervals:
             logits, targets, patients = self._networks(arm, size, archive)
@@ -90,15 +81,15 @@ class Results:
 
     def _networks(
         self, arm: str, size: str, archive: str
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Returns logits (seeds, recordings, terms), targets (recordings, terms) and patients (recordings,) of an arm."""
         seeds = range(self.study.seeds_at(size) if size else 1)  # the large archive's network has no size and one seed
-        measured = [self.logits(arm, size, seed, archive) for seed in seeds]
+        measured = [self.predictions(arm, size, seed, archive) for seed in seeds]
         return np.stack([network.logits for network in measured]), measured[0].targets, measured[0].patients
 
     def seeds(self, arm: str, size: str) -> list[float]:
         """Returns the macro AUROC of network seed of an arm."""
-        measured = [self.logits(arm, size, seed) for seed in range(self.study.seeds_at(size))]
+        measured = [self.predictions(arm, size, seed) for seed in range(self.study.seeds_at(size))]
         return [macro(auroc(network.logits, network.targets)) for network in measured]
 
     @property

@@ -103,7 +103,7 @@ class Study:
         return Path(self.run_dir) / (f"{arm}-{size}-{seed}" if size else arm)
 
     def measured(self, arm: str, size: str = "", seed: int = 0, archive: str = "small") -> Path:
-        """Returns the folder with test.json and test.npz of a network on an archive: that of its training where it trained on it."""
+        """Returns the folder with test.json and predictions.parquet of a network on an archive: that of its training where it trained on it."""
         folder = self.folder(arm, size, seed)
         return folder if archive == ("large" if arm == "large" else "small") else folder / f"on_{archive}"
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ecg_lightning import checkpoints, compose, evaluate
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.config.schema import build
+from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.labels import LabelSpace
 from ecg_lightning.metrics import auroc_intervals
 
@@ -57,8 +58,8 @@ def measure(checkpoint: str, words: list[str]) -> Measured:
     with TemporaryDirectory() as folder:
         config = [f"checkpoint_path={checkpoint}", f"run_dir={folder}", f"data.label_space={space}"]
         evaluate(compose([*words, *input_words(card), *config], ("data",)))
-        outputs = np.load(Path(folder) / "test.npz")
-        return Measured(card.scaling.apply(outputs["logits"]), outputs["records"], outputs["patients"])
+        predictions = read_predictions(Path(folder))
+        return Measured(predictions.calibrated, predictions.records, predictions.patients)
 
 
 def by_task(space: LabelSpace, task: LabelSpace, probabilities: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:

@@ -7,12 +7,12 @@ to the package's folder `weights`, or to checkpoints_dir=… .
 import sys
 from pathlib import Path
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
 from ecg_lightning.checkpoints.box import FOLDER
 from ecg_lightning.errors import Stopped, UserError
+from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.metrics import auroc, macro
 
 HERE = Path(__file__).parent
@@ -38,8 +38,8 @@ def is_finished(config: DictConfig) -> bool:
 def score(config: DictConfig, checkpoint: Path, folder: Path) -> float:
     """Macro AUROC of a checkpoint on the simulated test fold; the report is written to the folder."""
     evaluate(OmegaConf.merge(config, {"checkpoint_path": str(checkpoint), "run_dir": str(folder)}))
-    outputs = np.load(folder / "test.npz")
-    return macro(auroc(outputs["logits"], outputs["targets"]))
+    predictions = read_predictions(folder)
+    return macro(auroc(predictions.logits, predictions.targets))
 
 
 def publish(config: DictConfig, folder: str) -> str:

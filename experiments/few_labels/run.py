@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
 from ecg_lightning.checkpoints.card import Card
+from ecg_lightning.evaluation.predictions import check_comparable, read_predictions
 from ecg_lightning.files import write_json, write_whole
-from ecg_lightning.metrics import Interval, auroc_differences, auroc_intervals
+from ecg_lightning.metrics import Difference, Interval, auroc_differences, auroc_intervals
 
 HERE = Path(__file__).parent
 ALL = "all"
@@ -125,16 +126,17 @@ class Results:
 
     def logits(
         self, networks: Sequence[Training]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Returns logits (networks, recordings, terms), targets (recordings, terms) and patients (recordings,)."""
-        files = [np.load(self.folder / network.folder / "test.npz") for network in networks]
-        return np.stack([file["logits"] for file in files]), files[0]["targets"], files[0]["patients"]
+        measured = [read_predictions(self.folder / network.folder) for network in networks]
+        check_comparable(measured)
+        return np.stack([each.logits for each in measured]), measured[0].targets, measured[0].patients
 
     def auroc(self, networks: Sequence[Training]) -> Interval:
-        """Computes the macro AUROC, the mean over the networks, with its interval."""
+        """Computes the macro AUROC, the mean over the networks, with its interval over patients and seeds."""
         return auroc_intervals(*self.logits(networks), resamples=self.resamples).macro
 
-    def gain(self, networks: Sequence[Training], baseline: Sequence[Training]) -> Interval:
+    def gain(self, networks: Sequence[Training], baseline: Sequence[Training]) -> Difference:
         """Computes the paired difference in macro AUROC of networks and those that began with random weights."""
         (logits, targets, patients), (baseline_logits, _, _) = self.logits(networks), self.logits(baseline)
         return auroc_differences(logits, baseline_logits, targets, patients, resamples=self.resamples).macro
@@ -180,7 +182,7 @@ def lines(table: Sequence[Sequence[str]]) -> list[str]:
 
 def text(interval: object, sign: str = "") -> str:
     """Returns an interval in words: the estimate, then its bounds."""
-    assert isinstance(interval, Interval)
+    assert isinstance(interval, Interval | Difference)
     return f"{interval.estimate:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
 
 
@@ -223,7 +225,7 @@ def records_of(folder: Path, networks: Sequence[Training]) -> int:
 
 def plain(value: object) -> Any:
     """Returns results as JSON can hold them: intervals as mappings, and None for a number that is not defined."""
-    if isinstance(value, Interval):
+    if isinstance(value, Interval | Difference):
         return plain(value._asdict())
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

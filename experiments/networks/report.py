@@ -10,9 +10,9 @@ from costs import Cost, Length
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ecg_lightning.evaluation.predictions import Predictions, check_comparable, read_predictions
 from ecg_lightning.files import read_json
 from ecg_lightning.metrics import auroc_differences, auroc_intervals
-from ecg_lightning.transfer.measure import MeasuredLogits, read_logits
 from ecg_lightning.transfer.results import Estimate
 
 TITLES = {"paper7": "paper7", "ptbxl_super": "super"}
@@ -54,15 +54,14 @@ class Result(NamedTuple):
         return f"{median(uninterrupted) / 60:.1f}" if uninterrupted else "–"
 
 
-def logits(result: Result, space: str) -> tuple[NDArray[np.float32], MeasuredLogits]:
-    """Returns the logits of all seeds, (seeds, recordings, terms), and one seed's with the labels.
+def logits(result: Result, space: str) -> tuple[NDArray[np.float64], Predictions]:
+    """Returns the logits of all seeds, (seeds, recordings, terms), and one seed's predictions.
 
     Raises:
-        ValueError: where the seeds were measured on different recordings.
+        UserError: where the seeds were measured on different recordings.
     """
-    measured = [read_logits(folder) for folder in result.folders[space]]
-    if any(not np.array_equal(each.records, measured[0].records) for each in measured):
-        raise ValueError(f"The runs of {result.network} were measured on different recordings: remove their test.json.")
+    measured = [read_predictions(folder) for folder in result.folders[space]]
+    check_comparable(measured)
     return np.stack([each.logits for each in measured]), measured[0]
 
 
@@ -76,8 +75,7 @@ def difference(result: Result, baseline: Result, space: str, resamples: int) -> 
     """Computes the paired difference in macro AUROC of two networks on the same recordings."""
     scores, first = logits(result, space)
     baseline_scores, baseline_first = logits(baseline, space)
-    if not np.array_equal(first.records, baseline_first.records):
-        raise ValueError(f"{result.network} and {baseline.network} were measured on different recordings.")
+    check_comparable([first, baseline_first])
     return Estimate.of(
         auroc_differences(scores, baseline_scores, first.targets, first.patients, resamples=resamples).macro
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.main import main
 from ecg_lightning.metrics import auroc_intervals
-from ecg_lightning.transfer.measure import read_logits
 from ecg_lightning.transfer.results import Estimate
 from ecg_lightning.transfer.study import Study, read_study
 
@@ -36,7 +36,7 @@ def elsewhere(root: Path, study: Study) -> str:
             if not (target / "test.json").exists():
                 with contextlib.redirect_stdout(io.StringIO()):
                     main(["test", *words, f"checkpoint_path={run / 'checkpoints' / 'best.ckpt'}"])
-            measured = read_logits(target)
+            measured = read_predictions(target)
             intervals = auroc_intervals(measured.logits, measured.targets, measured.patients, resamples=study.resamples)
             cells.append(str(Estimate.of(intervals.macro)))
         records = json.loads((target / "test.json").read_text(encoding="utf-8"))["records"]
