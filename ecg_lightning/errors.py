@@ -73,13 +73,17 @@ def one_line(error: BaseException | None, most: int = 500) -> str:
     return " ".join(str(error).split())[:most].rstrip(".") or type(error).__name__
 
 
+class MissingPackageError(UserError):
+    """An optional package is not installed."""
+
+
 def needs(package: str, extra: str, purpose: str) -> None:
     """Checks that an optional package is installed, before anything imports it.
 
     Raises:
-        UserError: where it is not installed; the message says how to install it.
+        MissingPackageError: where it is not installed; the message says how to install it.
     """
     if find_spec(package) is None:
-        raise UserError(
+        raise MissingPackageError(
             f"{purpose} needs the package {package}, which is not installed: pip install 'ecg_lightning[{extra}]'."
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.commands.words import Parser
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import MissingPackageError, UserError
 from ecg_lightning.records import Record, RecordError, read_record
 from ecg_lightning.records.record import readable
 
@@ -62,7 +62,7 @@ def read_files(files: Sequence[Path], options: argparse.Namespace, failed: Faile
         name = readable(file)
         try:
             yield name, read_record(file, sampling_rate=options.rate, unit=options.unit, leads=leads, incomplete=True)
-        except RecordError as error:
+        except (RecordError, MissingPackageError) as error:
             failed.append((name, str(error)))
         except Exception as error:  # noqa: BLE001 - a damaged file may fail in any way; the other files are still used
             failed.append((name, f"{type(error).__name__}: {error}"))

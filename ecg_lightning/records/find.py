@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ecg_lightning.errors import UserError
 from ecg_lightning.records.containers import ARRAY_SUFFIXES
-from ecg_lightning.records.formats import format_of
+from ecg_lightning.records.formats import format_of, is_export_by_name
 from ecg_lightning.records.leads import lead_name
-from ecg_lightning.records.read import SUFFIXES
+from ecg_lightning.records.read import SUFFIXES, export_format
 from ecg_lightning.records.record import readable
 from ecg_lightning.records.segments import masters_of_segments
 from ecg_lightning.records.wfdb_reader import header_path
@@ -38,7 +38,8 @@ def find_recordings(paths: Sequence[str]) -> list[Path]:
             if not in_folder:
                 contents = f" It holds {_counts_text(skipped_kinds)}." if skipped_kinds else ""
                 raise UserError(
-                    f"There is no recording in the folder '{readable(name)}' ({', '.join(SUFFIXES)}).{contents}"
+                    f"There is no recording in the folder '{readable(name)}' ({', '.join(SUFFIXES)}, or a hospital's export, such "
+                    f"as DICOM, EDF, SCP-ECG or XML).{contents}"
                 )
             for file in in_folder:
                 recordings.setdefault(_key(file), file)
@@ -79,16 +80,23 @@ def _recordings_in(folder: Path, skipped_kinds: Counter[str]) -> list[Path]:
     recordings = []
     for file in files:
         suffix = file.suffix.lower()
-        if suffix == ".hea":
+        if suffix == ".hea" or (suffix not in (".dat", ".mat") and export_format(file) is not None):
             recordings.append(file)
         elif suffix not in SUFFIXES:
-            if kind := _kind(file, header_stems):
+            if _is_called_like_an_export(file):
+                recordings.append(file)  # so that it is listed with the reason why it cannot be read
+            elif kind := _kind(file, header_stems):
                 skipped_kinds[kind] += 1
         elif suffix == ".csv" and _is_table_without_leads(file):
             skipped_kinds["a table without leads (.csv)"] += 1
         elif suffix not in (".dat", ".mat") or _stem(file) not in header_stems:
             recordings.append(file)
     return recordings
+
+
+def _is_called_like_an_export(file: Path) -> bool:
+    file_format = format_of(file)
+    return file_format is not None and is_export_by_name(file_format)
 
 
 def _stem(file: Path) -> str:

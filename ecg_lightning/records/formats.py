@@ -1,7 +1,10 @@
-"""Recognises the format of a file that cannot be read, by its content and its name, and says what to do with it."""
+"""Recognises the format of a file that cannot be read, by its content and its name, and says what to do with it.
+
+Files that hospitals export are known by their content and read (see `hospital`); here they are known by their suffix alone, so
+that a file that only has such a name is answered.
+"""
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +30,10 @@ def _starts(*marks: bytes, at: int = 0) -> Callable[[bytes], bool]:
     return lambda head: head[at:].startswith(marks)
 
 
-def _xml(root: bytes = b"") -> Callable[[bytes], bool]:
-    """A test of whether content is XML and names `root` among its first tags; in UTF-8 or UTF-16."""
-
-    def begins(head: bytes) -> bool:
-        text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
-        return text.startswith((b"<?xml", b"<!DOCTYPE")) and re.search(root, text, re.IGNORECASE) is not None
-
-    return begins
+def _is_xml(head: bytes) -> bool:
+    """Whether content is XML, in UTF-8 or UTF-16."""
+    text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    return text.startswith((b"<?xml", b"<!DOCTYPE"))
 
 
 def _never(head: bytes) -> bool:
@@ -42,23 +41,25 @@ def _never(head: bytes) -> bool:
 
 
 _CONVERT = f"convert it to {_READ} first"
-_XML = f"export the leads as numbers: {_CONVERT}"
+_XML = (
+    "the ECG files in XML that are read are HL7 aECG, GE MUSE, GE CardioSoft and Philips; export it as one of these, or "
+    f"{_CONVERT}"
+)
+_OTHER_CONTENT = "its content is of another format, or damaged; export it again"
 _PICTURE = "a picture holds no samples; export the signals"
 _UNPACK = "unpack it first"
 
 # The first format whose content fits counts, then the first whose suffix fits; special formats stand before general ones.
 FORMATS = (
-    Format("a DICOM file", _starts(b"DICM", at=128), (".dcm", ".dicom"), f"{_CONVERT}, for example with the package pydicom"),
+    Format("a DICOM file", _never, (".dcm", ".dicom"), _OTHER_CONTENT),
+    Format("an EDF file", _never, (".edf", ".rec"), _OTHER_CONTENT),
+    Format("an SCP-ECG file", _never, (".scp", ".scpecg"), _OTHER_CONTENT),
+    Format("an ISHNE Holter file", _never, (".ecg", ".ishne"), _OTHER_CONTENT),
+    Format("an MFER file", _never, (".mwf", ".mfer"), _OTHER_CONTENT),
+    Format("an HL7 aECG file", _never, (".aecg",), _OTHER_CONTENT),
     Format("a BDF file", _starts(b"\xffBIOSEMI"), (".bdf",), f"{_CONVERT}, for example with the package pyedflib"),
-    Format("an EDF file", _starts(b"0       "), (".edf", ".rec"), f"{_CONVERT}, for example with the package pyedflib"),
     Format("a GDF file", _starts(b"GDF "), (".gdf",), _CONVERT),
-    Format("an SCP-ECG file", _starts(b"SCPECG", at=16), (".scp", ".scpecg"), _CONVERT),
-    Format("an ISHNE Holter file", _starts(b"ISHNE1.0"), (".ecg", ".ishne"), _CONVERT),
-    Format("an MFER file", _never, (".mwf", ".mfer"), _CONVERT),
-    Format("an HL7 aECG file (XML)", _xml(b"<[^>]*AnnotatedECG"), (".aecg",), _XML),
-    Format("a Philips ECG file (XML)", _xml(b"<restingecgdata"), (), _XML),
-    Format("a GE MUSE file (XML)", _xml(b"<RestingECG\\b"), (), _XML),
-    Format("an XML file", _xml(), (".xml",), _XML),
+    Format("an XML file", _is_xml, (".xml",), _XML),
     Format("a PDF document", _starts(b"%PDF"), (".pdf",), _PICTURE),
     Format("a PNG picture", _starts(b"\x89PNG"), (".png",), _PICTURE),
     Format("a JPEG picture", _starts(b"\xff\xd8\xff"), (".jpg", ".jpeg"), _PICTURE),
@@ -125,5 +126,15 @@ def check_format(path: str | Path) -> None:
     """
     file_format = format_of(path)
     suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if file_format is not None and file_format.name not in _ITS_OWN.get(suffix, ()):
-        raise RecordError(f"unsupported format: {readable(path)} is {file_format.name}; {file_format.advice}")
+    if file_format is None or file_format.name in _ITS_OWN.get(suffix, ()):
+        return
+    if is_export_by_name(file_format):
+        raise RecordError(
+            f"unsupported format: {readable(path)} is called like {file_format.name}, but {file_format.advice}"
+        )
+    raise RecordError(f"unsupported format: {readable(path)} is {file_format.name}; {file_format.advice}")
+
+
+def is_export_by_name(file_format: Format) -> bool:
+    """Whether a format is one that hospitals export, which a file has by its name alone: its content is another one."""
+    return file_format.advice == _OTHER_CONTENT

@@ -91,7 +91,7 @@ def lead_name(name: str) -> str:
     return _NUMBERS[int(limb) - 1] if limb.isdecimal() else limb.upper()
 
 
-def _is_other(name: str) -> bool:
+def is_other(name: str) -> bool:
     """Whether a name certainly belongs to something other than a standard lead."""
     return _OTHER.fullmatch(name.strip()) is not None
 
@@ -108,7 +108,7 @@ def _plan(names: tuple[str, ...], incomplete: bool) -> _Plan:
         raise RecordError(f"missing limb leads: two of I, II and III are needed, found {', '.join(names) or 'none'}")
     missing = tuple(lead for lead in LEADS if lead not in standard)
     zero = [lead for lead in missing if lead in LEADS[6:] or not has_limb_leads]
-    unknown = [name for name in names if not lead_name(name) and not _is_other(name)]
+    unknown = [name for name in names if not lead_name(name) and not is_other(name)]
     if unknown and zero and (len(unknown) >= len(zero) or not has_limb_leads):
         raise RecordError(
             f"unknown lead names: {listed(unknown)}; and {listed(zero)} are missing. If the unknown names are the "
@@ -123,7 +123,7 @@ def _plan(names: tuple[str, ...], incomplete: bool) -> _Plan:
 
 def _agree(name: str, expected: str) -> bool:
     """Whether the name in a file may stand for the standard lead that the caller expects ("" for no lead)."""
-    return lead_name(name) == expected or (not lead_name(name) and not _is_other(name))
+    return lead_name(name) == expected or (not lead_name(name) and not is_other(name))
 
 
 def agreed_leads(

@@ -1,4 +1,4 @@
-"""Any recording by its path: the reader is chosen by the suffix."""
+"""Any recording by its path: a hospital's export is known by its content, other formats by the suffix."""
 
 import os
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from ecg_lightning.records.arrays import Contents, read_arrays
 from ecg_lightning.records.containers import ARRAY_SUFFIXES
 from ecg_lightning.records.formats import check_format
+from ecg_lightning.records.hospital import HospitalFormat, hospital_format, read_hospital
 from ecg_lightning.records.lead_order import check_order
 from ecg_lightning.records.leads import standard_leads
 from ecg_lightning.records.record import Record, RecordError, naming, readable
@@ -36,15 +37,17 @@ def read_record(
 ) -> Record:
     """Reads one recording of any supported format.
 
-    A `.hea` or `.dat` file, a path without a suffix, and a `.mat` file with a header beside it are WFDB; the others
+    A `.hea` file, and a `.dat` or `.mat` file or a path without a suffix with a header beside it, are WFDB. Files that
+    hospitals export (DICOM, GE MUSE, HL7 aECG, SCP-ECG …, see `hospital`) are known by their content. The others
     are arrays, (leads, samples) or (samples, leads). What a file says of itself must agree with the arguments, which
     speak for files that say nothing; without either, leads are the standard twelve, floats are millivolts, and
     integers are microvolts (flagged "unit_assumed:uV"). Defects are repaired and flagged, or refused, see `repair`.
 
     Args:
-        path: `.hea`, `.dat`, none, `.mat`, `.h5`, `.hdf5`, `.npz`, `.npy` or `.csv`.
+        path: `.hea`, `.dat`, none, `.mat`, `.h5`, `.hdf5`, `.npz`, `.npy` or `.csv`; or a hospital's export of any name.
         sampling_rate: Hz.
-        unit: V, mV, uV, nV, or a gain in ADC units per millivolt. Ignored for WFDB, whose headers always have one.
+        unit: V, mV, uV, nV, or a gain in ADC units per millivolt. Ignored for WFDB, whose headers always have one, and for a
+            hospital's export that states one.
         leads: one name a row.
         dataset: name of the array within the file.
         row: which recording, where an array holds several.
@@ -83,6 +86,14 @@ def read_unrepaired(
     text = os.fspath(path)
     suffix = os.path.splitext(text)[1].lower()
     is_array = suffix in ARRAY_SUFFIXES and not (suffix == ".mat" and os.path.exists(header_path(text)))
+    if file_format := export_format(text):
+        with naming(text):
+            record = read_hospital(
+                Path(path), file_format, unit=unit, leads=leads, header_wins=header_wins, incomplete=incomplete
+            )
+            if not header_wins:
+                check_rate(record.sampling_rate, sampling_rate)
+            return record
     if not is_array:
         if suffix not in SUFFIXES and not os.path.exists(header_path(text)):
             check_format(text)
@@ -98,6 +109,14 @@ def read_unrepaired(
     with naming(text):
         contents = read_arrays(Path(path), dataset, leads, row)
         return _read_array_record(Path(path), sampling_rate, unit, leads, contents, incomplete)
+
+
+def export_format(path: str | Path) -> HospitalFormat | None:
+    """The hospital's format that a file has; None for any other, and for the files of a WFDB record."""
+    text = os.fspath(path)
+    suffix = os.path.splitext(text)[1].lower()
+    is_wfdb = suffix == ".hea" or (suffix in (".dat", ".mat", "") and os.path.exists(header_path(text)))
+    return None if is_wfdb else hospital_format(text)
 
 
 def _read_array_record(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.errors import MissingPackageError
 from ecg_lightning.files import sync, write_durably
 from ecg_lightning.records import LEADS, Record, RecordError, fingerprint, repair
 from ecg_lightning.records.fingerprints import SIZE
@@ -66,7 +67,7 @@ def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path,
     half an hour of signal takes no more memory than one such recording.
 
     Raises:
-        UserError: where a recording that was there cannot be read now.
+        UserError: where a recording that was there cannot be read now, or a package that reads it is missing.
     """
     index: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
@@ -78,6 +79,8 @@ def pack_part(rows: Sequence[Row], read: Reader, sampling_rate: int, stem: Path,
                 record = repair(read(row))
                 row_of_bytes = fingerprint(record.signal, record.sampling_rate)
                 microvolts, clipped = to_microvolts(record.signal, record.sampling_rate, sampling_rate)
+            except MissingPackageError:  # otherwise the store would lack the recording for ever
+                raise
             except Exception as error:  # noqa: BLE001 — one bad record never ends the job, and each is listed
                 source_files.check_lost(error, str(row.get("file", "")) or str(row.get("record_id", "")))
                 reason = str(error) if isinstance(error, RecordError) else f"{type(error).__name__}: {error}"

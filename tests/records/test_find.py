@@ -80,23 +80,24 @@ def test_what_is_passed_over_is_counted_in_one_line(tmp_path: Path, capsys: pyte
         "theirs.csv": "time;V1_uV\n0;1\n",
         "bare.csv": "-0.5,0.1\n0.2,0.3\n",
         "empty.csv": "",
-        "a.dcm": "",
-        "b.dcm": "",
+        "a.bdf": "",
+        "b.bdf": "",
+        "empty.dcm": "",
         "LICENSE": "",
         ".hidden.npy": "",
     }
     for name, text in contents.items():
         (tmp_path / name).write_text(text)
-    assert names(tmp_path) == ["E00001.hea", "bare.csv", "empty.csv", "ours.csv", "theirs.csv"]
+    assert names(tmp_path) == ["E00001.hea", "bare.csv", "empty.csv", "empty.dcm", "ours.csv", "theirs.csv"]
     assert capsys.readouterr().err == (
-        "Skipped: 2 × a DICOM file (.dcm), 2 × a table without leads (.csv), 1 × a file without a suffix.\n"
+        "Skipped: 2 × a BDF file (.bdf), 2 × a table without leads (.csv), 1 × a file without a suffix.\n"
     )
-    assert names(tmp_path / "records.csv", tmp_path / "a.dcm") == ["records.csv", "a.dcm"]  # named, they are tried
+    assert names(tmp_path / "records.csv", tmp_path / "a.bdf") == ["records.csv", "a.bdf"]  # named, they are tried
 
 
 def test_a_folder_without_recordings_says_what_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "scan.dcm").touch()
-    with pytest.raises(UserError, match=r"no recording in the folder.* It holds 1 × a DICOM file \(.dcm\)"):
+    (tmp_path / "scan.bdf").touch()
+    with pytest.raises(UserError, match=r"no recording in the folder.* It holds 1 × a BDF file \(.bdf\)"):
         names(tmp_path)
     with pytest.raises(UserError, match="There is no file or folder"):
         names(tmp_path / "gone.hea")
@@ -110,3 +111,16 @@ def test_linked_folders_are_entered_once_and_pipes_are_not_waited_for(tmp_path: 
     os.mkfifo(tmp_path / "in" / "pipe.csv")
     os.mkfifo(tmp_path / "in" / "pipe.txt")
     assert names(tmp_path / "in") == ["E00001.hea", "pipe.csv"]
+
+
+def test_exports_of_hospitals_are_found_by_their_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wave = fake.ecg(1000, 500, 3)
+    (tmp_path / "ward").mkdir()
+    fake.edf(tmp_path / "ward" / "IM0001", wave, 500)
+    fake.muse(tmp_path / "a.xml", wave, 500)
+    fake.cardiosoft(tmp_path / "b.csv", wave, 500)
+    (tmp_path / "settings.xml").write_text("<?xml version='1.0'?><settings/>")
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7")
+    (tmp_path / "wrong.scp").write_bytes(b"of another device")
+    assert names(tmp_path) == ["a.xml", "b.csv", "IM0001", "wrong.scp"]  # the last is then listed with its reason
+    assert capsys.readouterr().err == "Skipped: 1 × a PDF document (.pdf), 1 × an XML file (.xml).\n"

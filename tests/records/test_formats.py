@@ -9,6 +9,7 @@ import pytest
 import fake
 from ecg_lightning.records import RecordError, read_record
 from ecg_lightning.records.formats import FORMATS, check_format, format_of
+from ecg_lightning.records.hospital import hospital_format
 
 WAVE = fake.ecg(1000, 250, seed=4).astype(np.float32)
 DICOM = bytes(128) + b"DICM" + bytes(40)
@@ -18,18 +19,9 @@ EDF = b"0       X X X X" + bytes(300)
 @pytest.mark.parametrize(
     ("name", "content", "format_name"),
     [
-        ("a.dcm", b"x", "a DICOM file"),
-        ("a.DCM", DICOM, "a DICOM file"),
-        ("IM00001", DICOM, "a DICOM file"),
-        ("a.csv", DICOM, "a DICOM file"),
-        ("a.edf", EDF, "an EDF file"),
         ("a.bdf", b"\xffBIOSEMI" + EDF, "a BDF file"),
-        ("a.scp", b"\0\0\0\0\0\0" + bytes(10) + b"SCPECG" + bytes(9), "an SCP-ECG file"),
-        ("a.ecg", b"ISHNE1.0" + bytes(9), "an ISHNE Holter file"),
-        ("a.xml", b"\xef\xbb\xbf<?xml version='1.0'?><AnnotatedECG xmlns='urn:hl7-org:v3'>", "an HL7 aECG file (XML)"),
-        ("a.xml", '<?xml version="1.0"?><restingecgdata>'.encode("utf-16"), "a Philips ECG file (XML)"),
-        ("a.xml", b"<?xml?><!DOCTYPE RestingECG SYSTEM 'restecg.dtd'><RestingECG>", "a GE MUSE file (XML)"),
         ("a.xml", b"x", "an XML file"),
+        ("a.xml", '<?xml version="1.0"?><settings>'.encode("utf-16"), "an XML file"),
         ("a.pdf", b"%PDF-1.7", "a PDF document"),
         ("a.csv.gz", b"\x1f\x8b\x08", "a gzip file"),
         ("a.csv", b"\x1f\x8b\x08", "a gzip file"),
@@ -49,6 +41,45 @@ def test_other_formats_are_named_with_what_to_do(tmp_path: Path, name: str, cont
     with pytest.raises(RecordError) as caught:
         read_record(tmp_path / name)
     assert str(caught.value) == f"unsupported format: {tmp_path / name} is {format_name}; {file_format.advice}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format_name"),
+    [
+        ("a.DCM", DICOM, "a DICOM waveform"),
+        ("IM00001", DICOM, "a DICOM waveform"),
+        ("a.csv", DICOM, "a DICOM waveform"),
+        ("a.edf", EDF, "an EDF file"),
+        ("a.scp", b"\0\0\0\0\0\0" + bytes(10) + b"SCPECG" + bytes(9), "an SCP-ECG file"),
+        ("a.ecg", b"ISHNE1.0" + bytes(9), "an ISHNE Holter file"),
+        ("a.mwf", b"@\x20MFR " + bytes(40), "an MFER file"),
+        ("a.mwf", b"\x01\x01\x00" + bytes(40), "an MFER file"),  # the name within the file may be left out
+        ("a.xml", b"\xef\xbb\xbf<?xml version='1.0'?><AnnotatedECG xmlns='urn:hl7-org:v3'>", "an HL7 aECG file"),
+        ("a.xml", b"<hl7:AnnotatedECG xmlns:hl7='urn:hl7-org:v3'>", "an HL7 aECG file"),
+        ("a.xml", '<?xml version="1.0"?><restingecgdata>'.encode("utf-16"), "a Philips ECG file"),
+        ("a.xml", b"<?xml?><!DOCTYPE RestingECG SYSTEM 'restecg.dtd'><RestingECG>", "a GE MUSE file"),
+        ("a.xml", b"<?xml?><CardiologyXML>", "a GE CardioSoft file"),
+        ("a.json", b'{"id": "1", "recordedAt": "2000-01-01T12:00:00Z"}', "an AliveCor file"),
+    ],
+)
+def test_exports_of_hospitals_are_known_by_their_content(
+    tmp_path: Path, name: str, content: bytes, format_name: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    file_format = hospital_format(tmp_path / name)
+    assert file_format is not None and file_format.name == format_name
+    with pytest.raises(RecordError, match="unreadable file"):
+        read_record(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "a.edf", "a.scp", "a.ishne", "a.aecg"])
+def test_a_name_alone_makes_no_export(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    assert hospital_format(tmp_path / name) is None
+    with pytest.raises(
+        RecordError, match=r"unsupported format: .* is called like an? .*, but its content is of another"
+    ):
+        read_record(tmp_path / name)
 
 
 def test_a_format_is_known_by_the_suffix_of_a_file_that_is_not_there() -> None:

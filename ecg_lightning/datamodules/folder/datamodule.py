@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.folder.cells import ages, dates, marked, sexes, split_columns
+from ecg_lightning.datamodules.folder.exports import (
+    STATEMENTS,
+    HiddenIds,
+    check_without_table,
+    salt_of,
+    table_of_files,
+)
 from ecg_lightning.datamodules.folder.files import default_ids, files_below, has_header, read_row, signal_files
 from ecg_lightning.datamodules.folder.labels import NOT_STATED, code_map, code_texts, has_codes, label_texts, term
 from ecg_lightning.datamodules.folder.left_out import listed_recordings
@@ -27,6 +34,7 @@ from ecg_lightning.labels import Annotation, translate
 from ecg_lightning.ranges import Between
 from ecg_lightning.records import RecordError, stated
 from ecg_lightning.records.units import millivolts
+from ecg_lightning.store import store_root
 from ecg_lightning.store.pack import Reader
 
 TEXTS = ("path", "record", "hospital", "rate", "unit", "dataset", "row")
@@ -39,7 +47,8 @@ class FolderDataModule(ECGDataModule):
 
     Attributes:
         source_name: the name of this archive in stores, reports and checkpoints.
-        table_file: the CSV or Parquet table, from root.
+        table_file: the CSV or Parquet table, from root; null where there is none: then every recording in root and below it is a row,
+            and its file says the patient, age, sex, date and the device's statements, which are codes of `mimic` by default.
         columns: the names of the table's columns for path, patient, record, codes, age, sex, hospital, date, split, rate,
             unit, dataset, row and leave_out, if they have other names; null if the table has no such column.
         codes: the hospital's codes, each with its term or list of terms. A recording without any code is not annotated;
@@ -64,7 +73,7 @@ class FolderDataModule(ECGDataModule):
     """
 
     source_name: str = "folder"
-    table_file: str = "records.csv"
+    table_file: str | None = "records.csv"
     columns: dict[str, str | None] = field(default_factory=dict)
     codes: dict[Any, Any] = field(default_factory=dict)
     code_file: str | None = None
@@ -94,6 +103,10 @@ class FolderDataModule(ECGDataModule):
                 millivolts(self.file_unit)
             except RecordError as error:
                 raise UserError(f"data.file_unit: {error}.") from error
+        if self.table_file is None:
+            check_without_table(vars(self))
+            if not (self.codes or self.code_file or self.code_system):
+                self.code_system = STATEMENTS
         if self.code_system is not None:
             translate(self.code_system, ())  # refuses an unknown system now
         code_map(self.codes)
@@ -117,11 +130,13 @@ class FolderDataModule(ECGDataModule):
     @property
     def table_path(self) -> Path:
         """The hospital's table."""
-        return beside(self.folder, self.table_file)
+        return beside(self.folder, self.table_file or "")
 
     @cached_property
     def columns_of_table(self) -> dict[str, str]:
         """The names of the table's columns by what they hold, as in `COLUMNS`."""
+        if self.table_file is None:
+            return {}
         has_code_map = bool(self.codes or self.code_file)
         if not (has_code_map or self.code_system or self.label_columns):
             raise UserError(
@@ -148,6 +163,8 @@ class FolderDataModule(ECGDataModule):
 
     def table(self) -> pd.DataFrame:
         """The hospital's table, in the columns of the index."""
+        if self.table_file is None:
+            return table_of_files(self.folder)
         columns = self.columns_of_table
         of_numbers = number_columns(self.metadata, self.table_path)
         table = read_text(self.table_path, [*columns.values(), *self.label_columns, *of_numbers], self.separator)
@@ -199,6 +216,7 @@ class FolderDataModule(ECGDataModule):
             header_codes=self._header_codes,
             options_of_all=self._options_of_all_files,
             labels=labels,
+            hide_ids=HiddenIds(salt_of(store_root(self.store_dir)), of_all_files=self.table_file is None),
         )
 
     def options(self) -> dict[str, Any]:
@@ -227,6 +245,11 @@ class FolderDataModule(ECGDataModule):
         """
         annotation = self._annotation_of_cells(codes)
         if has_codes(codes, self.labels):
+            nothing_known = self.code_system == STATEMENTS and not annotation.positive | annotation.uncertain
+            if nothing_known and set(annotation.unknown) == set(
+                codes.split("|")
+            ):  # statements in a language without a table
+                return annotation | Annotation(uncertain=self.annotated(source))
             return annotation
         if self._empty_is_silent or NOT_STATED in codes.split("|"):
             return annotation | Annotation(uncertain=self.annotated(source) - {*self.labels.values()})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecg_lightning.datamodules.folder.exports import HiddenIds
 from ecg_lightning.datamodules.folder.labels import NOT_STATED, has_codes
 from ecg_lightning.datamodules.tables import NO_CODES
 from ecg_lightning.records import Record, RecordError, read_unrepaired
@@ -48,20 +49,27 @@ def signal_files(files: Iterable[str], folder: Path) -> Iterator[str]:
     """The paths of all files that hold the recordings; of WFDB recordings the header and the signal.
 
     Args:
-        files: the files that the table names, from the folder.
+        files: those of the table, from the folder.
         folder: the hospital's.
     """
     for file in files:
         path = os.path.join(str(folder), file)
-        if path.lower().endswith(ARRAY_SUFFIXES):
+        header = header_path(path)
+        suffix = os.path.splitext(path)[1].lower()
+        is_wfdb = suffix in (".hea", ".dat") or (suffix not in ARRAY_SUFFIXES and os.path.exists(header))
+        if not is_wfdb and (suffix or os.path.exists(path)):
             yield path
         else:
-            header = header_path(path)
             yield from (header, any_case(f"{header[:-3]}dat"))
 
 
 def read_row(
-    row: Row, folder: Path, header_codes: bool, options_of_all: Mapping[str, Any], labels: Collection[str] | None
+    row: Row,
+    folder: Path,
+    header_codes: bool,
+    options_of_all: Mapping[str, Any],
+    labels: Collection[str] | None,
+    hide_ids: HiddenIds,
 ) -> Record:
     """Reads the recording that a row of the table names.
 
@@ -71,6 +79,7 @@ def read_row(
         header_codes: whether codes of a header count; only where the table has none.
         options_of_all: rate, unit, leads and dataset for files that do not state them; a WFDB header wins over them.
         labels: the terms of columns of labels, where a recording without a code is flagged "no_codes"; else None.
+        hide_ids: hides the patient ids that exported files state.
     """
     options_of_row: dict[str, Any] = {key: row[key] for key in ("unit", "dataset") if row.get(key)}
     if row.get("rate"):
@@ -79,6 +88,7 @@ def read_row(
         options_of_row["row"] = _row_number(row["row"])
     record = read_unrepaired(folder / row["file"], **{**options_of_all, **options_of_row}, header_wins=True)
     check_rate(record.sampling_rate, options_of_row.get("sampling_rate"))
+    record = hide_ids(record, folder / row["file"])
     if not header_codes:
         record = replace(record, codes=())
     codes = row.get("codes", "")
