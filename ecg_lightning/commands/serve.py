@@ -45,6 +45,7 @@ def serve(arguments: Sequence[str]) -> int:
         prepare_readers()
         name = predictor.card.name or str(predictor.card.model["name"]).removesuffix("Module")
         service = Service(predictor, name, Limits(most_bytes=options.most_megabytes * MEGABYTE))
+        service.warm_up()
         app = create_app(service, token, log_line)
         host, port = listener.getsockname()[:2]
         print(f"{name} answers at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)", flush=True)

@@ -50,7 +50,9 @@ class Answer(BaseModel):
     sampling_rate: float = Field(description="Hz of the recording")
     flags: list[str] = Field(description="what was repaired or is doubtful")
     missing_leads: list[str] = Field(description="leads that the network sees and the recording lacks")
-    unknown_metadata: list[str] = Field(description="patient data that the network sees and the recording does not state")
+    unknown_metadata: list[str] = Field(
+        description="patient data that the network sees and the recording does not state"
+    )
     not_learnt: list[str] = Field(description="terms that the network has not learnt and does not predict")
     notes: list[str] = Field(description="what whoever uses the network must know")
     saliency: list[TermSaliency] | None = Field(None, description="where it was asked for")
@@ -70,6 +72,12 @@ class Service:
     predictor: Predictor
     name: str
     limits: Limits
+
+    def warm_up(self) -> None:
+        """Answers for a made-up recording: the first answer imports packages for seconds, and no client should wait for it."""
+        time = np.arange(round(10 * self.predictor.sampling_rate), dtype=np.float32) / self.predictor.sampling_rate
+        wave = np.sin(2 * np.pi * time + np.arange(len(LEADS), dtype=np.float32)[:, None])
+        self.answer(Record(wave.astype(np.float32), self.predictor.sampling_rate), saliency=True, picture=True)
 
     def answer(self, record: Record, *, saliency: bool = False, picture: bool = False) -> Answer:
         """Computes what the network says of a recording.
@@ -118,9 +126,7 @@ class Service:
 
 def _saliency(term: str, shading: Shading) -> TermSaliency:
     values: NDArray[np.float64] = shading.values.round(6)
-    return TermSaliency(
-        term=term, sampling_rate=shading.sampling_rate, leads=list(LEADS), values=values.tolist()
-    )
+    return TermSaliency(term=term, sampling_rate=shading.sampling_rate, leads=list(LEADS), values=values.tolist())
 
 
 def _drawing(record: Record, shadings: Sequence[tuple[str, Shading]]) -> str:

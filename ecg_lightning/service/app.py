@@ -22,8 +22,12 @@ from ecg_lightning.service.reading import Statements, file_name, folder_of_uploa
 CHUNK = 1 << 20
 Files = Annotated[list[UploadFile], File(description="all files of one recording, for example .hea and .dat")]
 Rate = Annotated[str, Form(max_length=20, description="Hz, for files that do not state it")]
-Unit = Annotated[str, Form(max_length=20, description="V, mV, uV, or ADC units per millivolt, for files that state none")]
-Leads = Annotated[str, Form(max_length=200, description="names of the rows, joined by commas, for files that state none")]
+Unit = Annotated[
+    str, Form(max_length=20, description="V, mV, uV, or ADC units per millivolt, for files that state none")
+]
+Leads = Annotated[
+    str, Form(max_length=200, description="names of the rows, joined by commas, for files that state none")
+]
 
 
 class Sentence(BaseModel):
@@ -77,9 +81,7 @@ def create_app(service: Service, token: str | None = None, log: Callable[[str], 
         saliency: Annotated[bool, Query(description="with what speaks for the positive terms")] = False,
         picture: Annotated[bool, Query(description="with the ECG on paper, as SVG")] = False,
     ) -> Answer | str:
-        return await respond(
-            lambda: _answer(service, files, rate, unit, leads, saliency=saliency, picture=picture)
-        )
+        return await respond(lambda: _answer(service, files, rate, unit, leads, saliency=saliency, picture=picture))
 
     @app.get("/health", summary="Whether the service answers")
     def health() -> dict[str, str]:
@@ -98,7 +100,9 @@ def create_app(service: Service, token: str | None = None, log: Callable[[str], 
     def on_wrong_form(request: Request, error: RequestValidationError) -> Response:
         # the error's own text repeats what was sent
         keys = sorted({str(item["loc"][-1]) for item in error.errors() if str(item["loc"][-1]) in FIELDS})
-        return error_response(request, 422, f"Wrong or missing: {', '.join(keys) or 'files'}. Send one recording as form data.")
+        return error_response(
+            request, 422, f"Wrong or missing: {', '.join(keys) or 'files'}. Send one recording as form data."
+        )
 
     return app
 

@@ -13,13 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ecg_lightning.service.limits import MEGABYTE, Limits
 
+POLICY = b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS = (
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; "
-     b"base-uri 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", POLICY),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
-)  # fmt: skip
+)
 """Sent with every answer: nothing is kept in a cache, and a page loads nothing from anywhere."""
 PATHS = ("/", "/predict", "/health", "/openapi.json")
 """What the log names; any other path may hold a name."""
@@ -135,5 +135,7 @@ async def _refuse(send: Send, status: int, text: str, *headers: tuple[bytes, byt
     body = json.dumps({"detail": text}).encode()
     kind = (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())
     # the body of the request was not read: the connection cannot be used again
-    await send({"type": "http.response.start", "status": status, "headers": [*kind, (b"connection", b"close"), *headers]})
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [*kind, (b"connection", b"close"), *headers]}
+    )
     await send({"type": "http.response.body", "body": body})

@@ -90,7 +90,9 @@ def read_upload(paths: Sequence[Path], statements: Statements, limits: Limits) -
     sender.close()
     try:
         if not receiver.poll(limits.reading_seconds):
-            raise Refused(422, f"The recording could not be read within {limits.reading_seconds:g} s: the file may be damaged.")
+            raise Refused(
+                422, f"The recording could not be read within {limits.reading_seconds:g} s: the file may be damaged."
+            )
         outcome = receiver.recv()
     except EOFError:
         raise Refused(422, "The file ended its reader: it is damaged, or needs too much memory.") from None
@@ -107,11 +109,14 @@ def read_upload(paths: Sequence[Path], statements: Statements, limits: Limits) -
 
 def _read(sender: Connection, paths: Sequence[str], statements: Statements, limits: Limits) -> None:
     """Sends the recording of some files, or a sentence that says why there is none; runs in the reader's process."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of the memory would hold the recording
-    resource.setrlimit(resource.RLIMIT_AS, (limits.reading_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(limits.reading_seconds) + 1,) * 2)
-    with open(os.devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
-        sender.send(_outcome(paths, statements))
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of the memory would hold the recording
+        resource.setrlimit(resource.RLIMIT_AS, (limits.reading_bytes,) * 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limits.reading_seconds) + 1,) * 2)
+        with open(os.devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
+            sender.send(_outcome(paths, statements))
+    except BaseException:  # noqa: BLE001 - a traceback on stderr might hold a name
+        os._exit(1)
 
 
 def _outcome(paths: Sequence[str], statements: Statements) -> Record | str:

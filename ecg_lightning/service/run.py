@@ -37,7 +37,9 @@ def read_token(file: str | None, host: str) -> str | None:
         try:
             token = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            raise UserError(f"serve: the token's file {file} cannot be read. Name a text file that holds the token.") from error
+            raise UserError(
+                f"serve: the token's file {file} cannot be read. Name a text file that holds the token."
+            ) from error
     if token is None:
         if is_local(host):
             return None
@@ -71,10 +73,14 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise UserError(f"serve: the port {port} is taken by another program. Choose another one by --port.") from error
+            raise UserError(
+                f"serve: the port {port} is taken by another program. Choose another one by --port."
+            ) from error
         if error.errno == errno.EACCES:
             raise UserError(f"serve: the port {port} needs more rights. Choose one from 1024 by --port.") from error
-        raise UserError(f"serve: {host} port {port} cannot be used ({error.strerror}). Choose another host or port.") from error
+        raise UserError(
+            f"serve: {host} port {port} cannot be used ({error.strerror}). Choose another host or port."
+        ) from error
     return listener
 
 
