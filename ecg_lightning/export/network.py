@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_lightning.evaluation.predictor import Predictor
+from ecg_lightning.export.state_space import with_fixed_kernels
 from ecg_lightning.records import LEADS
 from ecg_lightning.transforms import Preprocess
 
@@ -29,7 +30,10 @@ class Deployed(nn.Module):
 
     def __init__(self, predictor: Predictor, millivolts: bool = False) -> None:
         super().__init__()
-        self.network = predictor.network
+        inputs = [torch.zeros(1, len(predictor.preprocess.leads), predictor.window)]
+        if predictor.metadata:
+            inputs.append(torch.zeros(1, len(predictor.metadata)))
+        self.network = with_fixed_kernels(predictor.network, tuple(inputs))
         self.preprocess: Preprocess = predictor.preprocess
         self.rate, self.window, self.millivolts = predictor.sampling_rate, predictor.window, millivolts
         scaling = predictor.calibration

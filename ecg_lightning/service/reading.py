@@ -67,7 +67,7 @@ def file_name(name: str | None) -> str:
         Refused: for a name that no recording has.
     """
     last = re.split(r"[/\\]", name or "")[-1]
-    if not last or last.startswith(".") or len(last.encode()) > 200 or printable(last) != last:
+    if not last or last.startswith(".") or len(last.encode()) > 200 or not last.isprintable():
         raise Refused(422, "A file has no usable name. Choose the file of a recording.")
     return last
 
@@ -144,9 +144,14 @@ def _outcome(paths: Sequence[str], statements: Statements) -> Record | str:
 
 def _without_names(text: str, paths: Sequence[Path]) -> str:
     """Returns a message of a reader without the names of the files: they often hold that of the patient."""
-    for path in paths:
-        text = text.replace(os.fspath(path), "the file").replace(os.fspath(path.with_suffix("")), "the recording")
-    text = re.sub(re.escape(os.fspath(paths[0].parent)) + r"[^\s:;,')]*", "a file", text)
+
+    def kind(match: re.Match[str]) -> str:
+        return f"the {match[1].lower()} file" if match[1] else "the recording"
+
+    suffix = r"(\.\w{1,8})?(?!\w)"
+    for path in paths:  # also the files that a header names beside it
+        text = re.sub(re.escape(os.fspath(path.with_suffix(""))) + suffix, kind, text)
+    text = re.sub(re.escape(os.fspath(paths[0].parent)) + r"[^\s:;,')]*?" + suffix, kind, text)
     names = {path.name: f"the {path.suffix.lower()} file" for path in paths}
     stems = {path.stem: "the recording" for path in paths}
     for name, word in [*names.items(), *stems.items()]:

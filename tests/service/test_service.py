@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -118,9 +118,9 @@ def test_wrong_uploads_are_answered_in_one_sentence(server: Server, files: list[
     second = tmp_path / "second.hea"
     shutil.copy(header, second)
     for uploads, status, message in (
-        ((header,), 422, "no such file"),
+        ((header,), 422, "no such file: the .mat file"),
         ((header, second), 422, "these are 2 recordings"),
-        ((text,), 422, "unsupported format: the file is a text file"),
+        ((text,), 422, "unsupported format: the .txt file is a text file"),
         ((broken,), 422, "cannot be used"),
         ((large,), 413, "at most 1 MB"),
         ((), 422, "files"),
@@ -151,16 +151,27 @@ def test_a_body_without_a_length_is_bounded_too(server: Server) -> None:
     assert response.status_code == 413
 
 
+class Fault:
+    """Has the reader's process call a function as soon as it gets this object."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self.call
+
+
 @pytest.mark.parametrize(
-    ("limits", "message"),
-    [(Limits(reading_bytes=1), "ended its reader"), (Limits(reading_seconds=0), "could not be read within 0 s")],
-    ids=["ended", "slow"],
+    ("fault", "message"),
+    [(Fault(os.abort), "ended its reader"), (Fault(time.sleep, 60), "could not be read within 2 s")],
+    ids=["crash", "hang"],
 )
-def test_a_reader_that_fails_leaves_nothing(limits: Limits, message: str) -> None:
+def test_a_reader_that_crashes_or_hangs_leaves_nothing(fault: Fault, message: str) -> None:
+    seconds = 2 if "2 s" in message else 60
     with pytest.raises(reading.Refused, match=message), reading.folder_of_upload() as folder:
         assert folder.stat().st_mode & 0o077 == 0
         (copy := folder / "a.csv").write_text("I\n0\n")
-        reading.read_upload([copy], reading.Statements(), limits)
+        reading.read_upload([copy], fault, Limits(reading_seconds=seconds))  # type: ignore[arg-type]
     assert not folder.exists()
 
 
