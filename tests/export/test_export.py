@@ -12,13 +12,14 @@ import torch
 import small
 from ecg_lightning import models
 from ecg_lightning.errors import UserError
-from ecg_lightning.evaluation.predictor import Predictor
+from ecg_lightning.evaluation.predictor import Predictor, SideBySide
 from ecg_lightning.export.metadata import metadata_of
 from ecg_lightning.export.network import Deployed, example_inputs
 from ecg_lightning.export.write import run_file, to_content, traced
+from ecg_lightning.metrics import Calibration
 from ecg_lightning.models.metadata import MetadataNetwork
-from ecg_lightning.models.network import Network
 from ecg_lightning.records import LEADS, Record
+from ecg_lightning.records.metadata import value_of
 from ecg_lightning.transforms import Preprocess
 
 pytest.importorskip("onnx")
@@ -75,40 +76,36 @@ def compare(predictor: Predictor, formats: tuple[str, ...] = ("torch", "onnx"), 
         np.testing.assert_allclose(run_file(content, file_format, one), expected[1:2], rtol=0, atol=1e-4)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", models.__all__)
-def test_every_network(name: str, predictor: Predictor) -> None:
+def test_every_network_behind_every_filter(tmp_path: Path) -> None:
+    """All architectures side by side in one file, because an export costs seconds; each has outputs of its own."""
+    leads = ("II", "V1", "V5")
+    predictor = Predictor(small.untrained(tmp_path, leads, TERMS, 2), device="cpu")
+    predictor.preprocess = Preprocess("zscore_record", low=0.5, high=40, notch=30, leads=leads)
+    assert set(TINY) == set(models.__all__)
     torch.manual_seed(0)
-    network: Network = getattr(models, name)(outputs=len(TERMS), **TINY[name])
-    torch.nn.init.normal_(network.head.weight)
-    predictor.network = network.eval()
+    networks = [getattr(models, name)(leads=3, outputs=1, **options).eval() for name, options in TINY.items()]
+    for network in networks:
+        torch.nn.init.normal_(network.head.weight, std=3)
+    predictor.network = SideBySide(networks)
+    predictor.terms, predictor.learnt = [*TINY], np.ones(len(TINY), bool)
+    predictor.thresholds = np.full(len(TINY), 0.5)
+    predictor.calibration = Calibration(np.linspace(0.5, 1, len(TINY)), np.linspace(-1, 1, len(TINY)))
     compare(predictor)
+    spread = np.ptp(predictor.probabilities(records(), calibrated=True), axis=0)
+    assert (spread > 1e-3).all(), dict(
+        zip(TINY, spread, strict=True)
+    )  # equal outputs of all recordings would show nothing
 
 
-@pytest.mark.parametrize(
-    "preprocess",
-    [
-        Preprocess("zscore_record", low=0.5, high=40, notch=30, leads=("II", "V1")),
-        Preprocess("minmax", high=30, baseline=0.2),
-        Preprocess("zscore_all"),
-    ],
-    ids=["band", "median", "all"],
-)
-def test_every_preprocessing(preprocess: Preprocess, tmp_path: Path) -> None:
-    predictor = Predictor(small.untrained(tmp_path, preprocess.leads, TERMS, 2), device="cpu")
-    predictor.preprocess = preprocess
-    compare(predictor)
-
-
-def test_patient_data(predictor: Predictor) -> None:
+def test_patient_data_median_and_range(predictor: Predictor) -> None:
     torch.manual_seed(0)
     signal = models.ResNet1d(outputs=len(TERMS), **TINY["ResNet1d"])  # type: ignore[arg-type]
     predictor.network = MetadataNetwork(signal, [60, 0.5], [20, 0.5]).eval()
     torch.nn.init.normal_(predictor.network.head.weight)
     predictor.metadata = ["age", "sex"]
-    from ecg_lightning.records.metadata import value_of
-
+    predictor.preprocess = Preprocess("minmax", baseline=0.2)
     values = torch.tensor([[value_of(record, column) for column in ("age", "sex")] for record in records()]).float()
-    compare(predictor, ("onnx",), values)
+    compare(predictor, ("torch", "onnx"), values)
 
 
 def test_metadata_and_the_same_predictions(
