@@ -97,7 +97,6 @@ def to_content(program: "ExportedProgram", file_format: Format, metadata: Mappin
     model = exported.model_proto
     for name, value in metadata.items():
         model.metadata_props.add(key=name, value=value)
-    model.producer_name = "ecg_lightning"
     if model.ByteSize() > LARGEST_ONNX:
         raise UserError(
             f"The network has {model.ByteSize() / 1e9:.1f} GB, and an ONNX file holds 2. Export it by --format torch."
@@ -118,9 +117,7 @@ def run_file(
         return result.numpy()
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     feeds = dict(zip([item.name for item in session.get_inputs()], (value.numpy() for value in inputs), strict=True))
     values: np.ndarray[tuple[int, int], np.dtype[np.float32]] = session.run(None, feeds)[0]
     return values
