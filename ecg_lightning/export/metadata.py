@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
 
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import LEADS
@@ -43,10 +45,6 @@ def metadata_of(predictor: Predictor, millivolts: bool = False) -> dict[str, str
     }
 
 
-def calibrated_thresholds(predictor: Predictor) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def calibrated_thresholds(predictor: Predictor) -> NDArray[np.float64]:
     """Returns (terms,) the thresholds on the scale of calibrated probabilities; the positive terms stay the same."""
-    thresholds = predictor.thresholds
-    with np.errstate(divide="ignore"):
-        logits = np.log(thresholds) - np.log1p(-thresholds)
-    values: np.ndarray[tuple[int], np.dtype[np.float64]] = predictor.from_logits(logits, calibrated=True)
-    return values
+    return predictor.from_logits(np.asarray(logit(predictor.thresholds), np.float64), calibrated=True)

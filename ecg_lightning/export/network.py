@@ -55,7 +55,7 @@ class Deployed(nn.Module):
         # one more than the longest recording has, so that there are two at least and 1 is no special number
         most = (samples + self.window - 1) // self.window + 1
         rows, number = (torch.arange(most) < counts[:, None]).nonzero(as_tuple=True)
-        torch._check(rows.shape[0] >= 1)
+        torch._check(rows.shape[0] >= 1)  # type: ignore[no-untyped-call]
         length = lengths[rows]
         last = (length - self.window).clamp(min=0)
         # as `store.windows.windows_of` places them; a float32 would round long recordings otherwise

@@ -4,11 +4,12 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_lightning.errors import UserError, one_line
@@ -83,11 +84,20 @@ def to_content(program: "ExportedProgram", file_format: Format, metadata: Mappin
         with _quiet():
             torch.export.save(program, stream, extra_files=dict(metadata))
         return stream.getvalue()
+    from ecg_lightning.export.recurrent import recurrent_layer
+
     try:
         with _quiet():
             names = list(INPUTS[: len(program.graph_signature.user_inputs)])
             exported = torch.onnx.export(
-                program, (), dynamo=True, verbose=False, input_names=names, output_names=[OUTPUT], opset_version=20
+                program,
+                (),
+                dynamo=True,
+                verbose=False,
+                input_names=names,
+                output_names=[OUTPUT],
+                opset_version=20,
+                custom_translation_table={torch.ops.aten.mkldnn_rnn_layer.default: recurrent_layer},
             )
     except Exception as error:
         raise UserError(
@@ -105,22 +115,30 @@ def to_content(program: "ExportedProgram", file_format: Format, metadata: Mappin
     return content
 
 
-def run_file(
-    content: bytes, file_format: Format, inputs: Sequence[Tensor]
-) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
-    """Computes the probabilities of an exported file, as another program would."""
+def open_file(content: bytes, file_format: Format) -> Callable[[Sequence[Tensor]], NDArray[np.float32]]:
+    """Returns the function from inputs to probabilities that an exported file is, as another program would load it."""
     if file_format == "torch":
         with _quiet():
-            program = torch.export.load(io.BytesIO(content))
-        with torch.no_grad():
-            result: Tensor = program.module()(*inputs)
-        return result.numpy()
+            module = torch.export.load(io.BytesIO(content)).module()
+
+        def run_program(inputs: Sequence[Tensor]) -> NDArray[np.float32]:
+            with torch.no_grad():
+                result: Tensor = module(*inputs)
+            return result.numpy()
+
+        return run_program
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    feeds = dict(zip([item.name for item in session.get_inputs()], (value.numpy() for value in inputs), strict=True))
-    values: np.ndarray[tuple[int, int], np.dtype[np.float32]] = session.run(None, feeds)[0]
-    return values
+    names = [item.name for item in session.get_inputs()]
+
+    def run_session(inputs: Sequence[Tensor]) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = session.run(
+            None, {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
+        )[0]
+        return values
+
+    return run_session
 
 
 def check(content: bytes, file_format: Format, module: Deployed, predictor: Predictor, millivolts: bool) -> None:
@@ -132,7 +150,7 @@ def check(content: bytes, file_format: Format, module: Deployed, predictor: Pred
     inputs = example_inputs(predictor, millivolts, (0.4, 1.0, 2.3))
     with torch.no_grad():
         expected = module(*inputs).numpy()
-    difference = float(np.abs(run_file(content, file_format, inputs) - expected).max())
+    difference = float(np.abs(open_file(content, file_format)(inputs) - expected).max())
     if not difference <= TOLERANCE:
         raise UserError(
             f"The exported network differs from ours: a probability is off by {difference:.1e}, and at most {TOLERANCE:.0e} is "

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from ecg_lightning.evaluation.pages import bars_of, shadings_of
@@ -125,8 +124,8 @@ class Service:
 
 
 def _saliency(term: str, shading: Shading) -> TermSaliency:
-    values: NDArray[np.float64] = shading.values.round(6)
-    return TermSaliency(term=term, sampling_rate=shading.sampling_rate, leads=list(LEADS), values=values.tolist())
+    values: list[list[float]] = shading.values.round(6).tolist()
+    return TermSaliency(term=term, sampling_rate=shading.sampling_rate, leads=list(LEADS), values=values)
 
 
 def _drawing(record: Record, shadings: Sequence[tuple[str, Shading]]) -> str:

@@ -15,8 +15,9 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictor import Predictor, SideBySide
 from ecg_lightning.export.metadata import metadata_of
 from ecg_lightning.export.network import Deployed, example_inputs
-from ecg_lightning.export.write import run_file, to_content, traced
+from ecg_lightning.export.write import open_file, to_content, traced
 from ecg_lightning.metrics import Calibration
+from ecg_lightning.models import densenet1d, resnet1d, xresnet1d
 from ecg_lightning.models.metadata import MetadataNetwork
 from ecg_lightning.records import LEADS, Record
 from ecg_lightning.records.metadata import value_of
@@ -32,7 +33,7 @@ TINY: dict[str, dict[str, object]] = {
     "S4": {"width": 8, "layers": 1},
     "DenseNet1d": {"growth_rate": 2, "stem_width": 4},
     "Inception1d": {"depth": 3, "width": 4, "bottleneck": 4, "kernel_size": 9},
-    "LSTM1d": {"width": 4, "layers": 1},
+    "LSTM1d": {"width": 4, "layers": 1, "bidirectional": True},
     "Net1D": {"widths": (8, 8), "blocks": (1, 1), "stem_width": 8, "group_width": 4},
     "ResNet1d": {"widths": (4, 4, 8, 8), "block": "basic", "pooling": "mean"},
     "Transformer1d": {"width": 12, "layers": 1, "heads": 3},
@@ -57,7 +58,8 @@ def records() -> list[Record]:
 def example_inputs_of(lengths: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     generator = np.random.default_rng(0)
     signals = generator.normal(scale=400, size=(len(lengths), max(lengths), 12)).round().astype(np.int16)
-    signals += (700 * np.sin(np.arange(max(lengths)) / 13)).astype(np.int16)[:, None]
+    for row, period in zip(signals, (60, 25, 140), strict=True):
+        row += (900 * np.sin(2 * np.pi * np.arange(max(lengths)) / period)[:, None]).astype(np.int16)
     return signals, np.array(lengths, np.int64)
 
 
@@ -70,14 +72,18 @@ def compare(predictor: Predictor, formats: tuple[str, ...] = ("torch", "onnx"), 
     signals[1, 90:] = 999  # what is behind a recording is not looked at
     for file_format in formats:
         content = to_content(program, file_format, metadata_of(predictor))  # type: ignore[arg-type]
-        inputs = (signals, lengths, *beside)
-        np.testing.assert_allclose(run_file(content, file_format, inputs), expected, rtol=0, atol=1e-4)  # type: ignore[arg-type]
+        run = open_file(content, file_format)  # type: ignore[arg-type]
+        np.testing.assert_allclose(run((signals, lengths, *beside)), expected, rtol=0, atol=1e-4)
         one = (signals[1:2, :90], lengths[1:2], *(values[1:2] for values in beside))
-        np.testing.assert_allclose(run_file(content, file_format, one), expected[1:2], rtol=0, atol=1e-4)  # type: ignore[arg-type]
+        np.testing.assert_allclose(run(one), expected[1:2], rtol=0, atol=1e-4)
 
 
-def test_every_network_behind_every_filter(tmp_path: Path) -> None:
+def test_every_network_behind_every_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All architectures side by side in one file, because an export costs seconds; each has outputs of its own."""
+    # all 121 layers of the smallest DenseNet would take most of a minute
+    monkeypatch.setitem(densenet1d.STAGES, 121, (1, 1, 1, 1))
+    monkeypatch.setitem(resnet1d.STAGES, (18, "basic"), (1, 1, 1, 1))
+    monkeypatch.setitem(xresnet1d.STAGES, 18, (1, 1, 1, 1))
     leads = ("II", "V1", "V5")
     predictor = Predictor(small.untrained(tmp_path, leads, TERMS, 2), device="cpu")
     predictor.preprocess = Preprocess("zscore_record", low=0.5, high=40, notch=30, leads=leads)
@@ -133,9 +139,11 @@ def test_metadata_and_the_same_predictions(
     monkeypatch.setattr("sys.argv", ["script.py", str(file), *headers])
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
     runpy.run_path("script.py")
-    ours, theirs = (list(csv.DictReader(path.open(newline=""))) for path in (output, tmp_path / "predictions.csv"))
+    ours, others = (
+        list(csv.DictReader(path.read_text().splitlines())) for path in (output, tmp_path / "predictions.csv")
+    )
     assert len(ours) == len(headers) == 10
-    for row, other in zip(ours, theirs, strict=True):
+    for row, other in zip(ours, others, strict=True):
         assert (row["record"], row["positive"]) == (other["record"], other["positive"])
         assert [float(row[term]) for term in TERMS[1:]] == pytest.approx(
             [float(other[term]) for term in TERMS[1:]], abs=1e-4
