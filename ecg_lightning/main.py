@@ -16,6 +16,8 @@ VERBS = {
     "report": "write the page of a tested run, or a page that compares runs: report RUN RUN…",
     "predict": "apply a checkpoint to recordings of any format: predict NAME FILES… --output predictions.csv",
     "features": "write what a network's head sees of recordings: features NAME FILES_OR_SOURCE --output features.parquet",
+    "export": "write a network with its preprocessing for other programs: export NAME --format onnx",
+    "serve": "answer recordings in the browser and as JSON: serve NAME --port 8000",
     "prepare": "pack a source into a store, and print what is in it; with --download, fetch a public archive first",
     "publish": "give a run's best weights a name: publish RUN NAME",
     "verify": "load a checkpoint, try it, and compare it with what it was when it was published: verify NAME",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "ecg_lightning"
 FLOORS = (
-    "__init__ main commands", "sweep transfer", "training evaluation report", "checkpoints", "modules datamodules",
+    "__init__ main commands", "sweep transfer service export", "training evaluation report", "checkpoints", "modules datamodules",
     "checkpoints.card checkpoints.card_values models transforms store metrics figures", "config", "simulator download", "labels records", "files processes", "errors",
 )  # fmt: skip
 """From the roof down; what a module does not say more precisely goes by its room. The card is what modules write."""

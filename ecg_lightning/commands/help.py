@@ -93,6 +93,29 @@ The paper is the standard one: 25 mm/s, 10 mm/mV. Printed at 100 %, one millimet
   --rate HZ, --unit UNIT, --leads NAMES, --allow-missing-leads, --model CLASS: as of `predict`
   --batch-size N      number of recordings that the network gets at once (32)
 """,
+    "export": """usage: export CHECKPOINT [--format onnx] [--output FILE] [options]
+
+  CHECKPOINT        a published name, a .safetensors or .ckpt file, a URL, or another project's family:FILE
+  --format FORMAT   onnx (the default), or torch for a program of torch.export
+  --output FILE     the file (.onnx or .pt2); NAME.onnx or NAME.pt2 in the working folder by default
+  --unit UNIT       of the input: uV, int16 microvolts (the default), or mV, float32 millivolts
+  --model CLASS     a network class of your own, my_package.my_module.MyModule, that the checkpoint may name
+  --overwrite       replace a file that exists already
+
+In: recordings (batch, samples, 12) at the network's rate in the order I II III aVR aVL aVF V1-V6, and (batch,) the samples of
+each. Out: calibrated probabilities (batch, terms). Terms, thresholds and the contract are in the file's metadata.
+""",
+    "serve": """usage: serve CHECKPOINT [--port 8000] [options]
+
+  CHECKPOINT           a published name, a .safetensors or .ckpt file, a URL, or another project's family:FILE
+  --port PORT          where the service listens (8000); 0 takes a free port
+  --host HOST          127.0.0.1 by default, which this machine alone reaches; any other one needs a token
+  --token-file FILE    a text file with the token of all requests; or set the variable ECG_LIGHTNING_TOKEN
+  --most-megabytes N   of one upload (32)
+  --allow-missing-leads, --model CLASS: as of `predict`
+
+The page is at /, the same as JSON is POST /predict, and its description for programs is /openapi.json.
+""",
     "publish": """usage: publish RUN NAME [--licence TEXT] [--alias NAME@WORD] [checkpoints_dir=URL]
 
   RUN               the folder of a run, whose best checkpoint is published, one .ckpt file, another project's family:FILE, or

@@ -44,12 +44,27 @@ def page_of(
         title: a line above the ECG; nothing else on the page names the recording.
         notes: lines below the ECG and its flags.
     """
+    bars = bars_of(predictor, logits, calibrated)
+    shadings = shadings_of(predictor, record, bars)
+    flags = flags_text(record.quality, without="missing")
+    lines = [f"flags: {flags}"] if flags else []
+    return prediction_page(record, bars, shadings=shadings, title=title, notes=[*lines, *notes])
+
+
+def bars_of(predictor: Predictor, logits: NDArray[np.float64], calibrated: bool = False) -> list[Bar]:
+    """Returns the terms of one recording in the order of their margins, the positive ones first.
+
+    Args:
+        predictor: the network.
+        logits: (terms,) of `Predictor.logits`.
+        calibrated: give calibrated probabilities and thresholds.
+    """
     limits = np.asarray(logit(predictor.thresholds), np.float64)
     positive = predictor.from_logits(logits) >= predictor.thresholds
     order = np.lexsort((-(logits - limits), ~positive))
     probabilities, thresholds = (predictor.from_logits(values, calibrated) for values in (logits, limits))
     names = [predictor.terms[k] for k in order]
-    bars = [
+    return [
         Bar(
             name,
             TERMS[name].name if name in TERMS else "",
@@ -59,11 +74,19 @@ def page_of(
         )
         for name, k in zip(names, order, strict=True)
     ]
-    shown = names[: min(MOST_SHADED, max(1, int(positive.sum())))]
+
+
+def shadings_of(predictor: Predictor, record: Record, bars: Sequence[Bar]) -> list[tuple[str, Shading]]:
+    """Computes what speaks for the positive terms, `MOST_SHADED` at most; where none is positive, for the first.
+
+    Args:
+        predictor: the network.
+        record: the recording.
+        bars: its terms, of `bars_of`.
+    """
+    shown = bars[: min(MOST_SHADED, max(1, sum(bar.positive for bar in bars)))]
     shadings = []
-    for term in shown:
-        contributions = saliency(predictor, record, term, _STEPS)
-        shadings.append((term, Shading(contributions.values, contributions.sampling_rate)))
-    flags = flags_text(record.quality, without="missing")
-    lines = [f"flags: {flags}"] if flags else []
-    return prediction_page(record, bars, shadings=shadings, title=title, notes=[*lines, *notes])
+    for bar in shown:
+        contributions = saliency(predictor, record, bar.term, _STEPS)
+        shadings.append((bar.term, Shading(contributions.values, contributions.sampling_rate)))
+    return shadings

@@ -1,0 +1,1 @@
+"""Networks for other programs: as ONNX or a program of torch.export, with their preprocessing inside."""
