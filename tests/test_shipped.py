@@ -85,7 +85,8 @@ def downloaded(monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, Path]:
     """The folder that `prepare --download` fills for each source; nothing is fetched, and nothing packed."""
     folders: dict[str, Path] = {}
     monkeypatch.setattr(ecg_lightning.download, "download", lambda source, root, **_: folders.update({source: root}))
-    monkeypatch.setattr(commands, "report", lambda data: None)
+    monkeypatch.setattr(commands, "facts_of", lambda data: {})
+    monkeypatch.setattr(commands, "report", lambda facts: None)
     monkeypatch.setattr(leak, "leaks_between_sides", lambda data: [])
     assert small.run("prepare", ["--download", *words]) == 0
     return folders

@@ -41,7 +41,7 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_has_everything(run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
-        "checkpoints", "config.yaml", "metrics.csv", "predictions.parquet", "test.json",
+        "checkpoints", "config.yaml", "metrics.csv", "predictions.parquet", "report", "test.json",
     ]  # fmt: skip
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
