@@ -22,3 +22,11 @@ def shared_data() -> Path:
 def archive_headers(shared_data: Path) -> list[Path]:
     """The WFDB headers of the public archives, without the odd ones that test readers of other formats."""
     return sorted(path for path in shared_data.rglob("*.hea") if "hospital_formats" not in path.parts)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of copies of checkpoints, for this process and those that it starts; never the user's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["ECG_CACHE"] = str(folder)
+    return folder

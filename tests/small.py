@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
+
 import fake
+from ecg_lightning.evaluation.predictions import Predictions
 from ecg_lightning.main import main
 
 TINY = (
     "model.name=ResNet1dModule", "model.block=basic", "model.widths=[4,4,8,8]", "model.pooling=mean", "model.dropout=0.2",
     "data.batch_size=16", "trainer.max_epochs=2", "trainer.gradient_clip_val=1", "trainer.num_sanity_val_steps=0",
     "trainer.enable_progress_bar=false", "trainer.enable_model_summary=false", "trainer.accelerator=cpu",
-    "logger.wandb=false",
+    "logger.wandb=false", "report.ecgs=0",
 )  # fmt: skip
 """Overrides that make a run take a second or two."""
 
@@ -41,6 +46,30 @@ def fit(root: Path, run_dir: Path, *more: str) -> Path:
 def run(verb: str, words: Sequence[str]) -> int:
     """One verb as the command line runs it, in this process."""
     return main([verb, *words])
+
+
+def predictions(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    patients: ArrayLike | None = None,
+    terms: Sequence[str] = (),
+    name: str = "run",
+) -> Predictions:
+    """What a network would have put out for records of a test: logits and targets (records, terms), with the threshold 0.5."""
+    values, labels = np.asarray(logits, np.float64), np.asarray(targets, np.float64)
+    numbers = np.arange(len(values))
+    return Predictions(
+        name,
+        tuple(terms) or tuple(f"T{k}" for k in range(values.shape[1])),
+        np.array([f"r{number}" for number in numbers], object),
+        numbers,
+        numbers if patients is None else np.asarray(patients),
+        labels,
+        values,
+        expit(values),
+        expit(values),
+        (expit(values) >= 0.5).astype(np.float64),
+    )
 
 
 def record(folder: Path) -> str:

@@ -40,6 +40,8 @@ STEP = (
 SMALLER = {
     "fit": (*STEP, "data.allow_leak=true"),  # fake recordings of one number are alike in several archives
     "prepare": ("data.pack_workers=1",),
+    "test": ("report.ecgs=1",),
+    "report": ("report.ecgs=1",),
     "transfer": (
         *STEP, "sizes=[12]", "seeds=[1]", "epochs=[1]", "rates=[1e-3]", "tune_epochs=[1]", "resamples=20",
         "large.trainer.max_epochs=1", "small.data.allow_leak=true",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import small
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import check
 
@@ -33,7 +34,7 @@ def test_table_and_figure_from_outputs_of_known_auroc(tmp_path: Path) -> None:
     for network in NETWORKS:
         (tmp_path / network.folder).mkdir()
         logits = right if network.arm in STUDY["PAIRS"] else np.zeros_like(right)
-        np.savez(tmp_path / network.folder / "test.npz", logits=logits, targets=targets, patients=np.arange(40))
+        small.predictions(logits, targets).write(tmp_path / network.folder / "predictions.parquet")
         records = {"train": 20 if network.size == "20" else 500}
         (tmp_path / network.folder / "test.json").write_text(json.dumps({"data": {"records": records}}))
     rows = STUDY["measured"](STUDY["Results"](tmp_path, 20), NETWORKS)

@@ -34,6 +34,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small.archive(tmp_path_factory.mktemp("archive"))
 
 
+@pytest.fixture(scope="module")
+def parent(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint from which every recipe starts."""
+    return small.fit(root, tmp_path_factory.mktemp("runs") / "parent", *STEP) / "checkpoints" / "best.ckpt"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
 def test_a_file_begins_with_what_it_is_for_and_has_only_known_keys(path: Path) -> None:
     assert path.read_text().startswith("# ")
@@ -41,10 +47,8 @@ def test_a_file_begins_with_what_it_is_for_and_has_only_known_keys(path: Path) -
 
 
 @pytest.mark.parametrize("name", names("finetune"))
-def test_every_recipe_takes_a_step_from_a_checkpoint(name: str, root: Path, tmp_path: Path) -> None:
-    words = list(STEP)
-    parent = small.fit(root, tmp_path / "parent", *words)
-    more = [f"finetune.checkpoint={parent}/checkpoints/best.ckpt", *small.arguments(root, tmp_path / "child"), *words]
+def test_every_recipe_takes_a_step_from_a_checkpoint(name: str, root: Path, parent: Path, tmp_path: Path) -> None:
+    more = [f"finetune.checkpoint={parent}", *small.arguments(root, tmp_path / "child"), *STEP]
     assert small.run("fit", ["--config", "default", "--config", f"finetune/{name}", *more]) == 0
 
 

@@ -136,7 +136,8 @@ class Scaling:
 class Test:
     """The report of this very checkpoint on its test folds.
 
-    `terms` has a row of numbers a term; `lead_sets` the macro AUROC where only some leads were shown, by their names.
+    `terms` has a row of numbers a term; `lead_sets` the macro AUROC where only some leads were shown, by their names;
+    `averages` the macro and other averages with their intervals, which `bootstrap` explains.
     """
 
     __test__ = False  # not one of pytest's
@@ -148,6 +149,9 @@ class Test:
     terms: list[dict[str, Any]]
     sources: dict[str, Any] = field(default_factory=dict)
     lead_sets: dict[str, float | None] = field(default_factory=dict)
+    averages: dict[str, Any] = field(default_factory=dict)
+    patients: int | None = None
+    bootstrap: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecg_lightning.checkpoints.addresses import name_in, shown
 from ecg_lightning.checkpoints.card import Card
-from ecg_lightning.checkpoints.storage import LONGEST_HEADER, name_in, shown
+from ecg_lightning.checkpoints.storage import LONGEST_HEADER
 from ecg_lightning.errors import UserError, first_line
 
 if TYPE_CHECKING:

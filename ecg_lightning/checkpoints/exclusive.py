@@ -2,16 +2,18 @@
 
 import os
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from ecg_lightning.checkpoints.storage import SFTP, exists, explained, filesystem_of, protocol_of, shown
-from ecg_lightning.errors import UserError
+from ecg_lightning.checkpoints.addresses import HUB, SFTP, check_arrived, protocol_of, shown
+from ecg_lightning.checkpoints.storage import exists, explained, filesystem_of
+from ecg_lightning.errors import UserError, one_line
 from ecg_lightning.files import sync_folder, write_durably
 
 LEFTOVER = re.compile(r"\.ecg-[0-9a-f]{32}\.part|\..+\.claim")
@@ -20,8 +22,10 @@ DAY = 86_400
 """Seconds, after which a leftover is nobody's any more."""
 
 
-def write_new(url: str, content: bytes) -> None:
+def write_new(url: str, content: bytes, beside: Mapping[str, bytes] | None = None) -> None:
     """Writes a file that must not exist; a reader sees nothing or the whole.
+
+    What arrived is read again and compared by its SHA-256; on folders and over SFTP before it gets its name.
 
     ================  ==================================================================================================
     a folder          a temporary file that then gets a second name, by a link; the system refuses a name that is taken.
@@ -29,9 +33,16 @@ def write_new(url: str, content: bytes) -> None:
     SFTP              a temporary file and SFTP's plain rename, which refuses a name that is taken.
     S3, GCS, Azure    a put on the condition that there is no such object, multipart ones too. A server that speaks S3
                       but does not know the condition is asked beforehand, and two at the same moment could overwrite.
+    Hugging Face Hub  a commit that names the commit before it, and is refused where there is another since.
     any other         is asked beforehand, and two at the same moment could overwrite; whether a reader can see half a
-                      file is the service's matter. The Hugging Face Hub shows whole files only.
+                      file is the service's matter.
     ================  ==================================================================================================
+
+    Args:
+        url: a path or URL.
+        content: of the file.
+        beside: small files that belong to it, by their URLs, and are written after it, on the Hub with it. One that is there
+            is what remained of another file of this name, and is replaced.
 
     Raises:
         FileExistsError: where the name is taken.
@@ -42,6 +53,7 @@ def write_new(url: str, content: bytes) -> None:
     filesystem, path = filesystem_of(url)
     if isinstance(filesystem, LocalFileSystem):
         _write_local(Path(path), content)
+        _write_beside(beside or {})
         return
     try:
         with explained(url):
@@ -51,12 +63,42 @@ def write_new(url: str, content: bytes) -> None:
                 folder = str(PurePosixPath(path).parent)
                 _clean(filesystem, folder)
                 filesystem.write_new(path, content, f"{folder}/{_partial_name()}")
+            elif protocol_of(url) == HUB:
+                filesystem.write_new(
+                    path, content, {filesystem_of(name)[1]: text for name, text in (beside or {}).items()}
+                )
+                _check(filesystem, path, content, url)
             else:
                 filesystem.pipe_file(path, content, mode="create")
+                _check(filesystem, path, content, url)
     except FileNotFoundError as error:
         raise UserError(
             f"{shown(url)} cannot be written: its folder or bucket is not there. Create it first."
         ) from error
+    if protocol_of(url) != HUB:
+        _write_beside(beside or {})
+
+
+def _check(filesystem: Any, path: str, content: bytes, url: str) -> None:
+    """Compares what arrived with what was sent; what differs was written by us a moment ago, and is removed."""
+    try:
+        check_arrived(filesystem.cat_file(path), content, url)
+    except UserError:
+        filesystem.rm_file(path)
+        raise
+
+
+def _write_beside(files: Mapping[str, bytes]) -> None:
+    """Writes what lies beside a file that is whole by now; where that fails, a line on stderr says so."""
+    for url, content in files.items():
+        try:
+            filesystem, path = filesystem_of(url)
+            with explained(url):
+                if exists(filesystem, path):
+                    filesystem.rm_file(path)
+            write_new(url, content)
+        except (UserError, OSError) as error:
+            print(f"The file is published, but {shown(url)} beside it is not: {one_line(error)}.", file=sys.stderr)
 
 
 def _write_local(path: Path, content: bytes) -> None:
@@ -67,6 +109,7 @@ def _write_local(path: Path, content: bytes) -> None:
     partial = path.with_name(_partial_name())
     try:
         write_durably(partial, content)
+        check_arrived(partial.read_bytes(), content, str(path))
         try:
             os.link(partial, path)
         except FileExistsError:

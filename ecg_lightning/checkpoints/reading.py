@@ -1,15 +1,21 @@
-"""Reads a checkpoint by any of its names: a published name, a file, a URL, or `family:FILE` of another project."""
+"""Reads a checkpoint by any of its names: published, alias, file, run's folder, URL, or `family:FILE` of another project."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from ecg_lightning.checkpoints import cache
+from ecg_lightning.checkpoints.addresses import WANDB, name_in, protocol_of, shown
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.checkpoint import Checkpoint, header_card, parse, sha256_of
 from ecg_lightning.checkpoints.foreign.names import is_foreign
-from ecg_lightning.checkpoints.places import locate
-from ecg_lightning.checkpoints.storage import name_in, read_bytes, read_header, shown
+from ecg_lightning.checkpoints.places import Located, resolve
 from ecg_lightning.errors import UserError
+
+T = TypeVar("T")
 
 
 def read(name: str, folder: str | None = None) -> Checkpoint:
-    """Reads one checkpoint: a `.ckpt` or `.safetensors` file, a URL, a published name, or `family:FILE`.
+    """Reads one checkpoint: a `.ckpt` or `.safetensors` file, a run's folder, a URL, a published name, an alias, or `family:FILE`.
 
     Raises:
         UserError: where there is none, it is not one that ecg_lightning knows, or it was damaged; or where several files
@@ -29,17 +35,21 @@ def read_all(name: str, folder: str | None = None) -> list[Checkpoint]:
         from ecg_lightning.checkpoints.foreign.read import read_files
 
         return read_files(name)
-    url = locate(name, folder)
-    content = read_bytes(url)
-    card, tensors, seen = parse(content, url)
+    located = resolve(name, folder)
+    content, (card, tensors, seen) = read_file(located, lambda content: parse(content, located.url))
     return [Checkpoint(shown(name), tensors, card, seen, sha256_of(content))]
+
+
+def read_file(located: Located, parse: Callable[[bytes], T]) -> tuple[bytes, T]:
+    """Reads the whole file of a checkpoint that `resolve` found, and what `parse` makes of it; see `cache.read`."""
+    return cache.read(located.url, parse, located.sha256)
 
 
 def card_of(name: str, folder: str | None = None) -> Card:
     """Reads the card alone; of a large published file only the header is read."""
     if is_foreign(name):
         return read(name).card
-    url = locate(name, folder)
-    if name_in(url).endswith(".ckpt"):
-        return read(url).card
-    return header_card(read_header(url), url)
+    url, sha256 = resolve(name, folder)
+    if sha256 is not None or name_in(url).endswith(".ckpt") or protocol_of(url) == WANDB:
+        return read(name, folder).card  # whose whole content is compared with its hash, or is needed
+    return header_card(cache.header(url), url)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
+from ecg_lightning.checkpoints.addresses import check_arrived
 from ecg_lightning.errors import UserError
 
 SECONDS = 10
@@ -67,10 +68,14 @@ class SFTP(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
 
         Raises:
             FileExistsError: where the name is taken.
+            UserError: where the content that arrived is another one; it then gets no name.
         """
         self.makedirs(os.path.dirname(path), exist_ok=True)
         try:
             self.ftp.putfo(BytesIO(content), partial, file_size=len(content), confirm=True)
+            arrived = BytesIO()
+            self.ftp.getfo(partial, arrived, prefetch=False)  # whose threads wait for each other on a busy machine
+            check_arrived(arrived.getvalue(), content, path)
             try:
                 self.ftp.rename(partial, path)
             except OSError as error:

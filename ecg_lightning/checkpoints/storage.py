@@ -3,16 +3,29 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from ecg_lightning.checkpoints.addresses import HUB, S3, SFTP, WANDB, protocol_of, shown
 from ecg_lightning.errors import UserError
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gcs", "gcs": "gcs", "hf": "hf"}
+
+class Unreachable(UserError):
+    """A server that does not answer, so that a copy in the cache may stand for its file."""
+
+
+EXTRAS = {
+    "s3": "s3",
+    "s3a": "s3",
+    "sftp": "sftp",
+    "ssh": "sftp",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "hf": "hf",
+    "wandb": "wandb",
+}
 """The extra of this package that a protocol needs."""
-S3 = ("s3", "s3a")
-SFTP = ("sftp", "ssh")
+VERSION_KEYS = ("ETag", "etag", "md5Hash", "generation", "sha256", "LastModified", "Last-Modified", "mtime")
+"""What file systems say of a file that changes with its content."""
 FIRST_BYTES = 65_536
 """What is read of a file first: most networks' whole header, so that one request is enough."""
 LONGEST_HEADER = 10_000_000
@@ -20,17 +33,20 @@ LONGEST_HEADER = 10_000_000
 
 REFUSED = {
     "PermissionError", "AuthenticationException", "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound",
-    "CredentialRetrievalError", "SSOError", "DefaultCredentialsError", "RefreshError",
+    "CredentialRetrievalError", "SSOError", "DefaultCredentialsError", "RefreshError", "LocalTokenNotFoundError",
+    "AuthenticationError",
 }  # fmt: skip
 UNREACHABLE = {
     "ConnectionError", "ConnectTimeoutError", "HTTPClientError", "TimeoutError", "gaierror", "NoValidConnectionsError",
-    "ClientConnectionError", "EOFError", "SSHException",
+    "ClientConnectionError", "EOFError", "SSHException", "NetworkError", "TimeoutException", "ProxyError", "CommError",
 }  # fmt: skip
 """Classes of errors by name, since each protocol's package has its own and may not be installed."""
 CREDENTIALS = {
     "s3": "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or your profile in ~/.aws.",
     "sftp": "Check the user's name, and that `ssh` to this server works without a password (a key, or ssh-agent).",
     "gcs": "Log in with `gcloud auth application-default login`.",
+    "hf": "Log in with `hf auth login`, or set HF_TOKEN to a token that may read and write there.",
+    "wandb": "Log in with `wandb login`, or set WANDB_API_KEY.",
 }
 
 
@@ -49,6 +65,14 @@ def filesystem_of(url: str) -> tuple[Any, str]:
                 from ecg_lightning.checkpoints.sftp import connect
 
                 return connect(url)
+            if protocol == HUB:
+                from ecg_lightning.checkpoints import hub
+
+                return hub.connect(url)
+            if protocol == WANDB:
+                from ecg_lightning.checkpoints import wandb_artifact
+
+                return wandb_artifact.connect(url)
             filesystem, path = fsspec.core.url_to_fs(url, **_options(protocol))
             if protocol in S3:
                 filesystem.retries = 1  # of s3fs, each of which repeats botocore's
@@ -70,33 +94,6 @@ def _options(protocol: str) -> dict[str, Any]:
     return {"use_listings_cache": False, "default_cache_type": "none", "config_kwargs": {**retries, **user_settings}}
 
 
-def protocol_of(url: str) -> str:
-    """Returns a URL's protocol; `file` for a path."""
-    return url.partition("://")[0].lower() if "://" in url else "file"
-
-
-def name_in(url: str) -> str:
-    """Returns the file's name in a path or URL, without the query that a signed web address has.
-
-    >>> name_in("https://host/team/net-v1.safetensors?signature=a/b")
-    'net-v1.safetensors'
-    """
-    web = protocol_of(url) in ("http", "https")
-    return PurePosixPath(unquote(urlsplit(url).path) if web else url).name
-
-
-def shown(url: str) -> str:
-    """Returns a URL as it may be printed: without a password, a web address's user, or what signs it.
-
-    >>> shown("sftp://ann:secret@host/team"), shown("https://token@host/net?signature=abc")
-    ('sftp://ann:***@host/team', 'https://***@host/net?***')
-    """
-    url = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
-    if protocol_of(url) not in ("http", "https"):
-        return url
-    return re.sub(r"[?#].*", "?***", re.sub(r"://[^/]*@", "://***@", url), flags=re.DOTALL)
-
-
 def exists(filesystem: Any, path: str) -> bool:
     """Says whether there is a file; where the server does not answer, it raises, and fsspec's `exists` would say no."""
     try:
@@ -115,6 +112,24 @@ def read_bytes(url: str) -> bytes:
     filesystem, path = filesystem_of(url)
     with _of_a_checkpoint(url):
         return bytes(filesystem.cat_file(path))
+
+
+def version_of(url: str) -> str:
+    """Returns what changes with a file's content, as its place knows it (a tag, a time); "" where it knows nothing.
+
+    Raises:
+        UserError: where there is no such file, or the place does not answer.
+    """
+    filesystem, path = filesystem_of(url)
+    with _of_a_checkpoint(url):
+        try:
+            facts = filesystem.info(path)
+        except FileNotFoundError as error:  # fsspec says it of every web server that does not answer
+            if isinstance(cause := error.__cause__, Exception) and _names(cause) & UNREACHABLE:
+                raise cause from None
+            raise
+    tags = [facts[key] for key in VERSION_KEYS if facts.get(key)]
+    return " ".join(map(str, [facts.get("size"), *tags])) if tags else ""
 
 
 def read_header(url: str) -> bytes:
@@ -170,11 +185,17 @@ def explained(url: str) -> Iterator[None]:
     except (UserError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError):
         raise
     except Exception as error:  # every protocol has its own
-        raise UserError(_sentence(error, url)) from error
+        kind = Unreachable if _names(error) & UNREACHABLE and not _names(error) & REFUSED else UserError
+        raise kind(_sentence(error, url)) from error
+
+
+def _names(error: Exception) -> set[str]:
+    """Returns the names of an error's classes."""
+    return {cls.__name__ for cls in type(error).__mro__}
 
 
 def _sentence(error: Exception, url: str) -> str:
-    names = {cls.__name__ for cls in type(error).__mro__}
+    names = _names(error)
     where, reason, protocol = shown(url), _reason(error, url), protocol_of(url)
     if names & REFUSED:
         hint = CREDENTIALS.get(EXTRAS.get(protocol, ""), "Check that you may use this place.")

@@ -20,18 +20,23 @@ class Transfer(NamedTuple):
     """What a network took from a checkpoint.
 
     Attributes:
-        copied: number of tensors that were copied whole.
+        names: of the tensors that were copied whole.
         tensors: number of tensors that the network has.
         kept_terms: terms whose row of the head was copied.
         fresh_terms: terms whose row of the head is new.
         notes: what was brought to other leads or has a fresh branch, a sentence each.
     """
 
-    copied: int
+    names: frozenset[str]
     tensors: int
     kept_terms: list[str]
     fresh_terms: list[str]
     notes: tuple[str, ...] = ()
+
+    @property
+    def copied(self) -> int:
+        """How many tensors were copied whole."""
+        return len(self.names)
 
     def __str__(self) -> str:
         kept, terms = len(self.kept_terms), len(self.kept_terms) + len(self.fresh_terms)
@@ -177,7 +182,7 @@ def take_weights(
                 f"The checkpoint {where} contradicts itself: its card names {len(state_terms)} terms, and the shape of its "
                 f"tensor {name} is {tuple(tensor.shape)}. It was damaged, or not written by `fit`."
             )
-    tensors, copied = network.state_dict(), 0
+    tensors, copied = network.state_dict(), set[str]()
     fresh = HEAD_GROUP if reset_head and _head_shapes(state) != _head_shapes(tensors) else ()
     check_fits(network, state, where, other_head=True, without=fresh)
     row_of = {term: row for row, term in enumerate(state_terms)}
@@ -188,10 +193,11 @@ def take_weights(
                 continue
             if not name.startswith(HEAD):
                 tensor.copy_(state[name])
-                copied += name not in partial
+                copied.add(name)
                 continue
             for term in kept_terms:
                 tensor[terms.index(term)] = state[name][row_of[term]]
-            copied += len(kept_terms) == len(terms) == len(state_terms) and name not in partial
+            if len(kept_terms) == len(terms) == len(state_terms):
+                copied.add(name)
     fresh_terms = [term for term in terms if term not in kept_terms]
-    return Transfer(copied, len(tensors), kept_terms, fresh_terms, tuple(notes))
+    return Transfer(frozenset(copied - partial), len(tensors), kept_terms, fresh_terms, tuple(notes))

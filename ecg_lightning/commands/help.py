@@ -32,13 +32,25 @@ def show(verb: str, text: str, arguments: Sequence[str]) -> None:
         print(USAGE[verb])
 
 
-DOWNLOAD = """  --download          first fetch the archive into data.root, if it is public; a stopped download goes on where it stopped
+DOWNLOAD = """  --json              print what is in the store as JSON
+  --download          first fetch the archive into data.root, if it is public; a stopped download goes on where it stopped
   --include PATTERNS  with --download: only these files; paths below the root or names of folders, joined by commas
   --exclude PATTERNS  with --download: all files but these
   --base-url URL      with --download: another address of the same archive
   --verify            compare every file of the packed store with its hash
 """
 USAGE = {
+    "report": """usage: report RUN [report.ids=true] [report.ecgs=N] [data.root=FOLDER]
+       report RUN RUN… [--output comparison.html]
+
+  RUN                 the folder of a run that `test` has measured; its page is report/index.html in it
+  RUN RUN…            a page of paired differences to the first run, learning curves, and what differs in the configurations;
+                      runs that differ in nothing but their seed are one arm, and their mean is compared
+  --output FILE       the page of a comparison (comparison.html)
+  report.ids=true     name the recordings on the page by their record ids
+  report.ecgs=N       ECGs that are drawn, those on which the network was most confidently wrong (12)
+  data.root=FOLDER    where the recordings are, if that has changed since the training
+""",
     "show": """usage: show FILES_OR_FOLDERS… [options]
 
   FILES_OR_FOLDERS    recordings of any format, as `predict` reads them
@@ -55,7 +67,8 @@ The paper is the standard one: 25 mm/s, 10 mm/mV. Printed at 100 %, one millimet
 """,
     "predict": """usage: predict CHECKPOINT FILES_OR_FOLDERS… --output predictions.csv [options]
 
-  CHECKPOINT          a published name, a .safetensors or .ckpt file, a URL, or another project's family:FILE
+  CHECKPOINT          a published name, an alias, a run's folder, a .safetensors or .ckpt file, a URL, or another project's
+                      family:FILE
   FILES_OR_FOLDERS    recordings of any format: WFDB (.hea/.dat/.mat), MATLAB, HDF5, NPZ/NPY, CSV
   --output FILE       the table: record, one probability for each term, and the terms over their thresholds
   --rate HZ           sampling rate of the files that do not give one
@@ -103,19 +116,49 @@ each. Out: calibrated probabilities (batch, terms). Terms, thresholds and the co
 
 The page is at /, the same as JSON is POST /predict, and its description for programs is /openapi.json.
 """,
-    "publish": """usage: publish RUN NAME [checkpoints_dir=URL]
+    "publish": """usage: publish RUN NAME [--licence TEXT] [--alias NAME@WORD] [checkpoints_dir=URL]
 
-  RUN     the folder of a run, whose best checkpoint is published, one .ckpt file, or another project's family:FILE
-  NAME    a new name; a published name is never overwritten
+  RUN               the folder of a run, whose best checkpoint is published, one .ckpt file, another project's family:FILE, or
+                    a checkpoint that is published elsewhere (an address, or its name in $ECG_CHECKPOINTS)
+  NAME              a new name; a published name is never overwritten
+  --licence TEXT    licence of the weights, for the card and the Hub, for example cc-by-4.0
+  --alias NAME@WORD an alias that names this checkpoint from now on
+  checkpoints_dir   a folder, s3://bucket/team, gs://bucket/team, sftp://user@host/path, hf://owner (a repository for each
+                    network) or hf://owner/repository; $ECG_CHECKPOINTS or ./checkpoints by default
+
+Beside the file there is a page for people, NAME.md; in a repository of the Hub for one network, README.md.
+Where the run was logged to W&B with logger.artifacts=true, the checkpoint is an artifact of the run there, too.
+""",
+    "alias": """usage: alias [checkpoints_dir=URL] [--json]                      lists the aliases of a place
+       alias NAME@WORD [checkpoints_dir=URL] [--json]            shows the history of one
+       alias NAME@WORD CHECKPOINT [checkpoints_dir=URL]          lets it name a published checkpoint from now on
+       alias NAME@WORD --remove [checkpoints_dir=URL]            takes it away; its history stays
+
+An alias, for example ptbxl-resnet1d@best, may stand wherever a published name may.
 """,
     "verify": """usage: verify CHECKPOINT [--model CLASS] [checkpoints_dir=URL]
 
   CHECKPOINT      a published name, a .safetensors or .ckpt file, a URL, or another project's family:FILE
   --model CLASS   a network class of your own, my_package.my_module.MyModule, that the checkpoint may name
 """,
-    "fetch": "usage: fetch NAME [FOLDER] [checkpoints_dir=URL]\n",
-    "checkpoints": "usage: checkpoints [NAME] [checkpoints_dir=URL]\n",
-    "models": "usage: models [NAME]\n",
+    "fetch": """usage: fetch NAME [FOLDER] [checkpoints_dir=URL]
+
+  NAME      a published name, an alias, an address (s3://, gs://, sftp://, hf://, https://), or
+            wandb:ENTITY/PROJECT/ARTIFACT:ALIAS
+  FOLDER    where the copy goes (the folder that you are in)
+
+What was read from a server once is kept in ~/.cache/ecg_lightning ($ECG_CACHE), and is used where the server does not answer.
+ECG_OFFLINE=1 asks no server at all.
+""",
+    "checkpoints": """usage: checkpoints [checkpoints_dir=URL] [--json]             lists what is published
+       checkpoints NAME [checkpoints_dir=URL]                shows the card of one, as JSON
+       checkpoints NAME --page [checkpoints_dir=URL]         shows its page for people
+       checkpoints NAME --lineage [checkpoints_dir=URL] [--json]
+                                                             draws its ancestors, and what changed from each to the next
+""",
+    "models": """usage: models [--json]
+       models NAME [--json]
+""",
     "transfer": """usage: transfer --study FILE [key=value]…
        transfer --large FILE --small FILE [--tune FILE] [--sizes [50,100,all]] [--seeds [3]] [key=value]…
 

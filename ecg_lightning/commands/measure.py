@@ -90,13 +90,14 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
             f"Chosen on validation: thresholds by {decision['thresholds']}, calibration by {decision['calibration']}. "
             f"Here the calibration changes: {changes}."
         )
-    for division in report["groups"]:
-        yield from _of_groups(division)
+    yield from map(_of_groups, report["groups"])
+    if few := [text for division in report["groups"] if (text := _few(division))]:
+        yield f"Warning: in these groups fewer than 10 recordings are positive for some terms, and their numbers say little: {'; '.join(few)}."
     yield from (f"Note: {note}" for note in report["notes"])
 
 
-def _of_groups(division: Mapping[str, Any]) -> Iterator[str]:
-    """Yields the macro AUROC of each group with its gap to the largest one, and a warning of those with few positives."""
+def _of_groups(division: Mapping[str, Any]) -> str:
+    """Writes the macro AUROC of each group with its gap to the largest one."""
     largest, *smaller = division["groups"]
     shown = [group for group in smaller if len(smaller) < MOST_GROUPS or _is_clear(group["gaps"]["auroc"])]
     texts = [
@@ -105,9 +106,15 @@ def _of_groups(division: Mapping[str, Any]) -> Iterator[str]:
     ]
     hidden = len(smaller) - len(shown)
     others = f"; {hidden} more in test.json, without a clear gap" if hidden else ""
-    yield f"AUROC by {division['by']}: {'; '.join(texts)}{others}"
-    if few := [f"{group['name']} ({len(group['few'])})" for group in division["groups"] if group["few"]]:
-        yield f"Warning: fewer than 10 positives of some terms, whose numbers say little there: {', '.join(few)}."
+    return f"AUROC by {division['by']}: {'; '.join(texts)}{others}"
+
+
+def _few(division: Mapping[str, Any]) -> str:
+    """Names the groups in which some terms have few positives; empty where there are none."""
+    names = [group["name"] for group in division["groups"] if group["few"]]
+    if len(names) == len(division["groups"]) > 1:
+        return f"all by {division['by']}"
+    return f"{division['by']} {', '.join(names)}" if names else ""
 
 
 def _of_group(group: Mapping[str, Any]) -> str:
@@ -120,10 +127,11 @@ def _is_clear(gap: Mapping[str, Any]) -> bool:
 
 
 def _interval(value: Mapping[str, Any], sign: str = "") -> str:
-    """Writes `.958 .931–.979`; the number alone where it has no interval, and a dash where there is none."""
-    if value["low"] is None:
+    """Writes `.958 .931–.979`; the number alone where no resample gives another one, and a dash where there is none."""
+    if value["low"] is None or value["low"] == value["high"]:
         return _number(value["value"], sign)
-    return f"{_number(value['value'], sign)} {_number(value['low'], sign)}–{_number(value['high'], sign)}"
+    between = " to " if sign else "–"
+    return f"{_number(value['value'], sign)} {_number(value['low'], sign)}{between}{_number(value['high'], sign)}"
 
 
 def _number(value: float | None, sign: str = "") -> str:

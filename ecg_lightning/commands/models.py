@@ -1,10 +1,11 @@
 """`models [NAME]`: compares the networks that can be trained, or lists the arguments of one."""
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ecg_lightning.commands.words import split_words
+from ecg_lightning.commands.words import split_options, split_words
 from ecg_lightning.config.compose import NAMED, as_dict, conf_folder, load
 from ecg_lightning.config.schema import build
 from ecg_lightning.config.signatures import exports, signature_of
@@ -20,16 +21,20 @@ TERMS = 71
 
 def models(arguments: Sequence[str]) -> int:
     """Prints a table of the networks of conf/model or, with a name, the arguments of one."""
-    words, _ = split_words(arguments, "models [NAME]", 0, 1)
+    options, rest = split_options(arguments, flags=("--json",))
+    words, _ = split_words(rest, "models [NAME] [--json]", 0, 1)
     files = {file.stem: file for file in sorted((conf_folder() / "model").glob("*.yaml"))}
     if words:
-        _list_arguments(words[0], files)
+        _list_arguments(words[0], files, "json" in options)
+    elif "json" in options:
+        rows = [{"network": name} | dict(zip(COLUMNS, _row(name, file), strict=True)) for name, file in files.items()]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         _compare(files)
     return 0
 
 
-def _list_arguments(name: str, files: dict[str, Path]) -> None:
+def _list_arguments(name: str, files: dict[str, Path], as_json: bool) -> None:
     """Prints the arguments of a network, which is named by its class or by a file of conf/model.
 
     Raises:
@@ -41,6 +46,15 @@ def _list_arguments(name: str, files: dict[str, Path]) -> None:
         names = [*files, *modules]
         raise UserError(f"There is no network '{name}'. {suggest(name, names)}Choices: {', '.join(names)}.")
     signature = signature_of(modules[module], module)
+    if as_json:
+        rows = [
+            {"name": each.name, "default": str(each.default), "kind": describe(each.hint), "purpose": each.doc}
+            for each in signature.arguments.values()
+        ]
+        print(
+            json.dumps({"name": module, "summary": signature.summary, "arguments": rows}, indent=2, ensure_ascii=False)
+        )
+        return
     print(f"{module}: {signature.summary}")
     for argument in signature.arguments.values():
         print(f"  {argument.name} = {argument.default}  ({describe(argument.hint)})")

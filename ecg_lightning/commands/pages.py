@@ -23,7 +23,7 @@ from ecg_lightning.records.record import readable
 def add_page_options(parser: Parser) -> None:
     """Adds the options that ask for pages."""
     parser.add_argument("--plot")
-    parser.add_argument("--plot-format", choices=FORMATS, default="png")
+    parser.add_argument("--plot-format", choices=FORMATS)
     parser.add_argument("--ids", action="store_true")
 
 
@@ -36,7 +36,7 @@ class Pages:
         predictor: the network.
 
     Raises:
-        UserError: where the folder is a file.
+        UserError: where the folder is a file, or options of the pages are given without a folder.
     """
 
     def __init__(self, options: argparse.Namespace, files: Sequence[Path], predictor: Predictor) -> None:
@@ -45,11 +45,13 @@ class Pages:
         self.drawn = 0
         self.failed: Failed = []
         self._paths: dict[str, Path] = {}
+        if self.folder is None and (options.plot_format or options.ids):
+            raise UserError("predict: --plot-format and --ids are for pages. Add --plot FOLDER, or leave them out.")
         if self.folder is not None:
             if self.folder.exists() and not self.folder.is_dir():
                 raise UserError(f"predict: --plot {self.folder} is a file. Name a folder for the pages.")
             self.folder.mkdir(parents=True, exist_ok=True)
-            paths = picture_paths(files, self.folder, options.plot_format)
+            paths = picture_paths(files, self.folder, options.plot_format or FORMATS[0])
             self._paths = dict(zip(map(readable, files), paths, strict=True))
 
     def draw(self, name: str, record: Record, logits: NDArray[np.float64]) -> None:
@@ -78,7 +80,7 @@ class Pages:
         """Prints where the pages are, and how many could not be drawn."""
         if self.failed:
             name, reason = self.failed[0]
-            text = f"{len(self.failed)} pages could not be drawn. The first is that of {name}: {reason}"
+            text = f"Pages that could not be drawn: {len(self.failed)}. The first is that of {name}: {reason}"
             print(printable(text), file=sys.stderr)
         if self.folder is not None:
-            print(printable(f"{self.drawn} pages → {self.folder}"))
+            print(printable(f"{self.drawn} {'page' if self.drawn == 1 else 'pages'} → {self.folder}"))

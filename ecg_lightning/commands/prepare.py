@@ -3,10 +3,12 @@
 It may be stopped at any moment; the same command then goes on where it stopped.
 """
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,7 @@ def prepare(arguments: Sequence[str]) -> int:
 
     The options of `--download` are `--include` and `--exclude` (patterns of paths below the root, or names of folders, joined
     by commas) and `--base-url` (another address of the same archive). `--verify` compares the packed files with their hashes.
+    `--json` prints the same numbers as JSON.
 
     Returns:
         1 where every recording of a source was rejected, else 0.
@@ -40,28 +43,37 @@ def prepare(arguments: Sequence[str]) -> int:
 
 
 def _prepare(arguments: Sequence[str]) -> int:
-    fetch, verify = "--download" in arguments, "--verify" in arguments
-    arguments = [word for word in arguments if word != "--verify"]
+    fetch, verify, as_json = (option in arguments for option in ("--download", "--verify", "--json"))
+    arguments = [word for word in arguments if word not in ("--verify", "--json")]
     options, words = _download_options(arguments) if fetch else ({}, arguments)
     config = experiment(words, needed=("data",), download=fetch)
     data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     if fetch:
         _download(data, options)
-    status = 0
+    status, facts = 0, []
     for part in data.sources.values():
         try:
             if verify:
                 part.store.verify()
-            report(part)
+            facts.append(facts_of(part))
+            if not as_json:
+                report(facts[-1])
         except NothingReadable as error:
             print(error, file=sys.stderr)
             status = 1
             continue
         if verify:
-            print(f"Every file of {part.store.path} is as it was packed.")
+            print(f"Every file of {part.store.path} is as it was packed.", file=sys.stderr if as_json else sys.stdout)
     if len(data.sources) > 1 and not status:
-        report(data)
-        print(*leak.leaks_between_sides(data), sep="\n")
+        facts.append(facts_of(data))
+        leaks = leak.leaks_between_sides(data)
+        if as_json:
+            facts[-1]["leaks"] = leaks
+        else:
+            report(facts[-1])
+            print(*leaks, sep="\n")
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
     return status
 
 
@@ -96,40 +108,61 @@ def _download(data: PackedDataModule, options: Mapping[str, str]) -> None:
         download(part.source, root, base_url=options.get("base-url"), include=include, exclude=exclude)
 
 
-def report(data: PackedDataModule) -> None:
-    """Prints the tables of one packed source."""
+def facts_of(data: PackedDataModule) -> dict[str, Any]:
+    """Counts what is in one packed source, as plain values."""
+    store = data.store
+    usable, targets = data.is_kept, data.targets
+    rows = {split: data.rows(split) for split in SPLITS}
+    terms = []
+    for column, term in enumerate(data.terms):
+        values = targets[:, column]
+        masks = {"positive": values == 1, "negative": values == 0, "not annotated": np.isnan(values)}
+        counts = {name: int((usable & mask).sum()) for name, mask in masks.items()}
+        terms.append({"term": term, **counts, **{split: int((values[rows[split]] == 1).sum()) for split in SPLITS}})
+    uncovered = uncovered_codes(data) if isinstance(data, ECGDataModule) else Counter()  # a mix has no codes of its own
+    return {
+        "source": data.source,
+        "summary": summary(store),
+        "patient_unknown": int((store.index["patient_id"] == "").sum()),
+        "store": str(store.path),
+        "rejected": dict(Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"]).most_common()),
+        "flagged": dict(
+            Counter(flag for flags in store.index["quality"] for flag in _without_leads(flags)).most_common()
+        ),
+        "left_out": int((~usable).sum()),
+        "label_space": data.space.name,
+        "terms": terms,
+        "recordings": {split: len(rows[split]) for split in SPLITS},
+        "uncovered_codes": dict(uncovered.most_common()),
+    }
+
+
+def report(facts: Mapping[str, Any]) -> None:
+    """Prints the tables of one packed source, of which `facts_of` counted."""
     from rich.table import Table
 
     out = console()
-    store = data.store
-    facts = summary(store)
-    out.print(f"{data.source}: " + ", ".join(f"{value:,} {key}" for key, value in facts.items()), soft_wrap=True)
-    unknown_patients = int((store.index["patient_id"] == "").sum())
-    if unknown_patients:
-        out.print(f"  patient unknown: {unknown_patients:,}; each of these recordings counts as one patient")
-    out.print(f"store: {store.path}", soft_wrap=True)
-    reasons = Counter(str(reason).partition(":")[0] for reason in store.rejected["reason"])
-    flags = Counter(flag for flags in store.index["quality"] for flag in _without_leads(flags))
-    for title, counter in (("rejected", reasons), ("repaired or flagged", flags)):
-        for reason, count in counter.most_common():
+    counts = ", ".join(f"{value:,} {key}" for key, value in facts["summary"].items())
+    out.print(f"{facts['source']}: {counts}", soft_wrap=True)
+    if unknown := facts["patient_unknown"]:
+        out.print(f"  patient unknown: {unknown:,}; each of these recordings counts as one patient")
+    out.print(f"store: {facts['store']}", soft_wrap=True)
+    for title, key in (("rejected", "rejected"), ("repaired or flagged", "flagged")):
+        for reason, count in facts[key].items():
             out.print(f"  {title}: {count:,} {reason}")
-    usable, targets = data.is_kept, data.targets
-    if not usable.all():
-        out.print(f"  left out by the configuration: {(~usable).sum():,}")
-    table = Table("term", "positive", "negative", "not annotated", *SPLITS, title=f"label space {data.space.name}")
-    rows = {split: data.rows(split) for split in SPLITS}
-    for column, term in enumerate(data.terms):
-        values = targets[:, column]
-        counts = [(usable & mask).sum() for mask in (values == 1, values == 0, np.isnan(values))]
-        counts += [(values[rows[split]] == 1).sum() for split in SPLITS]
-        table.add_row(term, *(f"{count:,}" for count in counts))
+    if facts["left_out"]:
+        out.print(f"  left out by the configuration: {facts['left_out']:,}")
+    columns = ("positive", "negative", "not annotated", *SPLITS)
+    table = Table("term", *columns, title=f"label space {facts['label_space']}")
+    for row in facts["terms"]:
+        table.add_row(row["term"], *(f"{row[column]:,}" for column in columns))
     table.add_section()
-    table.add_row("recordings", "", "", "", *(f"{len(rows[split]):,}" for split in SPLITS))
+    table.add_row("recordings", "", "", "", *(f"{facts['recordings'][split]:,}" for split in SPLITS))
     out.print(table)
-    uncovered = uncovered_codes(data) if isinstance(data, ECGDataModule) else None  # a mix has no codes of its own
-    if uncovered:
-        codes = ", ".join(f"{code} ({count:,})" for code, count in uncovered.most_common())
-        out.print(f"{len(uncovered):,} codes that no term covers, {uncovered.total():,} times: {codes}", soft_wrap=True)
+    if uncovered := facts["uncovered_codes"]:
+        codes = ", ".join(f"{code} ({count:,})" for code, count in uncovered.items())
+        total = sum(uncovered.values())
+        out.print(f"{len(uncovered):,} codes that no term covers, {total:,} times: {codes}", soft_wrap=True)
 
 
 def uncovered_codes(data: ECGDataModule) -> Counter[str]:

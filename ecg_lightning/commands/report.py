@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from omegaconf import OmegaConf
+
 from ecg_lightning.commands.words import Parser
 from ecg_lightning.config.compose import with_run_config
 from ecg_lightning.config.experiment import experiment
@@ -49,6 +51,9 @@ def _one(folder: Path, overrides: Sequence[str]) -> int:
 
     run = TestedRun(folder)
     config = experiment(with_run_config([f"run_dir={folder}", *overrides]), needed=(), download=True)
+    if not (folder / "config.yaml").is_file():  # what is composed is conf/default.yaml, whose data are others
+        config = OmegaConf.masked_copy(config, ["report"])
+
     from ecg_lightning.report.write import write_report
 
     print(f"Written to {write_report(run, config)}")

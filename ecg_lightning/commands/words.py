@@ -58,3 +58,39 @@ def split_words(arguments: Sequence[str], usage: str, least: int, most: int) -> 
     if not least <= len(words) <= most:
         raise UserError(f"Usage: {usage} [checkpoints_dir=URL]. There are {len(words)} words after the verb.")
     return words, folder
+
+
+def split_options(
+    arguments: Sequence[str], flags: Sequence[str] = (), options: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Takes a verb's own options out of its words.
+
+    Args:
+        arguments: the words after the verb.
+        flags: options without a value, for example `--json`.
+        options: options with a value, which is the next word or behind an equals sign.
+
+    Returns:
+        The values of the options that there are, "" of a flag, by their names without hyphens; and the other words.
+
+    Raises:
+        UserError: where an option has no value.
+
+    >>> split_options(["net", "--json", "--licence", "MIT"], ["--json"], ["--licence"])
+    ({'json': '', 'licence': 'MIT'}, ['net'])
+    """
+    values: dict[str, str] = {}
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = with_hyphens(word).partition("=")
+        if name in flags and not equals:
+            values[name.removeprefix("--")] = ""
+        elif name in options:
+            value = word.partition("=")[2] if equals else next(words, "")
+            if not value or (not equals and value.startswith("--")):
+                raise UserError(f"{name} needs a value, for example {name} TEXT.")
+            values[name.removeprefix("--")] = value
+        else:
+            rest.append(word)
+    return values, rest

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from ecg_lightning.config.finetuning import adapter_of, stages_of
 from ecg_lightning.errors import UserError
+from ecg_lightning.ranges import Misfit
 
 
 def check_source(values: Mapping[str, Any], place: str) -> None:
@@ -51,19 +53,26 @@ def check_schedule(values: Mapping[str, Any]) -> None:
     """Asks that a schedule of fine-tuning begins at the first epoch, and that a cached network stays frozen.
 
     Raises:
-        UserError: where it does not.
+        UserError: where it does not, or where the schedule or the adapters have a value that they cannot have.
     """
-    schedule = values.get("schedule")
-    if isinstance(schedule, Mapping) and 0 not in schedule:
+    schedule = values.get("schedule", {0: "all"})
+    if 0 not in schedule:
         raise UserError("finetune.schedule must say what is unfrozen at epoch 0, for example {0: [head], 4: all}.")
-    if values.get("cache") and isinstance(schedule, Mapping | None):
-        entries = list((schedule or {0: "all"}).values())
-        names = {name for entry in entries for name in ([entry] if isinstance(entry, str) else entry)}
-        if names - {"head", "branch"}:  # the branch for patient data is beside the frozen layers
-            raise UserError(
-                "finetune.cache=true computes what the frozen layers put out once, so that they must stay frozen: set "
-                "finetune.schedule={0: [head]}, or finetune.cache=false."
-            )
+    try:
+        stages, adapter = stages_of(schedule), adapter_of(values.get("adapter"))
+    except Misfit as error:
+        raise UserError(f"finetune.{error}") from error
+    names = {name for stage in stages for name in (("all",) if stage.groups is None else stage.groups)}
+    if values.get("cache") and names - {"head", "branch"}:  # the branch for patient data is beside the frozen layers
+        raise UserError(
+            "finetune.cache=true computes what the frozen layers put out once, so that they must stay frozen: set "
+            "finetune.schedule={0: [head]}, or finetune.cache=false."
+        )
+    if values.get("cache") and adapter is not None:
+        raise UserError(
+            "finetune.cache=true computes what the frozen layers put out once, and finetune.adapter trains in them. Set "
+            "finetune.cache=false, or finetune.adapter=null."
+        )
 
 
 def check_cache(finetune: Mapping[str, Any], data: Mapping[str, Any]) -> None:

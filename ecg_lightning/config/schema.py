@@ -36,7 +36,19 @@ KINDS = {"data": "ecg_lightning.datamodules.base.ECGDataModule", "model": "ecg_l
 AUGMENT = ("ecg_lightning.transforms.augment", "Augment")
 """What `data.augment` configures."""
 SCALARS: dict[str, Any] = {"seed": Seed | None, "run_dir": str | None, "checkpoint_path": str | None}
-KEYS = ("seed", "data", "model", "optim", "decision", "finetune", "trainer", "logger", "report", "run_dir", "checkpoint_path")
+KEYS = (
+    "seed",
+    "data",
+    "model",
+    "optim",
+    "decision",
+    "finetune",
+    "trainer",
+    "logger",
+    "report",
+    "run_dir",
+    "checkpoint_path",
+)
 SUPPLIED = {
     "data": {"seed"},
     "model": {"leads", "outputs"},  # the leads of the data and the number of terms of the label space

@@ -1,9 +1,11 @@
-"""From a store back to a recording."""
+"""From a store back to a recording, and to all that its codes say."""
 
 import numpy as np
 
+from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.records import Record
+from ecg_lightning.store.joined import JoinedStore
 
 
 def record_of(data: PackedDataModule, row: int) -> Record:
@@ -17,3 +19,16 @@ def record_of(data: PackedDataModule, row: int) -> Record:
         sex=str(entry["sex"]),
         quality=tuple(flag for flag in str(entry["quality"]).split("|") if flag),
     )
+
+
+def stated_terms(data: PackedDataModule, row: int) -> list[str]:
+    """Returns every term of the vocabulary that a packed recording's codes state, whatever the label space has."""
+    part: PackedDataModule = data
+    if isinstance(data.store, JoinedStore):
+        number = int(data.store.source_of(np.array([row]))[0])
+        part, row = list(data.sources.values())[number], row - int(data.store.first[number])
+    if not isinstance(part, ECGDataModule):
+        return []
+    entry = part.store.index.iloc[[row]]
+    [annotator] = part.annotators(entry)
+    return sorted(part.annotation(str(entry["codes"].iloc[0]), str(annotator)).positive)

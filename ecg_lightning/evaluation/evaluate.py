@@ -17,6 +17,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.fewer_leads import smaller_sets
 from ecg_lightning.evaluation.predictions import FILES, Predictions
 from ecg_lightning.evaluation.report import as_plain, report_of
+from ecg_lightning.evaluation.wandb_report import log_test
 from ecg_lightning.files import write_json
 from ecg_lightning.metrics import auroc, macro
 from ecg_lightning.modules.base import ECGModule
@@ -36,7 +37,7 @@ def evaluate(config: DictConfig, split: str = "test") -> dict[str, Any]:
         split: `val` or `test`.
 
     Returns:
-        The report: counts, metrics with intervals, thresholds, groups (metrics/README.md lists its keys). It is written to
+        The report: counts, metrics with intervals, thresholds, groups (evaluation/README.md lists its keys). It is written to
         `<split>.json` in `run_dir`, beside a Parquet file with the outputs for each recording. Without a `run_dir` nothing
         is written.
 
@@ -76,6 +77,8 @@ def measure(config: DictConfig, split: str = "test") -> tuple[dict[str, Any], Pa
         run_dir.mkdir(parents=True, exist_ok=True)
         predictions.write(run_dir / FILES[split])
         write_json(run_dir / f"{split}.json", report)
+        if split == "test":
+            log_test(config, run_dir, path, report, outputs)
     return report, data
 
 

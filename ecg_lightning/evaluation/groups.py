@@ -1,14 +1,23 @@
 """How a network measures up in groups of recordings: by sex, age, source, site, device and quality."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_lightning.metrics import Meter, Outputs, Resampled, interval, joined, mean_of_existing, with_all_records
+from ecg_lightning.metrics import (
+    Meter,
+    Outputs,
+    Resampled,
+    interval,
+    intervals_of,
+    joined,
+    mean_of_existing,
+    with_all_records,
+)
 from ecg_lightning.metrics.pairs import Booleans, Floats
 
 METRICS = ("auroc", "ap", "brier", "ece", "sensitivity", "specificity", "ppv", "npv", "gmean", "f1", "f2")
@@ -79,10 +88,13 @@ def measure_groups(
         resamples: the number of resamples.
 
     Returns:
-        A mapping for each kind, as metrics/README.md says it.
+        A mapping for each kind, as evaluation/README.md says it.
     """
     meters = [
-        {name: (Meter(outputs.at(rows), pooled=False), rows) for name, rows in division.groups.items()}
+        {
+            name: (Meter(replace(outputs.at(rows), calibrated=None), ("macro",)), rows)
+            for name, rows in division.groups.items()
+        }
         for division in of_kind
     ]
     parts: list[dict[str, list[Resampled]]] = [{name: [] for name in of_groups} for of_groups in meters]
@@ -117,6 +129,7 @@ def _rows(
         targets = outputs.targets[rows]
         positive, negative = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
         gaps = {} if name == division.reference else _gaps(of_group, reference)
+        of_terms = {metric: intervals_of(of_group.terms[metric]) for metric in OF_TERMS}
         yield {
             "name": name,
             "records": int(rows.sum()),
@@ -126,7 +139,7 @@ def _rows(
             "few": [term for term, count in zip(terms, positive, strict=True) if count < FEWEST],
             "terms": [
                 {"term": term, "positive": int(positive[k]), "negative": int(negative[k])}
-                | {metric: interval(of_group.terms[metric][:, k]) for metric in OF_TERMS}
+                | {metric: of_metric[k] for metric, of_metric in of_terms.items()}
                 for k, term in enumerate(terms)
             ],
         }

@@ -126,7 +126,7 @@ def read_predictions(folder: Path, split: str = "test") -> Predictions:
         raise UserError(f"{folder} has no {path.name}: run `{verb} run_dir={folder}` first.")
     try:
         table = pd.read_parquet(path)
-        terms = tuple(name.removeprefix("label/") for name in table if name.startswith("label/"))
+        terms = tuple(name.removeprefix("label/") for name in map(str, table) if name.startswith("label/"))
         arrays = [
             table[[f"{prefix}/{term}" for term in terms]].to_numpy(np.float64)
             for prefix in ("label", "logit", "probability", "calibrated", "positive")

@@ -1,4 +1,4 @@
-"""What test.json says: the numbers of an evaluation with their intervals (metrics/README.md lists the keys)."""
+"""What test.json says: the numbers of an evaluation with their intervals (README.md beside it lists the keys)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,21 @@ from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.evaluation.groups import FEWEST, divisions, measure_groups
 from ecg_lightning.evaluation.predictions import Predictions
 from ecg_lightning.labels import LabelSpace
-from ecg_lightning.metrics import Interval, Outputs, interval, intervals, joined, summarise, table, with_all_records
+from ecg_lightning.metrics import (
+    Interval,
+    Outputs,
+    interval,
+    intervals,
+    intervals_of,
+    joined,
+    summarise,
+    table,
+    with_all_records,
+)
 from ecg_lightning.metrics.bootstrap import LEVEL, RESAMPLES
 from ecg_lightning.metrics.challenges import CINC2020, CINC2021, CPSC, CPSC2018, Betas, CinC, FMax, columns_of
 from ecg_lightning.metrics.pairs import Floats
-from ecg_lightning.metrics.ranks import areas_of, ranks_of_terms
+from ecg_lightning.metrics.ranks import Ranks
 from ecg_lightning.metrics.resampled import Meter, Resampled, mean_of_existing
 from ecg_lightning.metrics.resampling import resample_with_every_class
 from ecg_lightning.metrics.significance import delong
@@ -104,10 +114,12 @@ def as_plain(value: Any) -> Any:
 def _terms(predictions: Predictions, module: ECGModule, resampled: Resampled) -> list[dict[str, Any]]:
     """Returns a row for each term: the numbers, then their intervals."""
     outputs, terms = predictions.outputs, predictions.terms
-    rows = table(outputs.probabilities, outputs.targets, terms, module.thresholds)
+    plain = table(outputs.probabilities, outputs.targets, terms, module.thresholds)
+    rows: list[dict[str, Any]] = [dict(row) for row in plain]
     calibration, bounds = module.calibration, delong(outputs.probabilities, outputs.targets, LEVEL)
+    of_metric = {metric: intervals_of(values) for metric, values in resampled.terms.items()}
     for k, row in enumerate(rows):
-        of_term = intervals({metric: values[:, k] for metric, values in resampled.terms.items()})
+        of_term = {metric: of_terms[k] for metric, of_terms in of_metric.items()}
         row |= {name: of_term[name].estimate for name in ("brier_calibrated", "ece_calibrated")}
         row |= {"slope": float(calibration.slope[k]), "intercept": float(calibration.intercept[k])}
         row["intervals"] = {
@@ -122,7 +134,7 @@ def _benchmark(outputs: Outputs, resamples: int) -> dict[str, Any]:
     """Measures as the PTB-XL benchmark does, whose intervals are the 5th and the 95th percentile over its own kind of resamples."""
     weights, draws = resample_with_every_class(outputs.targets, resamples, SEED)
     ranks, betas, fmax = (
-        ranks_of_terms(outputs.probabilities, outputs.targets),
+        Ranks.of_terms(outputs.probabilities, outputs.targets),
         Betas.of_benchmark(outputs),
         FMax.of(outputs),
     )
@@ -132,7 +144,7 @@ def _benchmark(outputs: Outputs, resamples: int) -> dict[str, Any]:
     for some in everything:
         f_beta, g_beta = betas.measure(some)
         measured = {
-            "macro_auroc": mean_of_existing(areas_of(ranks, some)[0]), "fmax": fmax.measure(some),
+            "macro_auroc": mean_of_existing(ranks.areas(some)[0]), "fmax": fmax.measure(some),
             "f_beta": f_beta, "g_beta": g_beta,
         }  # fmt: skip
         for name, of_metric in measured.items():

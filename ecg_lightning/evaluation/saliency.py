@@ -96,7 +96,7 @@ def integrated_gradients(
     flat = (x * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True) * mask
     # cuDNN's recurrent layers have no gradient in evaluation mode
     with torch.backends.cudnn.flags(enabled=False):
-        contributions = IntegratedGradients(network).attribute(  # type: ignore[no-untyped-call]
+        contributions = IntegratedGradients(network).attribute(
             x.requires_grad_(), flat, target, beside or None, steps, internal_batch_size=batch_size
         )
         with torch.no_grad():

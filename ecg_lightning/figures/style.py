@@ -30,11 +30,6 @@ MM = 72 / 25.4
 """Points of a millimetre."""
 _PATH, _NUMBER = re.compile(rb' d="[^"]*"'), re.compile(rb"-?\d+\.\d{3,}")
 _ENCODING = threading.Lock()
-_SETTINGS = {
-    "svg.hashsalt": "ecg_lightning",  # names within an SVG do not change from call to call
-    "svg.fonttype": "none",  # text stays text, for readers of the page and for its size
-    "savefig.bbox": None,  # a user's "tight" would change the size, and with it the scale
-}
 
 
 def encode(figure: "Figure", file_format: str = "png", pixels_per_mm: float = 6) -> bytes:
@@ -50,24 +45,28 @@ def encode(figure: "Figure", file_format: str = "png", pixels_per_mm: float = 6)
     stream = BytesIO()
     dpi = 25.4 * pixels_per_mm
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(file_format)
-    with _ENCODING, rc_context(_SETTINGS):
+    settings = rc_context({
+        "svg.hashsalt": "ecg_lightning",  # names within an SVG do not change from call to call
+        "svg.fonttype": "none",  # text stays text, for readers of the page and for its size
+        "savefig.bbox": None,  # a user's "tight" would change the size, and with it the scale
+    })  # fmt: skip
+    with _ENCODING, settings:
         figure.savefig(stream, format="rgba" if file_format == "png" else file_format, dpi=dpi, metadata=metadata)
-        pixels = tuple(int(inches * dpi) for inches in figure.get_size_inches())
+    width, height = (int(inches * dpi) for inches in figure.get_size_inches())
     if file_format == "png":
-        return _with_palette(stream.getvalue(), pixels, dpi)
+        return _with_palette(stream.getvalue(), (width, height), dpi)
     return _PATH.sub(_rounded, stream.getvalue()) if file_format == "svg" else stream.getvalue()
 
 
-def _with_palette(rgba: bytes, pixels: tuple[int, ...], dpi: float) -> bytes:
+def _with_palette(rgba: bytes, pixels: tuple[int, int], dpi: float) -> bytes:
     """Returns a PNG of at most 128 colours, a quarter of the size; ECG paper has few."""
     from PIL import Image
 
     image = Image.frombytes("RGBA", pixels, rgba).convert("RGB")
     few = image.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     colours = np.array(few.getpalette(), np.uint8).reshape(-1, 3)
-    colours[few.getpixel((0, 0))] = image.getpixel(
-        (0, 0)
-    )  # the background, with which the edges' nearly white is averaged
+    # the background, which the palette mixes with the nearly white of edges
+    colours[np.asarray(few)[0, 0]] = np.asarray(image)[0, 0]
     few.putpalette(colours.tobytes())
     stream = BytesIO()
     few.save(stream, "PNG", dpi=(dpi, dpi))

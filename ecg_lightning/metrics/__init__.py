@@ -14,6 +14,7 @@ from ecg_lightning.metrics.bootstrap import (
     compare,
     interval,
     intervals,
+    intervals_of,
 )
 from ecg_lightning.metrics.calibration import Calibration, brier, expected_calibration_error, fit_calibration
 from ecg_lightning.metrics.outputs import Outputs
@@ -49,6 +50,7 @@ __all__ = [
     "holm",
     "interval",
     "intervals",
+    "intervals_of",
     "joined",
     "macro",
     "mean_of_existing",

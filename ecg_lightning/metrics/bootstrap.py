@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ecg_lightning.metrics.outputs import Outputs
 from ecg_lightning.metrics.pairs import Floats, checked
-from ecg_lightning.metrics.ranks import areas_of, ranks_of_terms
+from ecg_lightning.metrics.ranks import Ranks
 from ecg_lightning.metrics.resampled import Meter, Resampled, joined, mean_of_existing, with_all_records
 from ecg_lightning.metrics.resampling import draw_runs
 
@@ -96,7 +96,7 @@ def auroc_intervals(
         seed: the same seed draws the same resamples.
     """
     values = _areas(scores, targets, patients, resamples, seed)
-    return Intervals([interval(term, level) for term in values.T], interval(mean_of_existing(values, axis=1), level))
+    return Intervals(intervals_of(values, level), interval(mean_of_existing(values, axis=1), level))
 
 
 def auroc_differences(
@@ -170,11 +170,29 @@ def intervals(values: Mapping[str, Floats], level: float = LEVEL) -> dict[str, I
 
 def interval(values: Floats, level: float = LEVEL) -> Interval:
     """Computes the interval from (1 + resamples,) values, the estimate first."""
-    defined = values[1:][~np.isnan(values[1:])]
-    if np.isnan(values[0]) or not defined.size:
-        return Interval(float(values[0]), np.nan, np.nan, 0)
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values[0]), float(low), float(high), defined.size)
+    return intervals_of(values[:, None], level)[0]
+
+
+def intervals_of(values: Floats, level: float = LEVEL) -> list[Interval]:
+    """Computes the interval of each column of (1 + resamples, columns) values, the estimates first."""
+    ordered = np.sort(values[1:], axis=0)  # NaN last
+    counts = np.where(np.isnan(values[0]), 0, np.count_nonzero(~np.isnan(ordered), axis=0))
+    low, high = (_quantiles(ordered, counts, share) for share in ((1 - level) / 2, (1 + level) / 2))
+    columns = (values[0].tolist(), low.tolist(), high.tolist(), counts.tolist())
+    return [Interval(*column) for column in zip(*columns, strict=True)]
+
+
+def _quantiles(ordered: Floats, counts: NDArray[np.int64], share: float) -> Floats:
+    """Computes a quantile of the first `counts` values of each column, ascending, as `np.quantile` does; NaN for none."""
+    quantiles = np.full(counts.size, np.nan)
+    columns = np.flatnonzero(counts)
+    place = share * (counts[columns] - 1)
+    below = np.floor(place).astype(np.int64)
+    first = ordered[below, columns]
+    step = ordered[np.minimum(below + 1, counts[columns] - 1), columns] - first
+    weight = place - below
+    quantiles[columns] = np.where(weight < 0.5, first + step * weight, first + step - step * (1 - weight))
+    return quantiles
 
 
 def difference(values: Floats, level: float = LEVEL) -> Difference:
@@ -201,9 +219,9 @@ def resampled_auroc(
 ) -> Floats:
     """Computes AUROC of each term on all records and in each resample, (1 + resamples, terms); NaN where there is none."""
     scores, targets = checked(scores, targets)
-    ranks = ranks_of_terms(scores, targets)
+    ranks = Ranks.of_terms(scores, targets)
     chunks = with_all_records(len(targets), patients, resamples, seed)
-    return np.concatenate([areas_of(ranks, weights)[0].T for weights in chunks])
+    return np.concatenate([ranks.areas(weights)[0].T for weights in chunks])
 
 
 def _areas(

@@ -4,7 +4,7 @@ What a metric needs of a resample are sums over records, each weighted by how of
 """
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from ecg_lightning.metrics.calibration import BINS, bins_of_equal_mass
 from ecg_lightning.metrics.outputs import Outputs
 from ecg_lightning.metrics.pairs import Booleans, Floats
-from ecg_lightning.metrics.ranks import areas_of, ranks_of_pairs, ranks_of_terms
+from ecg_lightning.metrics.ranks import Ranks
 from ecg_lightning.metrics.resampling import patient_numbers, resample_weights
 from ecg_lightning.metrics.thresholds import Confusion, rates
 
@@ -39,16 +39,17 @@ class Meter:
 
     Args:
         outputs: of one network.
-        pooled: whether micro averages are measured, too.
+        averages: those of `AVERAGES` that are measured.
     """
 
-    def __init__(self, outputs: Outputs, pooled: bool = True) -> None:
+    def __init__(self, outputs: Outputs, averages: Sequence[str] = AVERAGES) -> None:
         annotated, targets = outputs.is_annotated, outputs.targets
-        self.pooled = pooled
+        self.averages = averages
+        pooled = "micro" in averages
         self.positive = (targets == 1).astype(np.float64)
         self.annotated = annotated.astype(np.float64)
-        self.ranks = ranks_of_terms(outputs.probabilities, targets)
-        self.ranks_of_pairs = ranks_of_pairs(outputs.probabilities, targets) if pooled else None
+        self.ranks = Ranks.of_terms(outputs.probabilities, targets)
+        self.ranks_of_pairs = Ranks.of_pairs(outputs.probabilities, targets) if pooled else None
         called, decided = outputs.is_called, outputs.is_decided
         self.outcomes = [
             (outcome & decided).astype(np.float64)
@@ -70,11 +71,13 @@ class Meter:
         Returns:
             Arrays as of `Resampled`, with a row for each of these resamples.
         """
-        auroc, precision = areas_of(self.ranks, weights)
+        auroc, precision = self.ranks.areas(weights)
         counts = Confusion(*(outcome.T @ weights for outcome in self.outcomes))
         annotated = self.annotated.T @ weights
         terms = {"auroc": auroc, "ap": precision}
-        pooled = dict(zip(terms, self._pooled_areas(weights), strict=True))
+        pooled: dict[str, Floats] = {}
+        if self.ranks_of_pairs is not None:
+            pooled = {name: area[0] for name, area in zip(terms, self.ranks_of_pairs.areas(weights), strict=True)}
         for ending, errors in self.errors.items():
             squares, gaps, pooled_gaps = errors.sums(weights)
             terms |= {f"brier{ending}": _divided(squares, annotated), f"ece{ending}": _divided(gaps, annotated)}
@@ -82,16 +85,13 @@ class Meter:
             pooled[f"ece{ending}"] = _divided(pooled_gaps, annotated.sum(axis=0))
         terms |= rates(counts)
         pooled |= rates(Confusion(*(count.sum(axis=0) for count in counts)))
-        support = self.positive.T @ weights
-        averages = {
-            "macro": {name: mean_of_existing(values) for name, values in terms.items()},
-            "weighted": {name: _weighted(values, support) for name, values in terms.items()},
-        } | ({"micro": pooled} if self.pooled else {})
-        return Resampled({name: values.T for name, values in terms.items()}, averages)
-
-    def _pooled_areas(self, weights: Floats) -> tuple[Floats, Floats]:
-        nothing = np.full(weights.shape[1], np.nan)
-        return (nothing, nothing) if self.ranks_of_pairs is None else self.ranks_of_pairs.areas(weights)
+        averages = {"macro": {name: mean_of_existing(values) for name, values in terms.items()}, "micro": pooled}
+        if "weighted" in self.averages:
+            support = self.positive.T @ weights
+            averages["weighted"] = {name: _weighted(values, support) for name, values in terms.items()}
+        return Resampled(
+            {name: values.T for name, values in terms.items()}, {name: averages[name] for name in self.averages}
+        )
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,6 @@ def resampled(
     *,
     resamples: int = 1000,
     seed: int = 0,
-    pooled: bool = True,
 ) -> Resampled:
     """Measures outputs on all records and in resamples of the patients.
 
@@ -150,9 +149,8 @@ def resampled(
         patients: the patient of each record, (records,), see `resample_weights`.
         resamples: the number of resamples.
         seed: the same seed draws the same resamples.
-        pooled: whether micro averages are measured, too.
     """
-    meter = Meter(outputs, pooled)
+    meter = Meter(outputs)
     return joined([meter.measure(weights) for weights in with_all_records(len(outputs), patients, resamples, seed)])
 
 
@@ -177,8 +175,7 @@ def joined(parts: Iterable[Resampled]) -> Resampled:
                 name: np.concatenate([chunk.averages[average][name] for chunk in chunks])
                 for name in first.averages[average]
             }
-            for average in AVERAGES
-            if average in first.averages
+            for average in first.averages
         },
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecg_lightning.metrics.pairs import Floats
 
 CHUNK = 2**19  # weights at once, 4 MB: they stay near the processor
+BLOCK = 64  # draws that are looked at together
 ATTEMPTS = 20
 """Draws for each resample with every class, before fewer resamples are returned."""
 
@@ -57,18 +58,20 @@ def resample_with_every_class(targets: Floats, resamples: int, seed: int) -> tup
         without a positive. And the number of draws that it took.
     """
     records = len(targets)
-    positive = targets == 1
+    positive = (targets == 1).astype(np.float64)
     positive = positive[:, positive.any(axis=0)]
-    rows_of_term = [np.flatnonzero(column) for column in positive.T]
-    rows_of_term.sort(key=len)  # the rarest term is the first that is missing
     rng = np.random.default_rng(seed)
     kept: list[Floats] = []
     draws = 0
     while records and len(kept) < resamples and draws < ATTEMPTS * resamples:
-        counts = _draw(rng, records)
-        draws += 1
-        if all(counts[rows].any() for rows in rows_of_term):
-            kept.append(counts)
+        counts = np.array([_draw(rng, records) for _ in range(BLOCK)], np.float64)
+        is_whole = ((counts @ positive) > 0).all(axis=1)
+        for row, whole in zip(counts, is_whole, strict=True):
+            draws += 1
+            if whole:
+                kept.append(row)
+            if len(kept) == resamples or draws == ATTEMPTS * resamples:
+                break
     return np.array(kept, np.float64).reshape(len(kept), records).T, draws
 
 

@@ -147,4 +147,5 @@ def _between(levels: Floats, called: int) -> float:
 
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
     with np.errstate(invalid="ignore"):  # 0/0 is NaN
-        return np.true_divide(numerator, denominator)
+        ratio: Floats = np.true_divide(numerator, denominator)
+    return ratio

@@ -1,10 +1,12 @@
 """What every network offers: features, a replaceable head, and ordered layer groups; and the shape of most of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from importlib import import_module
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
+from ecg_lightning.models.contract import Contract
 from ecg_lightning.models.layers import as_map, linear
 
 
@@ -29,11 +31,13 @@ class Network(nn.Module):
             2020, arXiv:2004.13701) and, for S4 and Net1D, the AI4Health benchmark of 2025.
         lead_weights: Names, in the state, of the weights that read the recording: their second dimension is the leads.
             Only where they are named does a network start from one that saw other leads.
+        contract: Terms, input and thresholds of a network that `from_pretrained` loaded; None for any other.
     """
 
     reference: ClassVar[str] = ""
     published: ClassVar[Mapping[str, float]] = {}
     lead_weights: tuple[str, ...] = ()
+    contract: Contract | None = None
 
     pool: nn.Module
     norm: nn.Module
@@ -44,6 +48,32 @@ class Network(nn.Module):
         super().__init__()
         self.leads = leads
         self.shortest = shortest
+
+    @classmethod
+    def from_pretrained(cls, name: str, *, revision: str | None = None, folder: str | None = None) -> Self:
+        """A published network of this class, in evaluation mode, with its `contract`.
+
+        Args:
+            name: `owner/name` on the Hugging Face Hub, or any other name of a checkpoint.
+            revision: A branch, tag or commit on the Hub.
+            folder: Where published names are looked for; `$ECG_CHECKPOINTS` by default.
+        """
+        network: Self = _api().from_pretrained(name, revision=revision, folder=folder, architecture=cls)
+        return network
+
+    def push_to_hub(self, name: str, *, licence: str = "", notes: Sequence[str] = ()) -> str:
+        """Publishes this network, which `from_pretrained` loaded, under a new name `owner/name` on the Hub.
+
+        Returns:
+            Where it was written.
+        """
+        url: str = _api().push_to_hub(self, name, licence=licence, notes=notes)
+        return url
+
+    def with_contract(self, contract: Contract) -> Self:
+        """This network, which from now on knows what it expects and puts out."""
+        self.contract = contract
+        return self
 
     def encode(self, x: Tensor) -> Tensor:
         """The feature map (batch, channels, time) or (batch, channels, 1, time) of recordings (batch, leads, samples)."""
@@ -115,6 +145,14 @@ class Network(nn.Module):
         """Put a fresh head with this many outputs in place of the present one, on the same device."""
         old = self.head
         self.head = linear(old.in_features, outputs, bias=old.bias is not None).to(old.weight)
+
+
+def _api() -> Any:
+    """The functions of the package that this room is part of.
+
+    A network knows nothing of checkpoints. It asks the package's API by name when it is called, and imports nothing from above.
+    """
+    return import_module(__name__.partition(".")[0])
 
 
 class StagedNetwork(Network):

@@ -18,6 +18,7 @@ from ecg_lightning.errors import UserError
 from ecg_lightning.metrics import Calibration, brier, expected_calibration_error, macro, summarise
 from ecg_lightning.metrics.decision import Decision
 from ecg_lightning.metrics.epoch import OutputCollector, RecordOutputs
+from ecg_lightning.models.adapters import adapter_size, merged
 from ecg_lightning.models.network import Network
 from ecg_lightning.modules.optim import Optim
 
@@ -25,6 +26,9 @@ CARD = "card"
 """The key of the card in a checkpoint file."""
 SEEN = "seen"
 """The key of the list of fingerprints, of the recordings that trained the network, in a checkpoint file."""
+
+ADAPTED = "adapted"
+"""The key, in a checkpoint file, of the state of a network with adapters."""
 
 
 class ECGModule(pl.LightningModule):
@@ -228,7 +232,10 @@ class ECGModule(pl.LightningModule):
     # Checkpoints -----------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the card, with thresholds and calibration: plain values, so that any torch version loads it safely."""
+        """Adds the card, with thresholds and calibration: plain values, so that any torch version loads it safely.
+
+        The state is that of a plain network, with adapters merged; a run that goes on takes the state with adapters.
+        """
         if self.card is not None:
             scaling = Scaling(self.calibration.slope.tolist(), self.calibration.intercept.tolist())
             metrics: dict[str, float | None] = {
@@ -246,10 +253,18 @@ class ECGModule(pl.LightningModule):
             checkpoint[CARD] = card.to_dict()
         if self.seen is not None:
             checkpoint[SEEN] = self.seen
+        if any(adapter_size(group) for group in self.layer_groups().values()):
+            checkpoint[ADAPTED] = checkpoint["state_dict"]
+            checkpoint["state_dict"] = merged(checkpoint["state_dict"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes thresholds and calibration from the card; without a card they stay as they are."""
+        """Takes thresholds and calibration from the card, and the state with adapters where this network has any.
+
+        Without a card thresholds and calibration stay as they are.
+        """
         if CARD in checkpoint:
             card = Card.from_dict(checkpoint[CARD], "The checkpoint")
             self.thresholds, self.calibration = card.decision_thresholds, card.scaling
             self.threshold_rule, self.calibration_method = card.threshold_rule, card.calibration_method
+        if ADAPTED in checkpoint and any(adapter_size(group) for group in self.layer_groups().values()):
+            checkpoint["state_dict"] = checkpoint[ADAPTED]

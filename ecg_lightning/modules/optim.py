@@ -28,6 +28,8 @@ class Optim:
         patience: validations without a better one before training stops; null never stops early.
         positive_weight: balanced (negatives/positives), sqrt (its square root) or none.
         max_positive_weight: upper limit of that weight, for terms with very few positives.
+        ema: validate and publish an exponential moving average of the weights; how much of it stays at each step, for example
+            0.999. null takes the weights of the last step.
     """
 
     lr: Annotated[float, Between(0, 10, above=True)] = 2e-3
@@ -39,6 +41,7 @@ class Optim:
     patience: Epochs | None = None
     positive_weight: Literal["balanced", "sqrt", "none"] = "sqrt"
     max_positive_weight: Annotated[float, Between(1, 1e6)] = 20.0
+    ema: Annotated[float, Between(0, 1, above=True, below=True)] | None = None
 
     def __post_init__(self) -> None:
         try:

@@ -78,7 +78,7 @@ def reliability_chart(term: str, before: Reliability, after: Reliability | None,
     largest = max(float(part.probability.max()) for part in (before, after) if part is not None)
     top = max(largest, *(float(part.frequency.max()) for part in (before, after) if part is not None))
     end = next((limit for limit in (0.1, 0.2, 0.5) if top <= limit), 1.0)
-    ticks = [(end * tick / 4, f"{end * tick / 4:.3g}") for tick in range(5)]
+    ticks = [(end * tick / 5, f"{end * tick / 5:.3g}") for tick in range(6)]
     text = f"{term}: reliability, calibration error {fixed(row.get('ece'))}"
     caption = f"Reliability. ECE {fixed(row.get('ece'))}"
     if after is not None:

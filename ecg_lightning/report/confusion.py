@@ -11,7 +11,8 @@ MOST_CELLS = 12
 """Terms up to which the matrix is a table with numbers."""
 SHADES = 8
 SIZE = 10  # of a cell of the drawing
-MARGIN = 74  # for the names
+LETTER = 4.6  # width of a letter of a name
+LONGEST = 16  # letters of a name that are shown
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def heat_table(terms: Sequence[str], shares: NDArray[np.float64]) -> Heat:
 
 def heat_map(terms: Sequence[str], shares: NDArray[np.float64]) -> Markup:
     """Draws the matrix: a square for each pair, the stronger the more often the column's term is called."""
-    side = MARGIN + SIZE * len(terms)
+    names = [term if len(term) <= LONGEST else f"{term[: LONGEST - 1]}…" for term in terms]
+    margin = round(8 + LETTER * max(map(len, names)))
+    side = margin + SIZE * len(terms)
     text = (
         f"Confusion between {len(terms)} terms: a row is a term that is there, a column a term that is called. "
         "The table of the most frequent confusions says the same in numbers."
@@ -66,13 +69,13 @@ def heat_map(terms: Sequence[str], shares: NDArray[np.float64]) -> Markup:
     paths: dict[tuple[bool, int], list[str]] = {}
     for row, column in np.argwhere(np.nan_to_num(shares) > 0).tolist():
         shade = max(1, round(SHADES * shares[row, column]))
-        place = f"M{MARGIN + SIZE * column} {MARGIN + SIZE * row}h{SIZE - 1}v{SIZE - 1}h{1 - SIZE}Z"
+        place = f"M{margin + SIZE * column} {margin + SIZE * row}h{SIZE - 1}v{SIZE - 1}h{1 - SIZE}Z"
         paths.setdefault((row == column, shade), []).append(place)
     for (own, shade), places in sorted(paths.items()):
         kind = "own" if own else "other"
         parts.append(f'<path class="{kind}" opacity="{shade / SHADES:.3g}" d="{"".join(places)}"/>')
-    for number, term in enumerate(terms):
-        name, middle = escape(term if len(term) <= 16 else f"{term[:15]}…"), MARGIN + SIZE * number + 7
-        parts.append(f'<text x="{MARGIN - 4}" y="{middle}" text-anchor="end">{name}</text>')
-        parts.append(f'<text transform="translate({middle} {MARGIN - 4}) rotate(-90)">{name}</text>')
+    for number, name in enumerate(names):
+        middle = margin + SIZE * number + 7
+        parts.append(f'<text x="{margin - 4}" y="{middle}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<text transform="translate({middle} {margin - 4}) rotate(-90)">{escape(name)}</text>')
     return Markup("".join([*parts, "</svg>"]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg_lightning.datamodules.packed import PackedDataModule
-from ecg_lightning.datamodules.unpack import record_of
+from ecg_lightning.datamodules.unpack import record_of, stated_terms
 from ecg_lightning.evaluation.predictions import Predictions
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.evaluation.saliency import saliency
@@ -99,7 +99,7 @@ def draw(
     predictor: Predictor,
     ids: bool = False,
 ) -> list[DrawnMistake]:
-    """Draws the ECGs of some mistakes on paper, shaded where they speak for the mistaken term.
+    """Draws the ECGs of some mistakes on paper, shaded where they speak for the mistaken term; term by term.
 
     Args:
         mistakes: from `worst`.
@@ -109,7 +109,8 @@ def draw(
         predictor: the network.
         ids: whether the record ids are shown.
     """
-    return [_drawn(mistake, outputs, thresholds, data, predictor, ids) for mistake in mistakes]
+    by_term = sorted(mistakes, key=lambda mistake: mistake.term)
+    return [_drawn(mistake, outputs, thresholds, data, predictor, ids) for mistake in by_term]
 
 
 def _drawn(
@@ -134,9 +135,12 @@ def _drawn(
         for values in (outputs.targets, outputs.positive)
     )
     threshold = thresholds[mistake.term]
+    further = [name for name in stated_terms(data, int(outputs.records[mistake.row])) if name not in labels]
+    beside = f" (and beside them {', '.join(further)})" if further else ""
     sentence = (
         f"probability {outputs.probabilities[mistake.row, mistake.term]:.3f}, threshold {threshold:.3f}. "
-        f"Labels: {', '.join(labels) or 'none of the terms'}. The network calls: {', '.join(called) or 'none of the terms'}."
+        f"Labels: {', '.join(labels) or 'none of the terms'}{beside}. "
+        f"The network calls: {', '.join(called) or 'none of the terms'}."
     )
     alt = (
         f"ECG on paper, {'with' if mistake.is_missed else 'without'} the label {term}. Shaded most for {term}: lead "

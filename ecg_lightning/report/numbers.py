@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecg_lightning.labels import TERMS
 from ecg_lightning.report.charts import forest
@@ -37,6 +38,10 @@ SCORES = {
     "cinc2020_f_beta": "F-beta as in CinC 2020",
     "cinc2020_g_beta": "G-beta as in CinC 2020",
 }
+OF_GROUPS, GAPS = ("auroc", "ap", "sensitivity", "specificity", "ece"), ("auroc", "sensitivity", "specificity")
+"""Metrics that are shown of each group, and those whose gaps are."""
+FEWEST = 10
+"""Patients of a group that is measured, and positives of a term that is not rare in a group."""
 AVERAGES = {
     "macro": "mean over the terms",
     "micro": "all recordings and terms together",
@@ -52,7 +57,7 @@ def term_name(term: str) -> str:
 def facts(report: Mapping[str, Any]) -> list[Fact]:
     """Returns the numbers on top of the page."""
     macro = report.get("averages", {}).get("macro", {})
-    shown = [("Macro AUROC", macro.get("auroc")), ("Macro average precision", macro.get("ap"))]
+    shown = [("Macro AUROC", macro.get("auroc")), ("Macro AP", macro.get("ap"))]
     shown += [("Fmax", (report.get("benchmark") or {}).get("fmax")), ("Macro sensitivity", macro.get("sensitivity"))]
     shown += [("Macro specificity", macro.get("specificity")), ("Calibration error", macro.get("ece"))]
     return [
@@ -127,33 +132,40 @@ def score_table(report: Mapping[str, Any]) -> Table | None:
 
 
 def group_tables(report: Mapping[str, Any]) -> list[tuple[Table, list[str]]]:
-    """Returns a table for each kind of group, with sentences about groups that are too small."""
+    """Returns a table for each kind of group, with sentences about what is too small to say much."""
     tables = []
-    shown = ("auroc", "ap", "sensitivity", "specificity", "ece")
     for kind in report.get("groups", []):
-        gap = f"minus {kind['reference']}"
         columns = [Column(str(kind["by"]).capitalize()), Column("Recordings"), Column("Patients")]
-        columns += [Column(METRICS[metric][0], METRICS[metric][1]) for metric in shown]
+        columns += [Column(*METRICS[metric]) for metric in OF_GROUPS]
+        gap = f"minus {kind['reference']}"
         columns += [
             Column(f"{METRICS[metric][0]} {gap}", "the difference to the largest group, over terms that both have")
-            for metric in ("auroc", "sensitivity", "specificity")
+            for metric in GAPS
         ]
-        rows, sentences = [], []
-        for group in kind["groups"]:
-            metrics, gaps = group.get("metrics") or {}, group.get("gaps") or {}
-            cells = [whole(group["records"]), whole(group["patients"])]
-            cells += [estimate(metrics.get(metric)) for metric in shown]
-            cells += [estimate(gaps.get(metric), with_sign=True) for metric in ("auroc", "sensitivity", "specificity")]
-            rows.append(Row(Cell(str(group["name"])), cells))
-            if few := group.get("few"):
-                named = ", ".join(few[:8]) + (f" and {len(few) - 8} more" if len(few) > 8 else "")
-                sentences.append(
-                    f"{group['name']}: fewer than 10 positive recordings of {named}. Their numbers say little about this group."
-                )
+        columns.append(Column("Rare terms", f"terms with fewer than {FEWEST} positive recordings in this group"))
+        rows = [_group_row(group, len(report["terms"])) for group in kind["groups"]]
+        sentences = []
+        if any(group.get("few") for group in kind["groups"]):
+            sentences.append(
+                f"Rare terms have fewer than {FEWEST} positive recordings in a group: averages over them say little there."
+            )
+        if any(group["patients"] < FEWEST for group in kind["groups"]):
+            sentences.append(f"Groups of fewer than {FEWEST} patients are counted and not measured.")
         if kind.get("unknown"):
-            sentences.append(f"{kind['unknown']:,} recordings do not say it and are in no group.")
+            sentences.append(f"Recordings that do not say it, and are in no group: {kind['unknown']:,}.")
         tables.append((Table(f"By {kind['by']}: macro averages with 95 % intervals", columns, rows), sentences))
     return tables
+
+
+def _group_row(group: Mapping[str, Any], terms: int) -> Row:
+    metrics, gaps = group.get("metrics") or {}, group.get("gaps") or {}
+    if group["patients"] < FEWEST:
+        metrics, gaps = {}, {}
+    cells = [whole(group["records"]), whole(group["patients"])]
+    cells += [estimate(metrics.get(metric)) for metric in OF_GROUPS]
+    cells += [estimate(gaps.get(metric), with_sign=True) for metric in GAPS]
+    few = group.get("few") or []
+    return Row(Cell(str(group["name"])), [*cells, Cell(f"{len(few)} of {terms}")])
 
 
 def group_term_table(kind: Mapping[str, Any]) -> Table:
@@ -211,7 +223,9 @@ def anchor(term: str) -> str:
     return "term-" + "".join(character if character.isalnum() else "-" for character in term)
 
 
-def confused_pairs(terms: Sequence[str], shares: np.ndarray, counts: np.ndarray, most: int = 12) -> Table | None:  # type: ignore[type-arg]
+def confused_pairs(
+    terms: Sequence[str], shares: NDArray[np.float64], counts: NDArray[np.int64], most: int = 12
+) -> Table | None:
     """Returns the table of the pairs of terms that are confused most often; None where none is."""
     pairs = [
         (int(counts[row, column]), float(shares[row, column]), terms[row], terms[column])
@@ -231,6 +245,6 @@ def confused_pairs(terms: Sequence[str], shares: np.ndarray, counts: np.ndarray,
         Column("Has"),
         Column("and is called", is_text=True),
         Column("Recordings"),
-        Column("Share of those without it", "of the recordings that have the first term and lack the second"),
+        Column("Share", "of the recordings that have the first term and lack the second"),
     ]
     return Table("The most frequent confusions", columns, rows) if rows else None

@@ -119,16 +119,6 @@ def notes(run: TestedRun) -> list[str]:
         sentences.append(
             "Held-out recordings were allowed in training (data.allow_leak=true): the numbers may be too good."
         )
-    absent = [row["term"] for row in report["terms"] if not row["positive"]]
-    if absent:
-        sentences.append(
-            f"No test recording has {_listed(absent)}: nothing can be said about them, and no average has them."
-        )
-    rare = [row["term"] for row in report["terms"] if 0 < row["positive"] < 10]
-    if rare:
-        sentences.append(
-            f"Fewer than 10 test recordings have {_listed(rare)}: their intervals are wide, and may still be too narrow."
-        )
     unlearnt = [row["term"] for row in report["terms"] if row.get("threshold") is None]
     if unlearnt:
         sentences.append(f"Not learnt, and never called positive: {_listed(unlearnt)}.")

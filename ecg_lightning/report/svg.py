@@ -1,14 +1,16 @@
 """Small charts as inline SVG: they take the page's colours, light and dark, and its text; a hundred of them stay small."""
 
 from collections.abc import Sequence
+from math import floor, log10
 from typing import Literal, NamedTuple
 
 import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import ArrayLike
 
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 8, 36
+LEFT, RIGHT, TOP, BOTTOM = 48, 10, 8, 36
 """Margins around the plotted area, in units of the drawing: pixels where the page has room."""
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Axis(NamedTuple):
@@ -45,7 +47,10 @@ class Axis(NamedTuple):
         if not whole:
             low, high = float(ticks[0]), float(ticks[-1])
         shown = [float(tick) for tick in ticks if low <= tick <= high]
-        return cls(label, low, high, [(tick, f"{tick:.4g}") for tick in shown])
+        largest = max(map(abs, shown), default=1.0)
+        power = floor(log10(largest)) if 0 < largest < 0.01 else 0
+        unit = f" (×10{str(power).translate(RAISED)})" if power else ""
+        return cls(label + unit, low, high, [(tick, f"{tick / 10**power:.4g}") for tick in shown])
 
 
 class Chart:

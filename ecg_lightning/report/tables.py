@@ -8,6 +8,8 @@ from markupsafe import Markup
 
 NOTHING = "–"
 """What stands for a number that does not exist."""
+ALIKE = "no interval"
+"""What stands for an interval without a width."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,15 @@ def signed(value: float | None) -> str:
 def bounds(values: Mapping[str, Any] | None, with_sign: bool = False) -> str:
     """Writes the bounds of an interval as `test.json` has it; nothing where there are none.
 
+    Where all resamples give the same number, as when no positive is missed, bounds would look like certainty.
+
     >>> bounds({"low": 0.931, "high": 0.979}), bounds({"low": -0.02, "high": 0.01}, with_sign=True)
     ('0.931–0.979', '−0.020 to +0.010')
     """
     if not values or values.get("low") is None or values.get("high") is None:
         return ""
+    if values["low"] == values["high"]:
+        return ALIKE
     if with_sign:
         return f"{signed(values['low'])} to {signed(values['high'])}"
     return f"{fixed(values['low'])}–{fixed(values['high'])}"

@@ -76,6 +76,8 @@ def draw_conditions(hospital: Hospital, records: NDArray[np.int64], seed: int) -
         np.full(len(records), hospital.prevalence_of(name)) * np.exp(0.5 * burden - 0.125) for name in CONDUCTIONS[1:]
     ]
     conduction = patient_draws.choice("conduction", np.stack([np.maximum(1 - sum(weights), 0.2), *weights], 1))
+    right_block = conduction == CONDUCTIONS.index("CRBBB")
+    present["LAFB"] |= right_block & patient_draws.chance("bifascicular", hospital.bifascicular)
     rate = _rate(hospital, record_draws, rhythm)
     conditions = Conditions(patient, age, female, rhythm, conduction, rate, rate, rate, rate, present)
     conditions.pr = _pr(conditions, patient_draws, record_draws)

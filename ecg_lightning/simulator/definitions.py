@@ -83,7 +83,8 @@ def define_terms(
         "LNGQT": (conditions.qtc >= np.where(conditions.female, 0.460, 0.450)) & narrow_qrs,
     }
     terms["SR"] = sinus & ~(terms["STACH"] | terms["SBRAD"] | terms["SARRH"])
-    remarkable_terms = [has_term for name, has_term in terms.items() if name not in _UNREMARKABLE]
+    unremarkable = (*_UNREMARKABLE, *readers.beside_norm)
+    remarkable_terms = [has_term for name, has_term in terms.items() if name not in unremarkable]
     terms["NORM"] = sinus & ~np.any(remarkable_terms, axis=0)
     return {name: np.asarray(has_term, bool) for name, has_term in terms.items()}
 

@@ -9,6 +9,7 @@ from ecg_lightning.simulator.torso import rotate
 from ecg_lightning.simulator.waves import Waves, vary, vector
 
 Floats = NDArray[np.floating]
+_RIGHT = slice(4, 6)  # the waves of the right ventricle in a conducted beat
 
 
 def qrs_waves(conditions: Conditions, patient_draws: Draws) -> Waves:
@@ -77,6 +78,14 @@ def _conducted(conditions: Conditions, patient_draws: Draws) -> Waves:
     return waves
 
 
+def left_ventricular(waves: Waves, conditions: Conditions) -> Waves:
+    """Returns the QRS without the waves of a right ventricle that is late: what a reader takes the frontal axis of."""
+    late = conditions.is_conduction("IRBBB", "CRBBB")[:, None, None]
+    vectors = waves.vector.copy()
+    vectors[:, _RIGHT] = np.where(late, 0, vectors[:, _RIGHT])
+    return Waves(waves.centre, waves.left, waves.right, vectors)
+
+
 def right_lateness(conditions: Conditions) -> Floats:
     """How much later than the left ventricle the right one ends, s (records,): 0 without right bundle delay."""
     return np.where(conditions.is_conduction("IRBBB", "CRBBB"), np.clip(conditions.qrs - 0.080, 0.008, None), 0)
@@ -127,7 +136,8 @@ def _axis(vectors: Floats, conditions: Conditions, patient_draws: Draws) -> Floa
     rotated[:, 0] = np.where(left_hemiblock[:, None], vector(-0.10, 0.22, -0.16), rotated[:, 0])
     rotated[:, 3, 0] -= np.where(left_hemiblock, 0.35, 0)  # and the lateral base last: S waves as far as V6
     # late right ventricular activity does not follow the axis of the left ventricle
-    rotated[:, 4:] = np.where(conditions.is_conduction("IRBBB", "CRBBB")[:, None, None], vectors[:, 4:], rotated[:, 4:])
+    late = conditions.is_conduction("IRBBB", "CRBBB")[:, None, None]
+    rotated[:, _RIGHT] = np.where(late, vectors[:, _RIGHT], rotated[:, _RIGHT])
     return rotated.astype(np.float32)
 
 

@@ -81,7 +81,8 @@ class Readers:
 
     `bradycardia` is the rate under which they write SBRAD: 60 by the older definition, 50 by Kusumoto et al. 2019;
     `long_pr` the PR above which they write 1AVB, ms; `delayed_qrs` the QRS, ms, from which they write IRBBB where V1 has
-    an r' (100 by the definition; some go by the r' alone). `disagreement` is the spread of all limits between readings, as
+    an r' (100 by the definition; some go by the r' alone); `beside_norm` the terms beside which they write NORM, in addition to
+    those that leave every reader's recording normal. `disagreement` is the spread of all limits between readings, as
     a share of the limit.
     """
 
@@ -92,6 +93,7 @@ class Readers:
     missed: float = 0.0
     missed_terms: dict[str, float] = field(default_factory=dict)
     not_annotated: list[str] = field(default_factory=list)
+    beside_norm: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class Hospital:
     """A simulated hospital; every field may be set from its YAML file.
 
     `prevalence` is the share of recordings in which a condition is drawn (of AFLT, SVTAC and PACE, of the recordings
-    without fibrillation). What readers label follows from the definitions: it may be less, where a disease does not
+    without fibrillation). `bifascicular` is the share of patients with CRBBB in whom the left anterior fascicle is blocked
+    too, beside those who have LAFB by its prevalence. What readers label follows from the definitions: it may be less, where a disease does not
     show or is not read, or more, where a healthy recording reaches a limit.
 
     Raises:
@@ -111,6 +114,7 @@ class Hospital:
     age_spread: float = 17.0
     female: float = 0.48
     recordings_per_patient: float = 1.15
+    bifascicular: float = 0.0
     prevalence: dict[str, float] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=lambda: [Device()])
     placement: Placement = field(default_factory=Placement)
@@ -120,6 +124,7 @@ class Hospital:
     def __post_init__(self) -> None:
         self._refuse_unknown("prevalence", self.prevalence, PREVALENCE)
         self._refuse_unknown("annotation.not_annotated", self.annotation.not_annotated, TERMS)
+        self._refuse_unknown("annotation.beside_norm", self.annotation.beside_norm, TERMS)
         self._refuse_unknown("annotation.missed_terms", self.annotation.missed_terms, TERMS)
         if not self.devices:
             self._refuse("devices", "the list is empty; give at least one device, for example [{lowpass: 100}]")

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_lightning.simulator.conditions import Conditions
-from ecg_lightning.simulator.depolarisation import right_lateness
+from ecg_lightning.simulator.depolarisation import left_ventricular
 from ecg_lightning.simulator.torso import twelve_leads
 from ecg_lightning.simulator.waves import Waves
 
@@ -38,8 +38,7 @@ class Beat:
     def __init__(self, qrs: Waves, recovery: Waves, conditions: Conditions) -> None:
         leads = twelve_leads(qrs.at(_TIMES))
         self.r, self.s = np.maximum(leads.max(1), 0), np.maximum(-leads.min(1), 0)
-        left_ventricular = _TIMES[None] <= (conditions.qrs - right_lateness(conditions))[:, None]
-        net = (leads[..., [0, 5]] * left_ventricular[..., None]).sum(1)
+        net = twelve_leads(left_ventricular(qrs, conditions).at(_TIMES))[..., [0, 5]].sum(1)
         self.axis: Floats = np.degrees(np.arctan2(2 / np.sqrt(3) * net[:, 1], net[:, 0])).astype(np.float32)
         r_started = np.maximum.accumulate(leads > 0.05, axis=1)
         before_r = ~r_started & (leads < -0.02)

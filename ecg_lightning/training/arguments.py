@@ -39,13 +39,14 @@ EVALUATION = (
 """Arguments that a measurement takes from a run's configuration: others may limit what is measured."""
 
 
-def check_arguments(values: Mapping[str, Any], optim: Optim, freezes: bool) -> None:
+def check_arguments(values: Mapping[str, Any], optim: Optim, freezes: bool, waits: bool = False) -> None:
     """Compares the values of `trainer` with what a run can do.
 
     Args:
         values: the group `trainer` of the configuration.
         optim: has the schedule and the patience, which need validation.
         freezes: whether layer groups are ever frozen.
+        waits: whether they are unfrozen at a plateau of the validation.
 
     Raises:
         UserError: naming the first argument that is not possible.
@@ -55,7 +56,7 @@ def check_arguments(values: Mapping[str, Any], optim: Optim, freezes: bool) -> N
             raise UserError(f"trainer.{key}={values[key]} is not possible: {reason}.")
     _check_numbers(values)
     _check_length(values, optim)
-    _check_validation(values, optim)
+    _check_validation(values, optim, waits)
     _check_machine(values, freezes)
     if values.get("enable_checkpointing") is False:
         raise UserError("trainer.enable_checkpointing=false is not possible: a run keeps its checkpoints.")
@@ -104,10 +105,11 @@ def _check_length(values: Mapping[str, Any], optim: Optim) -> None:
         )
 
 
-def _check_validation(values: Mapping[str, Any], optim: Optim) -> None:
+def _check_validation(values: Mapping[str, Any], optim: Optim, waits: bool) -> None:
     plateau = optim.schedule == "plateau"
-    if not validates(values) and (plateau or optim.patience is not None):
+    if not validates(values) and (plateau or waits or optim.patience is not None):
         setting = "optim.schedule=plateau" if plateau else f"optim.patience={optim.patience}"
+        setting = "`when: plateau` in finetune.schedule" if waits else setting
         keys = ("limit_val_batches", "check_val_every_n_epoch", "max_epochs")
         settings = ", ".join(f"trainer.{key}={values[key]}" for key in keys if key in values)
         raise UserError(f"{setting} compares epochs by their validation, and there is none with {settings}.")

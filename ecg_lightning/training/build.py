@@ -27,6 +27,7 @@ from ecg_lightning.training.arguments import validates
 from ecg_lightning.training.callbacks.record import provenance
 from ecg_lightning.training.contract import check_input
 from ecg_lightning.training.finetune import FineTune
+from ecg_lightning.training.group_table import group_table
 from ecg_lightning.training.terms import learnable, warn_of_unlearnable
 
 
@@ -64,7 +65,8 @@ def build_data(config: DictConfig) -> PackedDataModule:
 def build_run(config: DictConfig) -> tuple[PackedDataModule, ECGModule]:
     """Builds data and module of a configuration, for a Trainer of your own; arguments and errors as of `build_module`.
 
-    A schedule that freezes layer groups needs the callback `training.callbacks.Freeze`, which `fit` adds.
+    A schedule that freezes layer groups and adapters need the callback `training.callbacks.Freeze`, `optim.ema` needs
+    `training.callbacks.Average`; `fit` adds them.
     """
     data = build_data(config)
     return data, build_module(config, data)
@@ -104,10 +106,14 @@ def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint
         metadata=metadata,
         lead_mask=data.augmentation.lead_mask,
     )
+    copied: frozenset[str] | None = None
     if resumed is not None:
         card, seen = _resumed_card(card, data, finetune, resumed)
     else:
-        card, seen = _new_card(card, network, data, finetune, parent)
+        card, seen, copied = _new_card(card, network, data, finetune, parent)
+    finetune.adapt(network.layer_groups())
+    if finetune.checkpoint is not None or not finetune.treats_groups_alike():
+        print(group_table(network, finetune, copied), flush=True)
     rows = data.rows("train")
     validation = data.targets[data.rows("val")] if validates(as_dict(config.get("trainer") or DictConfig({}))) else None
     learnt = warn_of_unlearnable(terms, data.targets[rows], validation)
@@ -164,15 +170,19 @@ def _metadata(data: PackedDataModule, origin: Checkpoint | None) -> Metadata | N
 
 def _new_card(
     card: Card, network: Network, data: PackedDataModule, finetune: FineTune, parent: Checkpoint | None
-) -> tuple[Card, Tensor]:
-    """Checks for leaks and takes the parent's weights, if any; returns the card, and the fingerprints of what trains."""
+) -> tuple[Card, Tensor, frozenset[str] | None]:
+    """Checks for leaks and takes the parent's weights, if any.
+
+    Returns:
+        The card, the fingerprints of what trains, and the names of the tensors that were taken; None without a parent.
+    """
     if parent is not None:
         check_input(parent, card.input, finetune)
     leak.check_training(data, parent)
     seen = ancestry.seen_after_training(data, parent)
     card = replace(card, ancestry_unknown=ancestry.is_unknown_after_training(data, parent))
     if parent is None:
-        return card, seen
+        return card, seen, None
     summary = take_weights(
         network,
         card.terms,
@@ -186,7 +196,7 @@ def _new_card(
     print(f"From {parent.name}: {summary}", flush=True)
     origin = Parent(parent.title, parent.sha256, parent.card.data, parent.card.parent)
     card = ancestry.inherited(card, parent)
-    return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen
+    return replace(card, allow_leak=card.allow_leak or parent.card.allow_leak, parent=origin), seen, summary.names
 
 
 def _resumed_card(card: Card, data: PackedDataModule, finetune: FineTune, resumed: Checkpoint) -> tuple[Card, Tensor]:

@@ -1,7 +1,7 @@
 """One run: a configuration becomes data, module and Trainer; the run's folder gets all results."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -21,13 +21,17 @@ from ecg_lightning.training import resume
 from ecg_lightning.training.arguments import check_arguments
 from ecg_lightning.training.build import build_data, build_finetune, build_module, build_optim, seed_of
 from ecg_lightning.training.cache import CachedDataModule
-from ecg_lightning.training.callbacks import Finite, Freeze, RunCheckpoint, RunRecord
+from ecg_lightning.training.callbacks import Average, Finite, Freeze, LogGroups, RunCheckpoint, RunRecord
 from ecg_lightning.training.callbacks.record import provenance
 from ecg_lightning.training.finetune import FineTune
 from ecg_lightning.training.logger import Logging
 from ecg_lightning.training.recipe import recipe_of
 from ecg_lightning.training.stop import stoppable
 from ecg_lightning.training.trainer import keep_freed_memory, lightning_refusal, probe, quiet, run_dir_of, trainer_of
+from ecg_lightning.training.wandb_data import record_counts, term_counts
+
+if TYPE_CHECKING:
+    from ecg_lightning.training.wandb_run import RunLogger
 
 
 def fit(config: DictConfig) -> Path:
@@ -54,7 +58,7 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
     quiet()
     keep_freed_memory()
     optim, finetune = build_optim(config), build_finetune(config)
-    recipe = _checked_recipe(config, run_dir, optim, finetune.freezes())
+    recipe = _checked_recipe(config, run_dir, optim, finetune)
     resumed = resume.checkpoint_to_resume(config, run_dir)
     if finetune.cache and recipe["trainer.devices"] > 1:
         raise UserError(
@@ -78,6 +82,8 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
     stopped = False
     try:
         log = logger.make(run_dir, as_written(config), resumed is not None)
+        if log and resumed is None:
+            _log_start(log, data, finetune.checkpoint if logger.artifacts else None)
         trainer = trainer_of(config, run_dir, callbacks, log, finetune.freezes())
         with stoppable(trainer):
             batches = CachedDataModule(data, run_dir) if finetune.cache else data
@@ -97,10 +103,21 @@ def _fit(config: DictConfig, run_dir: Path) -> None:
         _print_result(run_dir, model.monitor)
 
 
-def _checked_recipe(config: DictConfig, run_dir: Path, optim: Optim, freezes: bool) -> dict[str, Any]:
+def _log_start(log: "RunLogger", data: PackedDataModule, parent: str | None) -> None:
+    """Logs what is known before the training: counts of the data, and the parent as an artifact where it is given."""
+    log.log_summary(record_counts(data))
+    log.log_rows("data/terms", term_counts(data))
+    if parent is not None and log.is_writing:
+        from ecg_lightning.training.wandb_artifacts import log_parent
+
+        log_parent(log, parent)
+
+
+def _checked_recipe(config: DictConfig, run_dir: Path, optim: Optim, finetune: FineTune) -> dict[str, Any]:
     """Returns the run's recipe after Lightning accepted its arguments, with its number of processes and its precision."""
-    check_arguments(as_dict(config.get("trainer") or DictConfig({})), optim, freezes)
-    trainer = probe(config, run_dir, freezes)
+    values = as_dict(config.get("trainer") or DictConfig({}))
+    check_arguments(values, optim, finetune.freezes(), finetune.waits())
+    trainer = probe(config, run_dir, finetune.freezes())
     machine = {"trainer.devices": trainer.world_size, "trainer.precision": trainer.precision}
     recipe = {key: value for key, value in recipe_of(config).items() if key != "trainer.num_nodes"}
     return recipe | machine
@@ -155,6 +172,8 @@ def _callbacks(
     facts = provenance() | {"data": data.store.sha256}
     callbacks: list[Callback] = [
         Freeze(finetune),
+        LogGroups(),
+        *([] if model.optim.ema is None else [Average(model.optim.ema)]),
         Finite(),
         RunRecord(run_dir, as_written(config) | {"run_dir": str(run_dir)}, facts, recipe),
         _checkpoint(run_dir, "best", monitor=model.monitor, mode=mode),

@@ -49,6 +49,12 @@ def how_to_send(run_dir: Path, offline: bool = True) -> str:
     return f"To send the log: wandb sync {option}{shlex.quote(str(run_dir.absolute() / 'wandb'))}"
 
 
+def has_unsent_log(run_dir: Path) -> bool:
+    """Returns whether a part of a run's log was kept offline and was not sent since; `wandb sync` marks what it sends."""
+    logs = (run_dir / "wandb").glob("offline-run-*/run-*.wandb")
+    return not all(log.with_name(f"{log.name}.synced").exists() for log in logs)
+
+
 @contextmanager
 def failures_to(report: Callable[[str], None]) -> Iterator[None]:
     """Calls `report` with the reason where W&B fails: its processes, servers and disks fail in many ways."""

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import torch
 from costs import Cost, Length, length_of, measure
-from report import Result, crop_table, figure, network_table
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
 from ecg_lightning.errors import UserError
 from ecg_lightning.files import read_json, write_json
+from report import Result, crop_table, figure, network_table
 
 HERE = Path(__file__).parent
 NETWORKS = (

@@ -44,6 +44,7 @@ def test_a_card_of_the_second_format_is_read() -> None:
     read = Card.from_dict(second, "a.ckpt")
     assert read.input.preprocess == {"normalisation": "zscore", "leads": ["I", "II"], "notch": None, "baseline": None}
     assert (read.archives, read.family, read.licence, read.citation, read.reference) == ([], None, "", "", None)
+    assert (read.threshold_rule, read.calibration_method) == ("paper", "platt")  # the only ones before they had names
     # what a card of today says is left as it is
     filtered = {"sampling_rate": 500, "seconds": 10, "preprocess": {"leads": ["I"], "notch": 50.0, "baseline": 0.4}}
     assert Card.from_dict(second | {"format": 3, "input": filtered}, "a").input.preprocess["notch"] == 50
@@ -66,7 +67,7 @@ def test_what_is_written_is_valid_json_and_read_again() -> None:
 
 
 def test_a_newer_format_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"a.ckpt has a card of format 7, and this version .* up to 3. Update"):
+    with pytest.raises(UserError, match=r"a.ckpt has a card of format 7, and this version .* up to 4. Update"):
         card(format=7)
 
 
@@ -123,3 +124,16 @@ def test_text_that_is_no_json_is_refused(text: str) -> None:
 def test_a_report_that_is_none_is_not_attached() -> None:
     with pytest.raises(UserError, match=r"run/test.json is not a report of `test` .*test.data is missing"):
         card().with_test({"checkpoint_sha256": "ab"}, "run/test.json")
+
+
+def test_a_card_of_the_third_format_is_read() -> None:
+    third = {key: value for key, value in FIRST.items() if key != "version"} | {"format": 3}
+    read = Card.from_dict(third, "a.ckpt")
+    assert (read.threshold_rule, read.calibration_method) == ("paper", "platt")  # there was one of each
+    unmeasured = Card.from_dict(third | {"metrics": {}}, "a.ckpt")
+    assert (unmeasured.threshold_rule, unmeasured.calibration_method) == ("", "")
+    # a report of that time has no intervals
+    report = {"checkpoint_sha256": "ab", "data": DATA, "records": 1, "metrics": {"auroc": 0.5}, "terms": []}
+    with_test = Card.from_dict(third | {"test": report}, "a.ckpt").test
+    assert with_test is not None
+    assert (with_test.averages, with_test.patients, with_test.bootstrap) == ({}, None, {})

@@ -38,7 +38,7 @@ def folder(run_dir: Path, tmp_path: Path) -> str:
 def test_a_published_file_has_the_weights_and_everything_needed_to_use_them(run_dir: Path, folder: str) -> None:
     with safe_open(f"{folder}/net-v1.safetensors", "pt") as file:
         values = json.loads(file.metadata()["ecg_lightning"])
-    assert values["format"] == 3
+    assert values["format"] == 4
     card = Card.from_dict(values, "net-v1")
     assert card.to_dict() == values
     assert card.terms == ["AFIB", "1AVB", "STACH", "SBRAD", "IRBBB", "CRBBB", "PVC"]
@@ -99,7 +99,7 @@ def test_a_published_card_tells_nothing_of_this_machine_or_of_patients(run_dir: 
     assert card.test.records == card.data.records["test"]
     assert card.parent.name == f"run ({_sha(best)[:8]})"
     content = Path(url).read_bytes()
-    for word in (str(run_dir.parent), str(tmp_path), "secret", "7700", "patient"):
+    for word in (str(run_dir.parent), str(tmp_path), "secret", "7700", "patient_id"):
         assert word.encode() not in content, word
 
 
@@ -108,7 +108,7 @@ def test_a_name_is_never_overwritten(run_dir: Path, folder: str) -> None:
     with pytest.raises(UserError, match="exists; what is published is never overwritten"):
         checkpoints.publish(str(run_dir), "net-v1", folder)
     assert Path(folder, "net-v1.safetensors").read_bytes() == before
-    assert [path.name for path in Path(folder).iterdir()] == ["net-v1.safetensors"]
+    assert sorted(path.name for path in Path(folder).iterdir()) == ["net-v1.md", "net-v1.safetensors"]
 
 
 def test_two_who_publish_one_name_at_once_do_not_mix(run_dir: Path, tmp_path: Path) -> None:

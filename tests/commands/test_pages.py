@@ -80,15 +80,17 @@ def test_a_page_that_cannot_be_drawn_ends_nothing(
     words = [network, *(str(archive / f"E0000{k}.hea") for k in (1, 3)), "--output", str(tmp_path / "p.csv")]
     assert small.run("predict", [*words, "--plot", str(tmp_path / "pages")]) == 1
     printed = capsys.readouterr()
-    assert "2 of 2 recordings predicted" in printed.out and "1 pages → " in printed.out
-    assert "1 pages could not be drawn. The first is that of " in printed.err and "no such page" in printed.err
+    assert "2 of 2 recordings predicted" in printed.out and "1 page → " in printed.out
+    assert "Pages that could not be drawn: 1. The first is that of " in printed.err and "no such page" in printed.err
 
 
-def test_a_folder_that_is_a_file_is_refused_before_anything_is_predicted(
+def test_options_that_cannot_be_meant_are_refused_before_anything_is_predicted(
     network: str, archive: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "pages").touch()
     words = [network, str(archive), "--output", str(tmp_path / "p.csv"), "--plot", str(tmp_path / "pages")]
     with pytest.raises(UserError, match=r"--plot .*pages is a file. Name a folder for the pages"):
         small.run("predict", words)
+    with pytest.raises(UserError, match=r"--plot-format and --ids are for pages\. Add --plot FOLDER"):
+        small.run("predict", [*words[:-2], "--ids"])
     assert not (tmp_path / "p.csv").exists()

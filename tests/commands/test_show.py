@@ -109,10 +109,7 @@ def test_it_needs_no_torch(place: Path) -> None:
 
 
 def test_recordings_of_real_archives(place: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = [
-        min((shared_data / folder).rglob("*.hea"))
-        for folder in ("ptbxl/records100", "ptbxl/records500", "cpsc2018", "ludb", "chapman_ningbo", "ptbdb_cinc")
-    ]
+    files = [min((shared_data / folder).rglob("*.hea")) for folder in ("ptbxl/records500", "cpsc2018", "ludb")]
     assert small.run("show", [*map(str, files), "--output", "out"]) == 0
-    assert len([*Path("out").iterdir()]) == 6
+    assert len([*Path("out").iterdir()]) == 3
     assert "500 Hz" in capsys.readouterr().out

@@ -14,13 +14,14 @@ import fake
 import small
 from datamodules.sources import SOURCES
 from ecg_lightning.checkpoints import card_of
-from ecg_lightning.commands.prepare import report
+from ecg_lightning.commands.prepare import facts_of, report
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules import MixedDataModule
 from ecg_lightning.datamodules.base import ECGDataModule
 from ecg_lightning.datamodules.batches import TrainingBatches
 from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation.predictions import read_predictions
 
 PARTS = [
     {"name": "PTBXLDataModule", "root": "ptbxl"},
@@ -95,7 +96,7 @@ def test_recordings_that_a_source_leaves_out_are_left_out_of_the_mix(
     validated = np.arange(1, SIZES["ptbxl"] + 1) % 3 > 0  # as fake.ptbxl writes them
     np.testing.assert_array_equal(data.is_kept, [*validated, *[True] * SIZES["georgia"]])
     assert not data.usable[:60][~validated].any()
-    report(data)
+    report(facts_of(data))
     assert "left out by the configuration: 20" in capsys.readouterr().out
 
 
@@ -230,16 +231,22 @@ def test_metrics_are_logged_for_each_source(root: Path, tmp_path: Path) -> None:
     assert small.run("test", [f"run_dir={run}", "trainer.enable_progress_bar=false"]) == 0
     report = json.loads((run / "test.json").read_text())
     assert sum(values["records"] for values in report["sources"].values()) == report["records"]
-    saved = np.load(run / "test.npz")
+    saved = read_predictions(run)
     for name, first in zip(SIZES, (0, 60, 90), strict=True):
-        of_source = (saved["records"] >= first) & (saved["records"] < first + SIZES[name])
+        of_source = (saved.records >= first) & (saved.records < first + SIZES[name])
         assert report["sources"][name]["records"] == of_source.sum()
         scores = [
             roc_auc_score(targets[annotated], logits[annotated])
-            for targets, logits in zip(saved["targets"][of_source].T, saved["logits"][of_source].T, strict=True)
+            for targets, logits in zip(saved.targets[of_source].T, saved.logits[of_source].T, strict=True)
             if len({*targets[annotated := ~np.isnan(targets)]}) == 2
         ]
         assert report["sources"][name]["auroc"] == pytest.approx(np.mean(scores))
+    (by_source,) = (division for division in report["groups"] if division["by"] == "source")
+    for group in by_source["groups"]:
+        of_source = report["sources"][group["name"]]
+        assert group["records"] == of_source["records"]
+        assert group["metrics"]["auroc"]["value"] == pytest.approx(of_source["auroc"])
+    assert {group["name"] for group in by_source["groups"]} == {*SIZES}
 
 
 def test_prepare_tells_of_each_source_and_of_all(

@@ -13,8 +13,8 @@ import pytest
 
 import fake
 from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.metrics import auroc, macro
-from ecg_lightning.transfer.measure import read_logits
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "networks"
 MODULES = ("costs", "report", "run")
@@ -42,6 +42,8 @@ class Here:
 def study(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The script, with one seed, in this process."""
     monkeypatch.syspath_prepend(str(FOLDER))
+    for name in MODULES:  # a folder of tests has the name of one of them
+        monkeypatch.delitem(sys.modules, name, raising=False)
     module = import_module("run")
     monkeypatch.setattr(module, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(module, "SEEDS", (0,))
@@ -76,8 +78,8 @@ def test_one_command_trains_measures_and_goes_on(
     assert text in capsys.readouterr().out
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     run_dir = tmp_path / "runs" / "0.0001_minutes" / "ptbxl_super-s4_small-2.5s-0"
-    measured = read_logits(run_dir)
-    assert np.isin(measured.records, read_logits(run_dir.with_name("ptbxl_super-s4_small-10s-0")).records).all()
+    measured = read_predictions(run_dir)
+    assert np.isin(measured.records, read_predictions(run_dir.with_name("ptbxl_super-s4_small-10s-0")).records).all()
     (row,) = [line for line in text.splitlines() if line.startswith("| s4_small | super |")]
     assert f" {macro(auroc(measured.logits, measured.targets)):.3f} [" in row.split("|")[7]
     assert len([line for line in text.splitlines() if line.startswith(("| xresnet1d18 ", "| s4_small "))]) == 2 + 2 * 2

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import runpy
 from pathlib import Path
 
@@ -40,6 +41,12 @@ TINY: dict[str, dict[str, object]] = {
     "XResNet1d": {"depth": 18, "widths": (4, 4, 4, 4), "stem_widths": (4, 4, 4), "hidden": None},
 }
 LENGTHS = (333, 90, 200)
+
+
+@pytest.fixture(autouse=True)
+def no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch writes down each step of an export for whoever listens, as pytest does; that takes most of the time."""
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "handlers", [])
 
 
 @pytest.fixture

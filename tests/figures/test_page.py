@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Polygon
 
 import fake
-from ecg_lightning.figures import Bar, Shading, encode, prediction_page
+from ecg_lightning.figures import Bar, Shading, prediction_page
 from ecg_lightning.figures.page import MOST_BARS
 from ecg_lightning.figures.style import ACCENT, PALE
 from ecg_lightning.records import Record
@@ -33,7 +33,7 @@ def test_bars_are_as_long_as_the_probabilities_and_marks_at_the_thresholds() -> 
     assert not any("Jane" in text for text in texts)
 
 
-@pytest.mark.parametrize("seconds", [1, 10, 30])
+@pytest.mark.parametrize("seconds", [1, 12])
 def test_no_text_leaves_the_sheet_or_lies_on_another(seconds: float) -> None:
     name = "incomplete right bundle branch block or something longer"
     bars = [Bar(f"TERM{k}", name, 0.001 * k, 0.0005, k % 2 == 0) for k in range(MOST_BARS + 3)]
@@ -49,8 +49,3 @@ def test_no_text_leaves_the_sheet_or_lies_on_another(seconds: float) -> None:
     for patch_left, patch_low in low:  # no name reaches into its bar
         assert not any(box.x0 < patch_left < box.x1 and box.y0 < patch_low + 2 < box.y1 for box in boxes)
     assert any("bars: the 12 of 15 terms" in text.get_text() for text in figure.axes[0].texts)
-
-
-def test_a_page_without_shading_and_equal_bytes() -> None:
-    bars = [Bar("AFIB", "", 0.5, 0.5, True)]
-    assert encode(prediction_page(record(), bars)) == encode(prediction_page(record(), bars))

@@ -14,7 +14,9 @@ PROBABILITIES = np.array([[0.9, 0.2, 0.1], [0.6, 0.7, 0.2], [0.1, 0.4, 0.3], [0.
 
 def test_ranking_alone() -> None:
     numbers = summarise(PROBABILITIES, TARGETS, TERMS)
-    assert list(numbers) == [f"{name}{term}" for name in ("auroc", "ap") for term in ("", "/AFIB", "/PVC", "/STACH")]
+    assert list(numbers) == [
+        f"{name}{term}" for name in ("auroc", "ap", "brier", "ece") for term in ("", "/AFIB", "/PVC", "/STACH")
+    ]
     assert numbers["auroc/AFIB"] == 0.75 and numbers["auroc/PVC"] == 0.5 and np.isnan(numbers["auroc/STACH"])
     assert numbers["auroc"] == 0.625  # STACH has no positive: left out
     assert numbers["ap"] == pytest.approx(np.nanmean(average_precision(PROBABILITIES, TARGETS)))

@@ -56,7 +56,7 @@ def test_optimum_lies_half_way_between_scores_far_beyond_one_half() -> None:
 
 
 @pytest.mark.parametrize("levels", [6, 40, 10**6])
-@pytest.mark.parametrize("objective", ["paper", "f1", "gmean", "youden"])
+@pytest.mark.parametrize("objective", ["paper", "fbeta", "gmean", "youden"])
 def test_no_other_threshold_is_better(objective: str, levels: int) -> None:
     rng = np.random.default_rng(levels)
     targets = (rng.random((150, 6)) < 0.15).astype(float)
@@ -65,6 +65,7 @@ def test_no_other_threshold_is_better(objective: str, levels: int) -> None:
 
     def value(thresholds: np.ndarray) -> np.ndarray:
         at = operating_point(scores, targets, thresholds)
+        at["fbeta"] = at["f1"]
         at["paper"], at["youden"] = 0.8 * at["gmean"] + 0.2 * at["f1"], at["sensitivity"] + at["specificity"] - 1
         return at[objective]
 
@@ -110,7 +111,7 @@ def test_nothing_is_decided_without_a_threshold() -> None:
 
 
 def test_all_scores_equal() -> None:
-    threshold = choose_thresholds([[0.4]] * 3, [[1], [0], [0]], "f1")
+    threshold = choose_thresholds([[0.4]] * 3, [[1], [0], [0]], "fbeta")
     assert operating_point([[0.4]] * 3, [[1], [0], [0]], threshold)["sensitivity"] == [1]
 
 
@@ -118,7 +119,7 @@ def test_mistakes_are_named() -> None:
     scores, targets = np.zeros((2, 3)), np.zeros((2, 3))
     with pytest.raises(ValueError, match="give one number, or one for each of 3 terms"):
         confusion(scores, targets, [0.5, 0.5])
-    with pytest.raises(ValueError, match="objective is 'accuracy': choose one of paper, f1, gmean"):
+    with pytest.raises(ValueError, match="objective is 'accuracy': choose one of paper, youden, gmean, fbeta"):
         choose_thresholds(scores, targets, "accuracy")
     with pytest.raises(ValueError, match="level is 95: a sensitivity or specificity lies between 0 and 1"):
         choose_thresholds(scores, targets, "sensitivity", level=95)

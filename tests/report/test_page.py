@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,9 @@ def test_the_table_has_the_numbers_of_the_test(root: Element, tested_folder: Pat
         if auroc is not None:
             assert float(cells[1].attributes["data-value"]) == auroc
             bounds = expected["intervals"]["auroc"]
-            assert cells[1].all("small")[0].text == f"{bounds['low']:.3f}–{bounds['high']:.3f}"
+            is_alike = bounds["low"] == bounds["high"]
+            written = "no interval" if is_alike else f"{bounds['low']:.3f}–{bounds['high']:.3f}"
+            assert cells[1].all("small")[0].text == written
     macro = report["averages"]["macro"]["auroc"]["value"]
     assert f"{macro:.3f}" in rows[-1].text
     assert root.all("dd")[0].texts == [] and f"{macro:.3f}" in root.all("dd")[0].text
@@ -74,14 +77,16 @@ def test_it_can_be_read_without_eyes(root: Element) -> None:
         assert len(image.attributes["alt"]) > 30
     for drawing in root.all("svg"):
         attributes = drawing.attributes
-        assert attributes.get("aria-hidden") == "true" or (attributes["role"] == "img" and len(attributes["aria-label"]) > 10)
+        assert attributes.get("aria-hidden") == "true" or (
+            attributes["role"] == "img" and len(attributes["aria-label"]) > 10
+        )
     for head in [item for data in root.all("table") for item in data.all("th")]:
         assert head.attributes["scope"] in ("col", "row")
     for item in [*root.all("div"), *root.all("section")]:
         if item.attributes.get("tabindex") == "0":  # what scrolls is reached by the keyboard, and has a name
             assert item.attributes["role"] == "region" and item.attributes["aria-label"]
     levels = [int(item.tag[1]) for item in walk(root) if re.fullmatch(r"h[1-6]", item.tag)]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def walk(element: Element) -> list[Element]:
@@ -105,7 +110,9 @@ def test_record_ids_and_patients_are_on_the_page_only_where_they_are_asked_for(
     assert "Record" not in words and not words & {*ids}
     assert small.run("report", [str(tested), "report.ids=true", "report.ecgs=2"]) == 0
     shown = (tested / "report" / "index.html").read_text()
-    captions = [item.all("figcaption")[0].text for item in read(shown).all("figure") if item.attributes.get("class") == "ecg"]
+    captions = [
+        item.all("figcaption")[0].text for item in read(shown).all("figure") if item.attributes.get("class") == "ecg"
+    ]
     named = [match[1] for caption in captions if (match := re.search(r"Record (\w+)\.", caption))]
     assert len(named) == 2 and {*named} <= {*ids}
     assert capsys.readouterr().out.endswith(f"Written to {tested}/report/index.html\n")
@@ -130,16 +137,22 @@ def test_text_of_a_run_is_no_markup(tested: Path) -> None:
 def test_without_network_or_recordings_the_page_says_so(tested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(tested / "checkpoints")
     rewrite(tested, checkpoint="gone.ckpt")
-    assert small.run("report", [str(tested)]) == 0
+    assert small.run("report", [str(tested), "report.ecgs=1"]) == 0
     assert "no longer there" in capsys.readouterr().err
     text = (tested / "report" / "index.html").read_text()
     assert "No ECG is drawn. The checkpoint that was tested (gone.ckpt) is no longer there" in text
-    assert '<img' not in text
+    assert "<img" not in text
+
+
+def test_without_a_configuration_no_other_recordings_are_read(tested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tested / "config.yaml").unlink()
+    assert small.run("report", [str(tested)]) == 0
+    assert "has no config.yaml, which says where the recordings are" in capsys.readouterr().err
 
 
 def test_other_recordings_are_not_drawn(tested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rewrite(tested, data=TestedRun(tested).report["data"] | {"fingerprint": "0" * 64})
-    assert small.run("report", [str(tested)]) == 0
+    assert small.run("report", [str(tested), "report.ecgs=1"]) == 0
     assert "are not those of the test" in capsys.readouterr().err
 
 

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from ecg_lightning.report.confusion import heat_map, heat_table
 from ecg_lightning.report.svg import BOTTOM, LEFT, RIGHT, TOP, Axis, Chart
 
 
@@ -47,9 +48,23 @@ def test_ticks_are_round_numbers_within_the_axis() -> None:
     axis = Axis.around("loss", [0.113, 0.672, np.nan])
     assert axis.low <= 0.113 and axis.high >= 0.672
     assert [text for _, text in axis.ticks] == ["0", "0.2", "0.4", "0.6", "0.8"]
+    rates = Axis.around("learning rate", [0.0002, 0.0019])
+    assert rates.label == "learning rate (×10⁻³)"
+    assert [text for _, text in rates.ticks] == ["0", "0.5", "1", "1.5", "2"]
     epochs = Axis.around("epoch", range(7), whole=True)
     assert all(re.fullmatch(r"\d+", text) for _, text in epochs.ticks)
     assert (3.0, "3") in Axis.around("epoch", [3], whole=True).ticks
     for values in ([], [0.5], [0.0]):
         axis = Axis.around("y", values)
         assert axis.low < axis.high
+
+
+def test_the_matrix_of_many_terms_has_a_square_for_each_confusion() -> None:
+    terms = [f"TERM<{number}" for number in range(20)]
+    shares = np.eye(20)
+    shares[2, 3], shares[4] = 0.5, np.nan
+    root = ElementTree.fromstring(str(heat_map(terms, shares)))
+    squares = {item.attrib["class"]: item.attrib["d"].count("M") for item in root.iter("path")}
+    assert squares == {"own": 19, "other": 1}
+    assert [item.text for item in root.iter("text")][::2] == terms
+    assert heat_table(terms[:2], np.array([[1, 0.25], [np.nan, 0]])).rows[1][1][0].text == "–"

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.simulator import Hospital
+from ecg_lightning.simulator import TERMS, Hospital, simulate
+from ecg_lightning.simulator.hospital import PREVALENCE, Readers
 
 SHIPPED = sorted(file.stem for file in (Path(__file__).parents[2] / "conf" / "hospital").glob("*.yaml"))
 
@@ -35,6 +37,8 @@ def write(folder: Path, text: str) -> Path:
         ("age: old", "age"),
         ("prevalence: {AFIBB: 0.1}", "'AFIBB' is not simulated. Did you mean: 'AFIB'"),
         ("annotation: {not_annotated: [SARH]}", "Did you mean: 'SARRH'"),
+        ("annotation: {beside_norm: [PCV]}", "annotation.beside_norm: 'PCV' is not simulated. Did you mean"),
+        ("bifascicular: 2", r"bifascicular: 2 is not from 0 to 1"),
         ("prevalence: {AFIB: 1.7}", r"mine, prevalence\.AFIB: 1\.7 is not from 0 to 1"),
         ("prevalence: {AFIB: -0.2}", r"prevalence\.AFIB: -0\.2"),
         ("prevalence: {AFIB: .nan}", r"prevalence\.AFIB: nan"),
@@ -61,3 +65,31 @@ def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
 def test_an_unknown_name_lists_the_choices() -> None:
     with pytest.raises(UserError, match="large_a"):
         Hospital.load("huge")
+
+
+def test_the_left_anterior_fascicle_may_be_blocked_beside_the_right_branch_and_changes_no_other_patient() -> None:
+    prevalence = {"CRBBB": 0.5, "LAFB": 0.05, "IRBBB": 0.0, "CLBBB": 0.0, "IVCD": 0.0, "WPW": 0.0}
+    alone, both = (
+        simulate(Hospital(prevalence=prevalence, bifascicular=share), range(1000), 0, clean=True)
+        for share in (0.0, 0.4)
+    )
+    block, fascicle = (TERMS.index(name) for name in ("CRBBB", "LAFB"))
+    right_block = alone.labels[:, block] & both.labels[:, block]
+    assert (
+        0.30 < both.labels[right_block, fascicle].mean() < 0.50
+    )  # 1 - 0.95 * 0.6, less those whose axis does not show it
+    assert alone.labels[right_block, fascicle].mean() < 0.15
+    narrow = alone.parameters["qrs_ms"] < 105
+    np.testing.assert_array_equal(alone.signals[narrow], both.signals[narrow])
+
+
+def test_readers_may_write_norm_beside_an_extrasystole() -> None:
+    prevalence = dict.fromkeys(PREVALENCE, 0.0) | {"PVC": 0.5}
+    usual, ptbxl = (
+        simulate(Hospital(prevalence=prevalence, annotation=Readers(beside_norm=names)), range(200), 0)
+        for names in ([], ["PVC"])
+    )
+    norm, pvc = TERMS.index("NORM"), TERMS.index("PVC")
+    np.testing.assert_array_equal(usual.signals, ptbxl.signals)
+    assert not usual.labels[usual.labels[:, pvc], norm].any()
+    assert ptbxl.labels[ptbxl.labels[:, pvc], norm].mean() > 0.5

@@ -1,6 +1,7 @@
 """Fine-tuning: what is taken from a checkpoint, what is frozen when, and that a resumed run is the uninterrupted one."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from ecg_lightning.checkpoints.weights import take_weights
 from ecg_lightning.errors import UserError
 from ecg_lightning.models.resnet1d import ResNet1d
 from ecg_lightning.training.finetune import FineTune
+from ecg_lightning.training.progress import Progress
 
 GROUPS = ["stem", "stage1", "stage2", "stage3", "stage4", "head"]
 
@@ -101,10 +103,14 @@ def test_a_schedule_that_cannot_be_is_explained(values: dict[str, object], messa
 
 def test_the_schedule_is_a_function_of_the_epoch_and_rates_of_the_depth() -> None:
     finetune = FineTune(schedule={0: ["head"], 2: ["stage4", "head"], 4: "all"}, layer_decay=0.5, rates={"stem": 0.01})
-    assert [sorted(finetune.unfrozen(epoch, GROUPS)) for epoch in (0, 1, 2, 3)] == [["head"]] * 2 + [
-        ["head", "stage4"]
-    ] * 2
-    assert finetune.unfrozen(4, GROUPS) == finetune.unfrozen(99, GROUPS) == frozenset(GROUPS)
+
+    def unfrozen(epoch: int) -> list[str]:
+        progress = Progress(finetune.stages)
+        progress.start_epoch(epoch)  # as a run that goes on there, without any state
+        return sorted(progress.stage.unfrozen(GROUPS))
+
+    assert [unfrozen(epoch) for epoch in (0, 1, 2, 3)] == [["head"]] * 2 + [["head", "stage4"]] * 2
+    assert unfrozen(4) == unfrozen(99) == sorted(GROUPS)
     assert finetune.lr_factors(GROUPS) == {
         "stem": 0.01, "stage1": 0.0625, "stage2": 0.125, "stage3": 0.25, "stage4": 0.5, "head": 1.0,
     }  # fmt: skip
@@ -123,13 +129,24 @@ def test_frozen_weights_and_statistics_do_not_move_by_a_bit(root: Path, parent: 
     assert all(torch.equal(start[k], first[k]) and not torch.equal(start[k], second[k]) for k in statistics)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+IN_TURN = ("finetune.schedule={0: [head], 1: [stage4, head], 2: all}",)
+AVERAGED_ADAPTERS = (
+    "finetune.schedule={0: [head], 1: {groups: [stage3, stage4, head], when: plateau, patience: 1}, 3: {groups: all, when: plateau}}",
+    "finetune.adapter={rank: 2, groups: [stage3]}", "optim.ema=0.9", "optim.lr=1e-7",  # so that the head improves nothing
+)  # fmt: skip
+"""A recipe with averaged weights, adapters, and an entry that waits: it begins in the third epoch, in which the run is killed."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(*IN_TURN, "optim.schedule=cosine"), (*IN_TURN, "optim.schedule=plateau"), AVERAGED_ADAPTERS],
+    ids=["cosine", "plateau", "averaged_adapters"],
+)
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
-    root: Path, parent: Path, tmp_path: Path, schedule: str
+    root: Path, parent: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     common = (
-        f"finetune.checkpoint={parent}/checkpoints/best.ckpt", "finetune.schedule={0: [head], 1: [stage4, head], 2: all}",
-        f"optim.schedule={schedule}", "trainer.max_epochs=4", "data.augment={gain: 0.2}",
+        f"finetune.checkpoint={parent}/checkpoints/best.ckpt", *words, "trainer.max_epochs=4", "data.augment={gain: 0.2}",
     )  # fmt: skip
     whole = small.fit(root, tmp_path / "whole", *common)
     cut = tmp_path / "cut"
@@ -164,6 +181,42 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     assert (whole / "metrics.csv").read_text() == (cut / "metrics.csv").read_text()
     epochs = [row["epoch"] for row in csv.DictReader((cut / "metrics.csv").read_text().splitlines())]
     assert epochs == ["0", "1", "2", "3"]
+    if words == AVERAGED_ADAPTERS:
+        check_averaged_adapters(whole, cut, checkpoints.read(str(parent / "checkpoints" / "best.ckpt")).state)
+
+
+def check_averaged_adapters(whole: Path, cut: Path, start: dict[str, torch.Tensor]) -> None:
+    """Compares what only this recipe has, and asks that what is published is what was validated: the average, merged."""
+    first, second = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, cut))
+    for key in ("trained", "adapted", "state_dict"):
+        assert all(torch.equal(first[key][name], second[key][name]) for name in first[key]), key
+    assert first["callbacks"]["Freeze"] == second["callbacks"]["Freeze"]
+    assert first["callbacks"]["Freeze"]["number"] == 1
+    plain = state(whole)
+    assert plain.keys() == start.keys()
+    ups = [name for name in first["adapted"] if name.endswith(".up")]
+    assert all(
+        first["adapted"][name].any() and not torch.equal(first["adapted"][name], first["trained"][name]) for name in ups
+    )
+    weights = [name for name in first["adapted"] if name.endswith(".parametrizations.weight.original")]
+    assert (
+        len(weights)
+        == len(ups)
+        == len([name for name in start if group_of(name) == "stage3" and start[name].dim() > 1])
+    )
+    for name in weights:
+        plain_name = name.removeprefix("network.").replace(".parametrizations.weight.original", ".weight")
+        assert torch.equal(first["adapted"][name], start[plain_name])
+        assert not torch.equal(plain[plain_name], start[plain_name])
+    statistics = [name for name in start if "running_" in name and group_of(name) == "stage3"]
+    assert all(torch.equal(plain[name], start[name]) for name in statistics)
+    assert small.run("validate", [f"run_dir={cut}", "trainer.enable_progress_bar=false"]) == 0
+    card = checkpoints.card_of(str(cut / "checkpoints" / "best.ckpt"))
+    report = json.loads((cut / "val.json").read_text())
+    assert report["metrics"]["auroc"] == pytest.approx(card.metrics["val/auroc"], abs=1e-6)
+    url = checkpoints.publish(str(cut), "merged", str(cut))
+    best = state(cut, "best")
+    assert all(torch.equal(tensor, best[name]) for name, tensor in checkpoints.read(url).state.items())
 
 
 def test_a_fine_tuned_checkpoint_names_its_parent(root: Path, parent: Path, tmp_path: Path) -> None:
@@ -191,6 +244,9 @@ def compare(self):
     both = self.all_gather(flat)
     assert len(both) == 2, both.shape
     assert torch.equal(both[0], both[1]), f'replicas differ in epoch {self.current_epoch}'
+    (freeze,) = (each for each in self.trainer.callbacks if type(each).__name__ == 'Freeze')
+    numbers = self.all_gather(torch.tensor(freeze.progress.number)).tolist()
+    assert numbers == [min(self.current_epoch, 2)] * 2 or self.current_epoch == 1 and numbers in ([0, 0], [1, 1]), numbers
     if self.global_rank == 0:
         print('replicas equal', self.current_epoch, len(self.last.records), flush=True)
 base.ECGModule.on_validation_epoch_end = compare
@@ -202,7 +258,8 @@ def test_two_processes_keep_their_replicas_equal_through_unfreezing(root: Path, 
     script = tmp_path / "ddp.py"
     script.write_text(DDP)
     words = (
-        f"finetune.checkpoint={parent}/checkpoints/best.ckpt", "finetune.schedule={0: [head], 1: [stage4, head], 2: all}",
+        f"finetune.checkpoint={parent}/checkpoints/best.ckpt", "optim.ema=0.9", "finetune.adapter={rank: 2, groups: [stage3]}",
+        "finetune.schedule={0: [head], 1: {groups: [stage4, head], when: plateau, patience: 1}, 2: all}",
         "trainer.max_epochs=3", "trainer.devices=2", "trainer.strategy=ddp", "data.metadata=[age,sex]",
         "data.augment={lead_mask: 0.5}",
     )  # fmt: skip

@@ -41,7 +41,7 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_has_everything(run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
-        "checkpoints", "config.yaml", "metrics.csv", "test.json", "test.npz",
+        "checkpoints", "config.yaml", "metrics.csv", "predictions.parquet", "test.json",
     ]  # fmt: skip
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
@@ -71,8 +71,15 @@ def test_test_json_holds_counts_thresholds_and_metrics_and_no_patient(root: Path
     assert report["metrics"]["auroc"] == pytest.approx(np.mean(macro))
     best = run / "checkpoints" / "best.ckpt"
     assert report["checkpoint_sha256"] == hashlib.sha256(best.read_bytes()).hexdigest()
-    assert "patient" not in json.dumps(report)
+    assert not any(name in json.dumps(report) for name in ("patient_id", "record_id"))
     assert "patient" not in checkpoints.card_of(str(best)).to_json()
+
+
+def test_two_tests_of_a_run_write_the_same_bytes(run: Path) -> None:
+    names = ("test.json", "predictions.parquet")
+    before = [(run / name).read_bytes() for name in names]
+    assert small.run("test", [f"run_dir={run}", NO_BAR]) == 0
+    assert [(run / name).read_bytes() for name in names] == before
 
 
 def test_the_reported_auroc_is_scikit_learns_on_the_same_probabilities(root: Path, run: Path) -> None:
@@ -108,7 +115,8 @@ def test_what_is_set_aside_is_said_in_a_line(
 def test_validate_measures_what_training_logged(root: Path, run: Path) -> None:
     assert small.run("validate", [f"run_dir={run}", NO_BAR]) == 0
     report = json.loads((run / "val.json").read_text())
-    (run / "val.json").unlink()
+    for name in ("val.json", "val_predictions.parquet"):
+        (run / name).unlink()
     logged = checkpoints.card_of(str(run / "checkpoints" / "best.ckpt")).metrics["val/auroc"]
     assert report["metrics"]["auroc"] == pytest.approx(logged, abs=1e-6)
 
@@ -197,10 +205,18 @@ def test_mistakes_in_values_are_explained(root: Path, tmp_path: Path, words: lis
         small.fit(root, tmp_path / "run", *words)
 
 
-def test_fewer_leads_and_another_label_space_train_and_predict(root: Path, tmp_path: Path) -> None:
+def test_fewer_leads_and_another_label_space_train_and_predict(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("data.leads=[I,II,V2]", "data.label_space=[AFIB,SR,own:MINE]", "trainer.max_epochs=1")
-    folder = small.fit(root, tmp_path / "run", *words)
-    module = checkpoints.read(str(folder / "checkpoints" / "best.ckpt")).module()
+    decision = ("decision.threshold=sensitivity", "decision.level=0.95", "decision.calibration=temperature")
+    folder = small.fit(root, tmp_path / "run", *words, *decision)
+    checkpoint = checkpoints.read(str(folder / "checkpoints" / "best.ckpt"))
+    assert (checkpoint.card.threshold_rule, checkpoint.card.calibration_method) == ("sensitivity 0.95", "temperature")
+    assert checkpoint.card.calibration.intercept == [0, 0, 0]
+    printed = capsys.readouterr().out
+    assert "thresholds by sensitivity 0.95, calibration by temperature. There the calibration changes: Brier" in printed
+    module = checkpoint.module()
     assert module.network.leads == 3
     assert module.terms == ("AFIB", "SR", "MINE")
 

@@ -12,8 +12,6 @@ import pytest
 import wandb
 from wandb.sdk.lib import wbauth
 
-import small
-from ecg_lightning import checkpoints
 from ecg_lightning.training import logger as logger_module
 from ecg_lightning.training.logger import Logging
 from ecg_lightning.training.wandb_run import RunLogger, WandbRunFile
@@ -222,22 +220,3 @@ def test_a_process_of_wandb_that_dies_costs_the_training_nothing(tmp_path: Path)
 def test_an_id_that_is_none_is_not_used(content: str, tmp_path: Path) -> None:
     (tmp_path / "wandb.json").write_text(content, encoding="utf-8", errors="surrogateescape")
     assert WandbRunFile(tmp_path).id is None
-
-
-def test_an_offline_run_that_goes_on_elsewhere_has_one_id_and_the_summary_of_the_best_epoch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    root = small.archive(tmp_path / "archive", 120)
-    words = ("logger.wandb=true", "optim.schedule=constant", "optim.warmup=0")
-    folder = small.fit(root, tmp_path / "run", *words, "trainer.max_epochs=1")
-    folder = folder.rename(tmp_path / "moved")
-    small.fit(root, folder, *words, "trainer.max_epochs=4", "checkpoint_path=auto")
-    forget()
-    parts = [logged(part) for part in sorted((folder / "wandb").glob("offline-run-*"))]
-    assert len(parts) == 2
-    assert parts[0][0] == parts[1][0]
-    best = checkpoints.card_of(str(folder / "checkpoints" / "best.ckpt"))
-    for key in ("val/auroc", "val/auroc/STACH", "val/loss"):
-        assert parts[1][2][key] == pytest.approx(best.metrics[key]), key
-    assert parts[1][2]["best/epoch"] == best.epoch

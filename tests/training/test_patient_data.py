@@ -13,6 +13,7 @@ import fake
 import small
 from ecg_lightning import checkpoints
 from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.evaluation.predictor import load
 
 RECORDS = 150
@@ -69,7 +70,7 @@ def test_what_depends_on_age_alone_is_learnt_and_predict_is_what_evaluation_comp
     assert card.metrics["val/auroc"] is not None and card.metrics["val/auroc"] > 0.9
 
     assert small.run("test", [f"run_dir={run}"]) == 0
-    outputs = np.load(run / "test.npz")
+    outputs = read_predictions(run)
     output = tmp_path / "predictions.csv"
     published = checkpoints.publish(str(run), "both", str(tmp_path))
     with_fewer_leads = checkpoints.card_of(published).test.lead_sets
@@ -81,9 +82,9 @@ def test_what_depends_on_age_alone_is_learnt_and_predict_is_what_evaluation_comp
     assert f"The network sees age beside the signal, and {RECORDS // 10} of {RECORDS} recordings do not say it." in said
     assert f"The network sees sex beside the signal, and {RECORDS // 3} of {RECORDS} recordings do not say it." in said
     predicted = rows(output)
-    for k, term in enumerate(outputs["terms"]):
-        of_files = [float(predicted[record][term]) for record in outputs["records"]]
-        np.testing.assert_allclose(logit(of_files), outputs["logits"][:, k], atol=1e-3)
+    for k, term in enumerate(outputs.terms):
+        of_files = [float(predicted[record][term]) for record in outputs.records]
+        np.testing.assert_allclose(logit(of_files), outputs.logits[:, k], atol=1e-3)
 
     predictor, signal = load(published, device="cpu"), fake.ecg(200, 100, 5)
     old, young = (predictor.predict(signal, 100, age=age, sex="F")["AFIB"] for age in (75, 25))

@@ -128,6 +128,13 @@ def records(path: Path) -> Iterator[Any]:
             whole = b""
 
 
+def artifacts(folder: Path) -> list[tuple[Any, dict[str, bytes]]]:
+    """The models in the offline log of a folder: each record, and its files by their names."""
+    (file,) = folder.glob("run-*.wandb")
+    models = [record.artifact for record in records(file) if record.artifact.type == "model"]
+    return [(m, {entry.path: Path(entry.local_path).read_bytes() for entry in m.manifest.contents}) for m in models]
+
+
 def logged(folder: Path) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
     """The run's id, its history and its summary, as the offline log in a folder has them."""
     (file,) = folder.glob("run-*.wandb")

@@ -10,8 +10,9 @@ from sklearn.metrics import roc_auc_score
 
 import small
 from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.metrics import auroc_differences, auroc_intervals
-from ecg_lightning.transfer.results import Results
+from ecg_lightning.transfer.results import Estimate, Results
 from ecg_lightning.transfer.study import Study
 from transfer.studies import ARMS
 
@@ -38,19 +39,18 @@ def test_every_arm_is_trained_and_measured(finished: tuple[Study, list[str]]) ->
 
 def test_the_table_has_the_paired_bootstrap_of_the_metrics(finished: tuple[Study, list[str]]) -> None:
     study, _ = finished
-    outputs = {}
-    for arm in ("small", "tuned"):
-        with np.load(study.measured(arm, "60") / "test.npz") as saved:
-            outputs[arm] = {name: saved[name] for name in saved.files}
-    np.testing.assert_array_equal(outputs["small"]["records"], outputs["tuned"]["records"])
-    row = Results(study).rows()[1]
-    targets, patients = outputs["small"]["targets"], outputs["small"]["patients"]
-    logits = {arm: outputs[arm]["logits"] for arm in outputs}
-    expected_interval = auroc_intervals(logits["small"], targets, patients, resamples=50).macro
-    gain = auroc_differences(logits["tuned"], logits["small"], targets, patients, resamples=50).macro
+    alone, tuned = (read_predictions(study.measured(arm, "60")) for arm in ("small", "tuned"))
+    np.testing.assert_array_equal(alone.records, tuned.records)
+    two_seeds, row = Results(study).rows()
+    targets, patients = alone.targets, alone.patients
+    expected_interval = auroc_intervals(alone.logits, targets, patients, resamples=50).macro
+    gain = auroc_differences(tuned.logits, alone.logits, targets, patients, resamples=50).macro
     for interval, expected in ((row["small"], expected_interval), (row["tuned - small"], gain)):
         assert [interval.value, interval.low, interval.high] == pytest.approx(list(expected[:3]), abs=1e-12)  # type: ignore[attr-defined]
     assert f"{row['tuned - small'].signed}".startswith("+" if gain.estimate >= 0 else "-")  # type: ignore[attr-defined]
+    runs = np.stack([read_predictions(study.measured("small", "20", seed)).logits for seed in range(2)])
+    over_seeds = auroc_intervals(runs, targets, patients, resamples=50).macro
+    assert two_seeds["small"] == Estimate(*over_seeds[:3])
     assert row["by seed"] == {arm: pytest.approx([row[arm].value]) for arm in ARMS}  # type: ignore[attr-defined]
 
 
@@ -63,12 +63,16 @@ def test_it_writes_table_results_and_figure(
     assert small.run("transfer", arguments) == 0  # everything is done: nothing is trained again
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*/checkpoints/*.ckpt")} == before
     table = (folder / "table.md").read_text()
-    assert "| 20 | 2 |" in table and "| 60 | 1 |" in table and "for these trainings" in table
+    assert (
+        "| 20 | 2 |" in table
+        and "| 60 | 1 |" in table
+        and "over patients and, where there are several, over seeds" in table
+    )
     head = table[table.index("| term |") :].partition("\n")[0]
     assert head == "| term | large alone | 20 alone | 20 tuned | 20 both | 60 alone | 60 tuned | 60 both |"
     line = next(line for line in table.splitlines() if line.startswith("| IRBBB |"))
-    with np.load(study.measured("both", "60") / "test.npz") as saved:
-        assert line.endswith(f" {roc_auc_score(saved['targets'][:, 2], saved['logits'][:, 2]):.3f} |")
+    saved = read_predictions(study.measured("both", "60"))
+    assert line.endswith(f" {roc_auc_score(saved.targets[:, 2], saved.logits[:, 2]):.3f} |")
     assert table.strip() in capsys.readouterr().out
     results = json.loads((folder / "results.json").read_text())
     assert [row["size"] for row in results["sizes"]] == ["20", "60"]

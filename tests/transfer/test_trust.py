@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import small
 from ecg_lightning import checkpoints
 from ecg_lightning.datamodules import SimulatedDataModule
 from ecg_lightning.errors import UserError
+from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.training import fit as run
 from ecg_lightning.transfer import run as command
 from ecg_lightning.transfer.report import report
@@ -105,8 +107,8 @@ def test_an_archive_that_grew_is_noticed(moved: Moved, trained: list[str], monke
 
     archive = check_archives(study, study.trainings())["small"]
     measure(study, study.checkpoint, "small", describe(archive), study.measured("large"))
-    with np.load(report_path.with_name("test.npz")) as saved:
-        assert saved["records"].tolist() == np.flatnonzero(archive.folds == 10).tolist()
+    saved = read_predictions(report_path.parent)
+    assert saved.records.tolist() == np.flatnonzero(archive.folds == 10).tolist()
     with pytest.raises(UserError, match="measured on different test recordings, and cannot be compared"):
         Results(study).rows()
 
@@ -114,27 +116,24 @@ def test_an_archive_that_grew_is_noticed(moved: Moved, trained: list[str], monke
 @pytest.mark.parametrize("name", ["records", "targets", "patients"])
 def test_differences_are_of_the_same_recordings(moved: Moved, name: str) -> None:
     folder, arguments = moved
-    path = folder / "tuned-20-0" / "test.npz"
-    with np.load(path) as saved:
-        arrays = {key: saved[key] for key in saved.files}
-    arrays[name] = np.roll(arrays[name], 1, axis=0)
-    np.savez(path, **arrays)
+    path = folder / "tuned-20-0" / "predictions.parquet"
+    saved = read_predictions(path.parent)
+    replace(saved, **{name: np.roll(getattr(saved, name), 1, axis=0)}).write(path)
     with pytest.raises(UserError, match=rf"{path.parent} and \S+ were measured on different test recordings"):
         Results(read_study(arguments)).rows()
 
 
 def test_what_is_broken_or_of_an_older_version_is_measured_again(moved: Moved, trained: list[str]) -> None:
     folder, arguments = moved
-    cut, whole = folder / "small-20-0" / "test.npz", (folder / "small-20-0" / "test.npz").read_bytes()
-    cut.write_bytes(whole[:1000])
+    cut = folder / "small-20-0" / "predictions.parquet"
+    cut.write_bytes(cut.read_bytes()[:1000])
     old = folder / "tuned-20-0" / "test.json"
     report = json.loads(old.read_text())
     old.write_text(json.dumps({key: value for key, value in report.items() if key != "checkpoint_sha256"}))
-    untouched = folder / "both-20-0" / "test.npz"
+    untouched = folder / "both-20-0" / "predictions.parquet"
     before = untouched.stat().st_mtime_ns
     assert small.run("transfer", arguments) == 0
-    with np.load(cut) as saved:
-        assert saved["logits"].shape == (report["records"], 3)
+    assert read_predictions(cut.parent).logits.shape == (report["records"], 3)
     assert json.loads(old.read_text()) == report | {"checkpoint": str(old.parent / "checkpoints" / "best.ckpt")}
     assert untouched.stat().st_mtime_ns == before and trained == []
 
@@ -149,11 +148,9 @@ def test_a_broken_network_says_what_to_do(moved: Moved) -> None:
 
 def test_a_score_that_does_not_exist_is_null(moved: Moved) -> None:
     folder, arguments = moved
-    for path in folder.glob("**/test.npz"):
-        with np.load(path) as saved:
-            arrays = {key: saved[key] for key in saved.files}
-        arrays["targets"][:] = 0
-        np.savez(path, **arrays)
+    for path in folder.glob("**/predictions.parquet"):
+        saved = read_predictions(path.parent)
+        replace(saved, targets=np.zeros_like(saved.targets)).write(path)
     report(read_study(arguments))
     results = json.loads((folder / "results.json").read_text())
     assert results["large"] == {"value": None, "low": None, "high": None}

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ecg_lightning.checkpoints.addresses import name_in, protocol_of, shown
 from ecg_lightning.checkpoints.card import Card, Data
 from ecg_lightning.checkpoints.checkpoint import Checkpoint, sha256_of
 from ecg_lightning.checkpoints.foreign.families import recognise, split_name
 from ecg_lightning.checkpoints.foreign.family import Family, Weights
 from ecg_lightning.checkpoints.foreign.others import sentence
 from ecg_lightning.checkpoints.foreign.pickles import tensors_of
-from ecg_lightning.checkpoints.storage import name_in, protocol_of, read_bytes, shown
+from ecg_lightning.checkpoints.storage import read_bytes
 from ecg_lightning.config.schema import build
 from ecg_lightning.errors import UserError
 from ecg_lightning.records.fingerprints import SIZE
