@@ -76,17 +76,20 @@ def bars_of(predictor: Predictor, logits: NDArray[np.float64], calibrated: bool 
     ]
 
 
-def shadings_of(predictor: Predictor, record: Record, bars: Sequence[Bar]) -> list[tuple[str, Shading]]:
+def shadings_of(
+    predictor: Predictor, record: Record, bars: Sequence[Bar], steps: int = _STEPS
+) -> list[tuple[str, Shading]]:
     """Computes what speaks for the positive terms, `MOST_SHADED` at most; where none is positive, for the first.
 
     Args:
         predictor: the network.
         record: the recording.
         bars: its terms, of `bars_of`.
+        steps: points of the integral.
     """
     shown = bars[: min(MOST_SHADED, max(1, sum(bar.positive for bar in bars)))]
     shadings = []
     for bar in shown:
-        contributions = saliency(predictor, record, bar.term, _STEPS)
+        contributions = saliency(predictor, record, bar.term, steps)
         shadings.append((bar.term, Shading(contributions.values, contributions.sampling_rate)))
     return shadings

@@ -33,15 +33,17 @@ def recurrent_layer(
         (time, batch, width) states, the last hidden and cell states, and once more the last hidden state, for a workspace
         that nothing reads.
     """
+    first: Any = [0]  # axes, which onnxscript takes as lists, though its types do not say so
+    second: Any = [1]
     states, last_hidden, last_cell = op.LSTM(
         input,
-        op.Unsqueeze(_onnx_order(w_input), [0]),
-        op.Unsqueeze(_onnx_order(w_hidden), [0]),
-        op.Unsqueeze(op.Concat(_onnx_order(b_input), _onnx_order(b_hidden), axis=0), [0]),
+        op.Unsqueeze(_onnx_order(w_input), first),
+        op.Unsqueeze(_onnx_order(w_hidden), first),
+        op.Unsqueeze(op.Concat(_onnx_order(b_input), _onnx_order(b_hidden), axis=0), first),
         hidden_size=rest[2],
         direction="reverse" if reverse else "forward",
     )
-    return op.Squeeze(states, [1]), last_hidden, last_cell, last_hidden
+    return op.Squeeze(states, second), last_hidden, last_cell, last_hidden
 
 
 def _onnx_order(weights: Any) -> Any:

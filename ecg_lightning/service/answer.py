@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from ecg_lightning.evaluation.pages import bars_of, shadings_of
 from ecg_lightning.evaluation.predictor import Predictor
+from ecg_lightning.evaluation.saliency import STEPS
 from ecg_lightning.figures import Shading, ecg_figure, encode
 from ecg_lightning.figures.flags import flags_text
 from ecg_lightning.records import LEADS, Record, RecordError
@@ -105,7 +106,7 @@ class Service:
             if not np.isfinite(logits).all():
                 raise Refused(500, "The network gives no finite number for this recording.")
             bars = bars_of(predictor, logits, calibrated=True)
-            shadings = shadings_of(predictor, record, bars) if saliency or picture else []
+            shadings = shadings_of(predictor, record, bars, STEPS) if saliency or picture else []
             drawing = _drawing(record, shadings) if picture else None
         return Answer(
             network=self.name,

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import runpy
 from pathlib import Path
 
@@ -40,6 +41,12 @@ TINY: dict[str, dict[str, object]] = {
     "XResNet1d": {"depth": 18, "widths": (4, 4, 4, 4), "stem_widths": (4, 4, 4), "hidden": None},
 }
 LENGTHS = (333, 90, 200)
+
+
+@pytest.fixture(autouse=True)
+def no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch writes down each step of an export for whoever listens, as pytest does; that takes most of the time."""
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "handlers", [])
 
 
 @pytest.fixture
@@ -90,17 +97,15 @@ def test_every_network_behind_every_filter(tmp_path: Path, monkeypatch: pytest.M
     assert set(TINY) == set(models.__all__)
     torch.manual_seed(0)
     networks = [getattr(models, name)(leads=3, outputs=1, **options).eval() for name, options in TINY.items()]
-    for network in networks:
-        torch.nn.init.normal_(network.head.weight, std=3)
     predictor.network = SideBySide(networks)
     predictor.terms, predictor.learnt = [*TINY], np.ones(len(TINY), bool)
     predictor.thresholds = np.full(len(TINY), 0.5)
-    predictor.calibration = Calibration(np.linspace(0.5, 1, len(TINY)), np.linspace(-1, 1, len(TINY)))
+    # the outputs of fresh networks are far from each other, and those of one recording are near those of the next
+    logits = predictor.logits(records())
+    slope = 1 / np.ptp(logits, axis=0)
+    predictor.calibration = Calibration(slope, -logits.mean(axis=0) * slope)
+    assert (np.ptp(predictor.probabilities(records(), calibrated=True), axis=0) > 0.1).all()
     compare(predictor)
-    spread = np.ptp(predictor.probabilities(records(), calibrated=True), axis=0)
-    assert (spread > 1e-3).all(), dict(
-        zip(TINY, spread, strict=True)
-    )  # equal outputs of all recordings would show nothing
 
 
 def test_patient_data_median_and_range(predictor: Predictor) -> None:
@@ -111,7 +116,7 @@ def test_patient_data_median_and_range(predictor: Predictor) -> None:
     predictor.metadata = ["age", "sex"]
     predictor.preprocess = Preprocess("minmax", baseline=0.2)
     values = torch.tensor([[value_of(record, column) for column in ("age", "sex")] for record in records()]).float()
-    compare(predictor, ("torch", "onnx"), values)
+    compare(predictor, ("onnx",), values)
 
 
 def test_metadata_and_the_same_predictions(
