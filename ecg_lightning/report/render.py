@@ -17,6 +17,13 @@ class Section:
     title: str
 
 
+def templates(package: str) -> Environment:
+    """Returns the templates of a package, in which every text is escaped and no value may be missing."""
+    return Environment(
+        loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
 def render(template: str, **values: Any) -> str:
     """Fills a template; every text is escaped, except for markup that this package made itself.
 
@@ -24,14 +31,9 @@ def render(template: str, **values: Any) -> str:
         template: its name in `templates/`.
         values: what it shows.
     """
-    environment = Environment(
-        loader=PackageLoader("ecg_lightning.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template(template).render(
-        version=__version__, series=SERIES, colours=style_sheet(), **values
+    text = (
+        templates("ecg_lightning.report")
+        .get_template(template)
+        .render(version=__version__, series=SERIES, colours=style_sheet(), **values)
     )
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"

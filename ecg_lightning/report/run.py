@@ -13,12 +13,11 @@ from ecg_lightning.config.yaml_file import read_yaml
 from ecg_lightning.errors import UserError, one_line
 from ecg_lightning.evaluation.predictions import Predictions, read_predictions
 from ecg_lightning.files import read_json
+from ecg_lightning.report.shape import check
 from ecg_lightning.training.recipe import flat
 
 FORMAT = 2
 """Version of `test.json` that is read."""
-LISTS = ("terms", "groups", "notes")
-MAPPINGS = ("data", "bootstrap", "metrics", "averages", "benchmark", "scores", "calibration", "sources", "lead_sets")
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,10 @@ class TestedRun:
             raise UserError(f"{path} cannot be read ({one_line(error)}). Run {command} again.") from error
         if report.get("format") != FORMAT:
             raise UserError(f"{path} was written by another version of ecg_lightning. Run {command} again.")
-        kinds = {**dict.fromkeys(LISTS, list), **dict.fromkeys(MAPPINGS, dict)}
-        wrong = [name for name, kind in kinds.items() if not isinstance(report.get(name, kind()), kind)]
-        if wrong or not report.get("terms"):
-            raise UserError(
-                f"{path} is damaged: {(wrong or ['terms'])[0]} is not what `test` writes. Run {command} again."
-            )
+        try:
+            check(report)
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {one_line(error)}. Run {command} again.") from error
         return report
 
     @property

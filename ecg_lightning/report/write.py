@@ -51,7 +51,7 @@ def _mistakes(
     chosen = worst(run.predictions, thresholds, options.ecgs)
     if not chosen:
         return []
-    path = _checkpoint(run)
+    path = _checkpoint(run, may_ask=data is not None)
     if data is None:
         if config.get("data") is None:
             raise UserError(f"{run.folder} has no config.yaml, which says where the recordings are.")
@@ -67,18 +67,31 @@ def _mistakes(
     return draw(chosen, run.predictions, thresholds, data, predictor, options.ids)
 
 
-def _checkpoint(run: TestedRun) -> str:
+def _checkpoint(run: TestedRun, may_ask: bool) -> str:
     """Finds the checkpoint that was tested: where it was, or in the run's folder, which may have been moved.
+
+    Args:
+        run: the tested run.
+        may_ask: whether an address may be asked: the folder may be a colleague's, and must not choose whom this machine asks.
 
     Raises:
         UserError: where it is at neither place.
     """
     sha256, name = run.report["checkpoint_sha256"], str(run.report["checkpoint"])
     folder = run.folder / "checkpoints"
-    for path in (str(folder / "best.ckpt"), str(folder / "last.ckpt"), name):
+    is_elsewhere = ":" in name
+    for path in (
+        str(folder / "best.ckpt"),
+        str(folder / "last.ckpt"),
+        *([] if is_elsewhere and not may_ask else [name]),
+    ):
         try:
             if checkpoints.read(path).sha256 == sha256:
                 return path
         except UserError:
             continue
+    if is_elsewhere and not may_ask:
+        raise UserError(
+            f"The checkpoint that was tested is at another place ({name}). `test` draws its ECGs: run it again."
+        )
     raise UserError(f"The checkpoint that was tested ({name}) is no longer there, or has changed since.")

@@ -3,20 +3,13 @@
 import base64
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ecg_lightning import __version__
 from ecg_lightning.figures.flags import flags_text
 from ecg_lightning.report.palette import style_sheet
+from ecg_lightning.report.render import templates
 from ecg_lightning.service.answer import Answer, Service
 
-_ENVIRONMENT = Environment(
-    loader=PackageLoader("ecg_lightning.service"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_ENVIRONMENT = templates("ecg_lightning.service")
 
 
 def form_page(service: Service, error: str = "") -> str:

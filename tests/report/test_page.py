@@ -43,7 +43,7 @@ def test_the_table_has_the_numbers_of_the_test(root: Element, tested_folder: Pat
     report = json.loads((tested_folder / "test.json").read_text())
     rows = table(root, "Each term").all("tbody")[0].all("tr")
     assert [row.all("th")[0].all("a")[0].text for row in rows[:-1]] == [row["term"] for row in report["terms"]]
-    for row, expected in zip(rows, report["terms"], strict=False):
+    for row, expected in zip(rows[:-1], report["terms"], strict=True):
         cells = row.all("td")
         assert cells[0].text == f"{expected['positive']:,} of {expected['annotated']:,}"
         auroc = expected["auroc"]
@@ -156,6 +156,21 @@ def test_other_recordings_are_not_drawn(tested: Path, capsys: pytest.CaptureFixt
     assert "are not those of the test" in capsys.readouterr().err
 
 
+def test_a_folder_does_not_choose_which_address_is_asked(
+    tested: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("ecg_lightning.checkpoints.read", lambda name: asked.append(name) or checkpoints_gone(name))
+    rewrite(tested, checkpoint="https://example.org/net.safetensors")
+    assert small.run("report", [str(tested), "report.ecgs=1"]) == 0
+    assert asked == [str(tested / "checkpoints" / name) for name in ("best.ckpt", "last.ckpt")]
+    assert "is at another place (https://example.org/net.safetensors)" in capsys.readouterr().err
+
+
+def checkpoints_gone(name: str) -> None:
+    raise UserError(f"{name} is gone")
+
+
 def test_the_course_of_the_training_is_shown_where_there_was_one(tested: Path) -> None:
     assert 'aria-label="loss over the epochs. training: ' in page(TestedRun(tested))
     for name in ("metrics.csv", "config.yaml"):
@@ -172,6 +187,10 @@ def test_the_course_of_the_training_is_shown_where_there_was_one(tested: Path) -
         (lambda folder: rewrite(folder, format=1), "another version"),
         (lambda folder: rewrite(folder, terms=[]), "damaged: terms"),
         (lambda folder: rewrite(folder, averages=[1]), "damaged: averages"),
+        (lambda folder: rewrite(folder, records="many"), "damaged: records: str instead of int"),
+        (lambda folder: rewrite(folder, data={"source": "ptbxl"}), r"damaged: data\.fingerprint is missing"),
+        (lambda folder: rewrite(folder, terms=[{"term": "AFIB", "positive": None}]), r"damaged: terms\[0\]\.positive"),
+        (lambda folder: rewrite(folder, groups=[{"by": "sex", "reference": "F", "groups": 3}]), r"groups\[0\]\.groups"),
         (lambda folder: (folder / "predictions.parquet").unlink(), r"predictions\.parquet"),
         (lambda folder: (folder / "predictions.parquet").write_text("x"), "damaged"),
         (lambda folder: (folder / "metrics.csv").write_text("epoch,val/auroc\n1,good\n"), r"metrics\.csv is damaged"),
