@@ -76,7 +76,9 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     if bootstrap["resamples"]:
         level, resamples = bootstrap["level"], bootstrap["resamples"]
         yield f"After each number its {level:.0%} interval: {resamples:,} resamples of {report['patients']:,} patients."
-    numbers = ", ".join(f"{title} {_interval(benchmark[name])}" for name, title in BENCHMARK.items())
+    numbers = ", ".join(
+        f"{title} {_interval(benchmark[name])}" for name, title in BENCHMARK.items() if name in benchmark
+    )
     yield f"As the PTB-XL benchmark counts ({benchmark['level']:.0%}, {benchmark['convention']}): {numbers}"
     challenges = (f"{title} {_interval(scores[name])}" for name, title in SCORES.items() if name in scores)
     yield f"As challenges count: {', '.join(challenges)}"

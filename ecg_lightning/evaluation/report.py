@@ -131,7 +131,11 @@ def _terms(predictions: Predictions, module: ECGModule, resampled: Resampled) ->
 
 
 def _benchmark(outputs: Outputs, resamples: int) -> dict[str, Any]:
-    """Measures as the PTB-XL benchmark does, whose intervals are the 5th and the 95th percentile over its own kind of resamples."""
+    """Measures as the PTB-XL benchmark does, whose intervals are the 5th and the 95th percentile over its own kind of resamples.
+
+    F-beta and G-beta are left out where recordings have no label at all: they divide by the number of labels, and without
+    those recordings they would count hardly any false alarm.
+    """
     weights, draws = resample_with_every_class(outputs.targets, resamples, SEED)
     ranks, betas, fmax = (
         Ranks.of_terms(outputs.probabilities, outputs.targets),
@@ -140,13 +144,15 @@ def _benchmark(outputs: Outputs, resamples: int) -> dict[str, Any]:
     )
     values: dict[str, list[Floats]] = {}
     width = 256  # resamples at once
+    all_labelled = bool((outputs.targets == 1).any(axis=1).all())
     everything = [np.ones((len(outputs), 1)), *(weights[:, k : k + width] for k in range(0, weights.shape[1], width))]
     for some in everything:
         f_beta, g_beta = betas.measure(some)
         measured = {
-            "macro_auroc": mean_of_existing(ranks.areas(some)[0]), "fmax": fmax.measure(some),
-            "f_beta": f_beta, "g_beta": g_beta,
-        }  # fmt: skip
+            "macro_auroc": mean_of_existing(ranks.areas(some)[0]),
+            "fmax": fmax.measure(some),
+            **({"f_beta": f_beta, "g_beta": g_beta} if all_labelled else {}),
+        }
         for name, of_metric in measured.items():
             values.setdefault(name, []).append(of_metric)
     numbers = {name: interval(np.concatenate(parts), BENCHMARK_LEVEL) for name, parts in values.items()}

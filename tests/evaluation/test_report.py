@@ -91,6 +91,11 @@ def test_scores_are_there_where_the_label_space_has_the_terms(predictions: Predi
     assert (benchmark["level"], benchmark["resamples"]) == (0.9, 1000) and benchmark["draws"] >= 1000
     assert benchmark["macro_auroc"]["value"] == report["metrics"]["auroc"]
     assert 0 < benchmark["fmax"]["low"] < benchmark["fmax"]["value"] < 1
+    assert {"f_beta", "g_beta"} <= benchmark.keys()
+    healthy = predictions.targets.copy()
+    healthy[0] = 0  # with a recording that has no label they would count hardly any false alarm
+    without_label = measured(replace(predictions, targets=healthy), LabelSpace.load("cinc2021"))
+    assert not {"f_beta", "g_beta"} & without_label["benchmark"].keys()
     few = LabelSpace.load("cpsc2018")
     nine = replace(
         predictions,
