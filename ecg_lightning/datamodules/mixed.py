@@ -148,7 +148,7 @@ class MixedDataModule(PackedDataModule):
 
     def _joined(self, rows_of_parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         """(recordings,) the rows of each source as rows of the joined store."""
-        return np.concatenate([rows + first for rows, first in zip(rows_of_parts, self.store.first, strict=False)])
+        return np.concatenate([rows + first for rows, first in zip(rows_of_parts, self.store.first[:-1], strict=True)])
 
     @cached_property
     def copies(self) -> NDArray[np.int64]:

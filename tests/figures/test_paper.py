@@ -116,7 +116,7 @@ def test_no_two_rows_touch_and_nothing_leaves_the_grid(scale: float) -> None:
         y = np.interp(columns, trace.x, planned.lines[trace.strip.row] + trace.y, left=np.nan, right=np.nan)
         row = trace.strip.row
         top[row], bottom[row] = np.fmax(top[row], y), np.fmin(bottom[row], y)
-    for upper, lower in zip(bottom, top[1:], strict=False):
+    for upper, lower in zip(bottom[:-1], top[1:], strict=True):
         assert (upper - lower).min() >= 1.5
     assert 0 < bottom.min() and top.max() < planned.height
 
