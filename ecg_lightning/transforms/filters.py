@@ -138,7 +138,8 @@ def _zero_phase(x: Tensor, sections: Sections, mask: Tensor | None) -> Tensor:
 
     size = extended.shape[2]
     response, gain, _ = _design(sections, size)
-    response = response.to(x.device)
+    if x.device.type != "cpu":
+        response = _on_device(sections, size, x.device)
     forward = _causal(extended, response, gain)
     end = (last + 2 * padding).expand(-1, x.shape[1], -1)
     extended_end = torch.where(torch.arange(size, device=x.device) > end, forward.gather(2, end), forward)
@@ -169,6 +170,12 @@ def resample(x: Tensor, up: int, down: int) -> Tensor:
     padded = torch.nn.functional.pad(x.reshape(batch * leads, 1, samples), (before, after))
     phases = torch.nn.functional.conv1d(padded, kernels[:, None].to(x.device), stride=down)[:, :, :steps]
     return phases.transpose(1, 2).reshape(batch, leads, -1)[:, :, :total]
+
+
+@lru_cache(maxsize=32)
+def _on_device(sections: Sections, size: int, device: torch.device) -> Tensor:
+    """The filter's response on a GPU, copied once: a copy in every batch would wait for all that the GPU has still to do."""
+    return _design(sections, size)[0].to(device)
 
 
 def _causal(x: Tensor, response: Tensor, gain: float) -> Tensor:
