@@ -134,7 +134,9 @@ def test_every_study_runs(path: Path, tmp_path: Path, monkeypatch: pytest.Monkey
             words.append("small.data.allow_leak=true")  # fake recordings are alike in all four
     if (tmp_path / "archive").is_dir():
         words.append("small.data.root=archive")
-    if path.stem == "study":
+    if path.parent.name == "demo":
+        pass  # begins with the network in the package
+    elif path.stem == "study":
         words += ["large.data.records=200", "large.trainer.max_epochs=1"]
     else:  # the first study's network, at the place where these look for it
         large = ["--config", str(path.parent / "pretrain.yaml"), "data.records=200", "data.store_dir=store", *STEP]

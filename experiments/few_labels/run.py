@@ -7,6 +7,7 @@ DATA is the folder that holds `ptbxl`. Trainings that are finished are kept: the
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
 from ecg_lightning.checkpoints.card import Card
+from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.evaluation.predictions import check_comparable, read_predictions
 from ecg_lightning.files import write_json, write_whole
 from ecg_lightning.metrics import Difference, Interval, auroc_differences, auroc_intervals
@@ -280,4 +282,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (UserError, Stopped) as error:
+        sys.exit(str(error))

@@ -18,7 +18,7 @@ import torch
 from costs import Cost, Length, length_of, measure
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.files import read_json, write_json
 from report import Result, crop_table, figure, network_table
 
@@ -155,7 +155,7 @@ def _train(run_dir: Path, words: list[str]) -> str:
     try:
         with _printing_to(run_dir.with_suffix(".log")):
             fit(compose([*words, f"run_dir={run_dir}"]))
-    except UserError as error:
+    except (UserError, Stopped) as error:
         return str(error)
     seconds = time.process_time() - begin
     write_json(ended, {"cpu_seconds": None if is_resumed else round(seconds, 1)})
