@@ -1,7 +1,7 @@
 """Trains the network in the box on simulated recordings alone, and publishes it: python experiments/box/run.py [key=value …].
 
 A run that was stopped goes on with the same command; one that has finished is only measured and published. The file is written
-to the package's folder `weights`, or to checkpoints_dir=… .
+to the package's folder `weights`, or to checkpoints_dir=… ; name=… is another name for it, where the package has this network already.
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
-from ecg_lightning.checkpoints.box import FOLDER
+from ecg_lightning.checkpoints.box import FOLDER, in_box
 from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.metrics import auroc, macro
@@ -42,19 +42,19 @@ def score(config: DictConfig, checkpoint: Path, folder: Path) -> float:
     return macro(auroc(predictions.logits, predictions.targets))
 
 
-def publish(config: DictConfig, folder: str) -> str:
+def publish(config: DictConfig, name: str, folder: str) -> str:
     """Publishes the run in half precision if that costs nothing; returns where."""
     run = Path(config.run_dir)
     whole = score(config, run / "checkpoints" / "best.ckpt", run)
-    (half_file := run / "half" / f"{NAME}.safetensors").unlink(missing_ok=True)
-    checkpoints.publish(str(run), NAME, str(half_file.parent), half=True)
+    (half_file := run / "half" / f"{name}.safetensors").unlink(missing_ok=True)
+    checkpoints.publish(str(run), name, str(half_file.parent), half=True)
     half = score(config, half_file, run / "half")
-    print(f"Macro AUROC on {NAME}'s simulated test fold: {whole:.5f}, in half precision {half:.5f}")
-    url = checkpoints.publish(str(run), NAME, folder, half=whole - half <= COST, licence=LICENCE, notes=NOTES)
+    print(f"Macro AUROC on {name}'s simulated test fold: {whole:.5f}, in half precision {half:.5f}")
+    url = checkpoints.publish(str(run), name, folder, half=whole - half <= COST, licence=LICENCE, notes=NOTES)
     if (size := Path(url).stat().st_size) > LARGEST:
         Path(url).unlink()
         raise UserError(
-            f"{NAME} would have {size:,} bytes, and the package takes {LARGEST:,}. Train a smaller network."
+            f"{name} would have {size:,} bytes, and the package takes {LARGEST:,}. Train a smaller network."
         )
     print(f"Published {url}: {size:,} bytes")
     return url
@@ -62,14 +62,20 @@ def publish(config: DictConfig, folder: str) -> str:
 
 def main(words: list[str]) -> int:
     """Trains, or goes on, and publishes."""
-    key = "checkpoints_dir="
-    folder = next((word.removeprefix(key) for word in words if word.startswith(key)), str(FOLDER))
-    overrides = [word for word in words if not word.startswith(key)]
-    config = compose(["--config", str(HERE / "train.yaml"), "checkpoint_path=auto", *overrides])
+    options = {"checkpoints_dir": str(FOLDER), "name": NAME}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key in options:
+            options[key] = value
+    overrides = [word for word in words if word.partition("=")[0] not in options]
+    name = options["name"]
     try:
+        if in_box(name) is not None:
+            raise UserError(f"The package has the network {name} already. Give yours another name: name=…")
+        config = compose(["--config", str(HERE / "train.yaml"), "checkpoint_path=auto", *overrides])
         if not is_finished(config):
             fit(config)
-        publish(config, folder)
+        publish(config, name, options["checkpoints_dir"])
     except (UserError, Stopped) as error:
         print(error, file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 import csv
 import runpy
 import subprocess
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ def made(experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
     """The folder `weights` of a package whose network was trained for a moment, by the command that trains the real one."""
     folder = tmp_path_factory.mktemp("box")
     words = [*WORDS, f"run_dir={folder / 'run'}", f"data.store_dir={folder / 'store'}"]
-    assert experiment["main"]([*words, f"checkpoints_dir={folder / 'weights'}"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(box, "FOLDER", folder / "weights")  # a package that has no network yet
+        assert experiment["main"]([*words, f"checkpoints_dir={folder / 'weights'}"]) == 0
     return folder / "weights"
 
 
@@ -187,11 +190,15 @@ def test_a_finished_run_is_published_without_training(
     run = made.parent / "run"
     before = (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     words = [*WORDS, f"run_dir={run}", f"data.store_dir={made.parent / 'store'}", f"checkpoints_dir={tmp_path}"]
-    assert experiment["main"](words) == 0
-    assert (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
-    published, again = (checkpoints.read(str(folder / f"{NAME}.safetensors")) for folder in (made, tmp_path))
-    assert published.card == again.card
     assert experiment["main"](words) == 2
+    assert f"The package has the network {NAME} already" in capsys.readouterr().err
+    assert experiment["main"]([*words, "name=again-v1"]) == 0
+    assert (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
+    published, again = (
+        checkpoints.read(str(path)) for path in (made / f"{NAME}.safetensors", tmp_path / "again-v1.safetensors")
+    )
+    assert published.card == replace(again.card, name=NAME)
+    assert experiment["main"]([*words, "name=again-v1"]) == 2
     assert "never overwritten" in capsys.readouterr().err
 
 
