@@ -150,6 +150,8 @@ def run_command(words: list[str], after: str) -> None:
         return
     verb, *rest = words[3:]
     more = () if "--help" in rest else SMALLER.get(verb, ())
+    if "finetune/simulated_v1" in rest:  # whose network has a size
+        more = tuple(word for word in more if not word.startswith("model."))
     refusal = after.removeprefix("ecg_lightning: ")
     if refusal == after:
         assert small.run(verb, [*rest, *more]) == 0
