@@ -1,4 +1,4 @@
-"""Stops a training by Ctrl-C or SIGTERM: one process at the end of its step, several processes at once."""
+"""Stops a training or a test by Ctrl-C or SIGTERM, and all of its processes with it."""
 
 import os
 import signal
@@ -20,17 +20,23 @@ STOPPED = 130
 
 @contextmanager
 def stoppable(trainer: pl.Trainer) -> Iterator[None]:
-    """Turns Ctrl-C and SIGTERM into a KeyboardInterrupt: Lightning would end with status 1 and no message, or not end."""
+    """Turns Ctrl-C and SIGTERM into a KeyboardInterrupt: Lightning would end with status 1 and no message, or not end.
+
+    Lightning (2.6.6) stops at SIGTERM while it trains alone; what it is told while it tests is forgotten.
+    """
     in_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     watch = _Watch(trainer) if in_main and trainer.world_size > 1 else None
+    if in_main:
+        signal.signal(signal.SIGTERM, _interrupt)
     if watch is not None:
         watch.begin()
     try:
         yield
     except BaseException as error:
         stopped = watch is not None and watch.stopped.is_set()
-        if not stopped and not (isinstance(error, SystemExit) and trainer.interrupted):
+        interrupted = isinstance(error, SystemExit) and trainer.interrupted
+        if not (stopped or interrupted or _lost_loader(error)):
             raise
         raise KeyboardInterrupt from error
     finally:
@@ -57,7 +63,6 @@ class _Watch(threading.Thread):
 
     def begin(self) -> None:
         """Starts to listen."""
-        signal.signal(signal.SIGTERM, _interrupt)
         self.before = signal.set_wakeup_fd(self.writing.fileno())
         self.start()
 
@@ -85,6 +90,11 @@ class _Watch(threading.Thread):
         time.sleep(GRACE)
         print("\nStopped.", file=sys.stderr, flush=True)
         os._exit(STOPPED)
+
+
+def _lost_loader(error: BaseException) -> bool:
+    """Says whether a loader process was told to end; a batch system tells all processes of a run at once."""
+    return isinstance(error, RuntimeError) and "is killed by signal: Terminated" in str(error)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
