@@ -93,11 +93,12 @@ def test_a_mistake_is_a_message_before_anything_is_built(root: Path) -> None:
         compose([*small.arguments(root, root.parent / "other"), "optim.lrr=1"])
 
 
-def test_predicting_needs_no_lightning(run_dir: Path) -> None:
+def test_predicting_needs_no_lightning_and_no_simulator(run_dir: Path) -> None:
     code = (
         "import sys; from ecg_lightning import load\n"
         f"load({str(run_dir / 'checkpoints' / 'best.ckpt')!r}).predict([[0.0, 1.0] * 600] * 12, 500)\n"
-        "print([name for name in sys.modules if name.split('.')[0] in ('lightning', 'wandb', 'matplotlib')][:3])"
+        "print([name for name in sys.modules if name.split('.')[0] in ('lightning', 'wandb', 'matplotlib')][:3])\n"
+        "import ecg_lightning.commands.predict; print([name for name in sys.modules if 'simulator' in name])"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert process.stdout.strip() == "[]"
+    assert process.stdout.splitlines() == ["[]", "[]"]

@@ -137,35 +137,59 @@ AVERAGED_ADAPTERS = (
 """A recipe with averaged weights, adapters, and an entry that waits: it begins in the third epoch, in which the run is killed."""
 
 
-@pytest.mark.parametrize(
-    "words",
-    [(*IN_TURN, "optim.schedule=cosine"), (*IN_TURN, "optim.schedule=plateau"), AVERAGED_ADAPTERS],
-    ids=["cosine", "plateau", "averaged_adapters"],
-)
+RECIPES = {
+    "cosine": (*IN_TURN, "optim.schedule=cosine"),
+    "plateau": (*IN_TURN, "optim.schedule=plateau"),
+    "averaged_adapters": AVERAGED_ADAPTERS,
+}
+KILLED = """
+import json, os, sys
+sys.path[:0] = [sys.argv[1]]
+import small
+from pathlib import Path
+from ecg_lightning.modules.base import ECGModule
+from ecg_lightning.training import fit
+step = ECGModule.training_step
+def training_step(self, batch, batch_idx):
+    if self.current_epoch == 2 and batch_idx == 1:
+        os._exit(9)
+    return step(self, batch, batch_idx)
+ECGModule.training_step = training_step
+for name, words in json.loads(sys.argv[4]).items():
+    child = os.fork()
+    if not child:
+        small.fit(Path(sys.argv[2]), Path(sys.argv[3]) / name, *words)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == 9, f"{name}: {status}"
+"""
+"""Each recipe in a process that ends at once in the middle of its third epoch; the imports, which take seconds, are shared."""
+
+
+@pytest.fixture(scope="module")
+def recipes(parent: Path) -> dict[str, tuple[str, ...]]:
+    """The words of each recipe."""
+    common = (f"finetune.checkpoint={parent}/checkpoints/best.ckpt", "trainer.max_epochs=4", "data.augment={gain: 0.2}")
+    return {name: (*common, *words) for name, words in RECIPES.items()}
+
+
+@pytest.fixture(scope="module")
+def killed(root: Path, recipes: dict[str, tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the runs that were killed."""
+    folder = tmp_path_factory.mktemp("killed")
+    words = [str(Path(__file__).parents[1]), str(root), str(folder), json.dumps(recipes)]
+    process = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    return folder
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
-    root: Path, parent: Path, tmp_path: Path, words: tuple[str, ...]
+    root: Path, parent: Path, killed: Path, recipes: dict[str, tuple[str, ...]], tmp_path: Path, name: str
 ) -> None:
-    common = (
-        f"finetune.checkpoint={parent}/checkpoints/best.ckpt", *words, "trainer.max_epochs=4", "data.augment={gain: 0.2}",
-    )  # fmt: skip
+    common = recipes[name]
     whole = small.fit(root, tmp_path / "whole", *common)
-    cut = tmp_path / "cut"
-    # Stopped in the middle by an exception in the third epoch, then the same command again.
-    code = (
-        "import sys\n"
-        f"sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
-        "import small, torch\nfrom pathlib import Path\nfrom ecg_lightning.modules.base import ECGModule\n"
-        "step = ECGModule.training_step\n"
-        "def training_step(self, batch, batch_idx):\n"
-        "    if self.current_epoch == 2 and batch_idx == 1: sys.stdout.flush(); import os; os._exit(9)\n"
-        "    return step(self, batch, batch_idx)\n"
-        "ECGModule.training_step = training_step\n"
-        "small.fit(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])\n"
-    )
-    killed = subprocess.run(
-        [sys.executable, "-c", code, str(root), str(cut), *common], capture_output=True, check=False
-    )
-    assert killed.returncode == 9, killed.stderr.decode()
+    cut = killed / name  # then the same command again
     small.fit(root, cut, *common, "checkpoint_path=auto")
     weights, resumed_weights = state(whole), state(cut)
     assert weights.keys() == resumed_weights.keys()
@@ -181,7 +205,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     assert (whole / "metrics.csv").read_text() == (cut / "metrics.csv").read_text()
     epochs = [row["epoch"] for row in csv.DictReader((cut / "metrics.csv").read_text().splitlines())]
     assert epochs == ["0", "1", "2", "3"]
-    if words == AVERAGED_ADAPTERS:
+    if name == "averaged_adapters":
         check_averaged_adapters(whole, cut, checkpoints.read(str(parent / "checkpoints" / "best.ckpt")).state)
 
 
