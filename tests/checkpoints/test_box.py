@@ -33,7 +33,7 @@ def experiment() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def made(experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def box_folder(experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder `weights` of a package whose network was trained for a moment, by the command that trains the real one."""
     folder = tmp_path_factory.mktemp("box")
     words = [*WORDS, f"run_dir={folder / 'run'}", f"data.store_dir={folder / 'store'}"]
@@ -42,12 +42,12 @@ def made(experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def weights(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def weights(box_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The package has this folder, and nothing is published in the folder where the user works."""
-    monkeypatch.setattr(box, "FOLDER", made)
+    monkeypatch.setattr(box, "FOLDER", box_folder)
     monkeypatch.delenv("ECG_CHECKPOINTS", raising=False)
     monkeypatch.chdir(tmp_path)
-    return made
+    return box_folder
 
 
 @pytest.fixture
@@ -182,14 +182,14 @@ def test_git_does_not_ignore_the_weights() -> None:
 
 
 def test_a_finished_run_is_published_without_training(
-    made: Path, experiment: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    box_folder: Path, experiment: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = made.parent / "run"
+    run = box_folder.parent / "run"
     before = (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns
-    words = [*WORDS, f"run_dir={run}", f"data.store_dir={made.parent / 'store'}", f"checkpoints_dir={tmp_path}"]
+    words = [*WORDS, f"run_dir={run}", f"data.store_dir={box_folder.parent / 'store'}", f"checkpoints_dir={tmp_path}"]
     assert experiment["main"](words) == 0
     assert (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
-    published, again = (checkpoints.read(str(folder / f"{NAME}.safetensors")) for folder in (made, tmp_path))
+    published, again = (checkpoints.read(str(folder / f"{NAME}.safetensors")) for folder in (box_folder, tmp_path))
     assert published.card == again.card
     assert experiment["main"](words) == 2
     assert "never overwritten" in capsys.readouterr().err
@@ -221,10 +221,10 @@ def test_the_report_measures_a_network_of_the_package_on_ptbxl(
     assert "| ptbxl_super | 5 of 5 | " in table
 
 
-def test_numbers_that_half_precision_cannot_hold_are_refused(made: Path, tmp_path: Path) -> None:
+def test_numbers_that_half_precision_cannot_hold_are_refused(box_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "run" / "checkpoints" / "best.ckpt"
     path.parent.mkdir(parents=True)
-    values = torch.load(made.parent / "run" / "checkpoints" / "best.ckpt", weights_only=True)
+    values = torch.load(box_folder.parent / "run" / "checkpoints" / "best.ckpt", weights_only=True)
     name = next(name for name in values["state_dict"] if name.endswith("running_var"))
     values["state_dict"][name] += 1e6
     torch.save(values, path)
