@@ -1,14 +1,14 @@
 """Runs side by side: paired differences on the same recordings, learning curves, and what differs in their configurations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecg_lightning.files import write_whole
-from ecg_lightning.metrics.bootstrap import Comparison, Difference, compare
+from ecg_lightning.metrics.bootstrap import Comparison, Difference, auroc_differences, compare
 from ecg_lightning.metrics.significance import holm
 from ecg_lightning.report.arms import SEED, Arm, arms_of, check_comparable, short_names
 from ecg_lightning.report.charts import Drawing, Line, training_chart
@@ -32,6 +32,8 @@ from ecg_lightning.report.tables import (
 
 COMPARED = ("auroc", "ap", "sensitivity", "specificity", "f1", "brier", "ece")
 """Metrics whose differences are shown."""
+PER_TERM = 100
+"""Resamples for each term at least: 1,000 for 71 terms could make no p-value smaller than 2 / 1,001, which Holm multiplies by 71."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def page(arms: Sequence[Arm], resamples: int = 1000) -> str:
         lines=lines,
         configurations=configurations,
         resamples=resamples,
+        enough=max(resamples, PER_TERM * len(report["terms"])),
     )
 
 
@@ -156,12 +159,13 @@ def seed_table(arms: Sequence[Arm]) -> Table | None:
 def _difference(arm: Arm, baseline: Arm, resamples: int) -> ArmDifference:
     """Computes the paired differences of an arm and the baseline."""
     first = baseline.runs[0]
-    comparison = compare(
-        [run.predictions.outputs for run in arm.runs],
-        [run.predictions.outputs for run in baseline.runs],
-        first.predictions.patients,
-        resamples=resamples,
-    )
+    models = [[run.predictions.outputs for run in one.runs] for one in (arm, baseline)]
+    comparison = compare(models[0], models[1], first.predictions.patients, resamples=resamples)
+    if (enough := PER_TERM * len(first.terms)) > resamples:
+        scores = [np.stack([outputs.probabilities for outputs in model]) for model in models]
+        targets, patients = first.predictions.targets, first.predictions.patients
+        areas = auroc_differences(scores[0], scores[1], targets, patients, resamples=enough).terms
+        comparison = replace(comparison, terms=comparison.terms | {"auroc": areas})
     return ArmDifference(arm.name, average_table(comparison), term_table(comparison, first))
 
 
