@@ -37,7 +37,11 @@ def box_folder(experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFact
     """The folder `weights` of a package whose network was trained for a moment, by the command that trains the real one."""
     folder = tmp_path_factory.mktemp("box")
     words = [*WORDS, f"run_dir={folder / 'run'}", f"data.store_dir={folder / 'store'}"]
-    assert experiment["main"]([*words, f"checkpoints_dir={folder / 'weights'}"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            box, "FOLDER", folder / "empty"
+        )  # the package may have the real one, whose name nobody else may take
+        assert experiment["main"]([*words, f"checkpoints_dir={folder / 'weights'}"]) == 0
     return folder / "weights"
 
 
@@ -182,8 +186,13 @@ def test_git_does_not_ignore_the_weights() -> None:
 
 
 def test_a_finished_run_is_published_without_training(
-    box_folder: Path, experiment: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    box_folder: Path,
+    experiment: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(box, "FOLDER", tmp_path / "empty")
     run = box_folder.parent / "run"
     before = (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     words = [*WORDS, f"run_dir={run}", f"data.store_dir={box_folder.parent / 'store'}", f"checkpoints_dir={tmp_path}"]

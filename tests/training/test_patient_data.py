@@ -125,7 +125,7 @@ def test_a_branch_is_added_kept_with_its_scale_and_never_dropped_in_silence(
 
 
 def test_refusals(root: Path, run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"expects data\.metadata=\[age, sex\], the data has data\.metadata=\[age\]"):
+    with pytest.raises(UserError, match=r"expects data\.metadata=\[age,sex\]; the data has data\.metadata=\[age\]"):
         small.run("test", [f"run_dir={run}", "data.metadata=[age]"])
     with pytest.raises(UserError, match=r"georgia has no column 'weight' of patient data"):
         fit(root, tmp_path / "weight", "data.metadata=[weight]")
