@@ -69,7 +69,8 @@ The paper is the standard one: 25 mm/s, 10 mm/mV. Printed at 100 %, one millimet
 
   CHECKPOINT          a published name, an alias, a run's folder, a .safetensors or .ckpt file, a URL, or another project's
                       family:FILE
-  FILES_OR_FOLDERS    recordings of any format: WFDB (.hea/.dat/.mat), MATLAB, HDF5, NPZ/NPY, CSV
+  FILES_OR_FOLDERS    recordings of any format: WFDB, DICOM, MUSE, CardioSoft, Philips, HL7 aECG, SCP-ECG, ISHNE, EDF, MFER,
+                      MATLAB, HDF5, NPZ/NPY, CSV
   --output FILE       the table: record, one probability for each term, and the terms over their thresholds
   --rate HZ           sampling rate of the files that do not give one
   --unit UNIT         V, mV, uV, or a number of ADC units per millivolt, for the files that do not give a unit

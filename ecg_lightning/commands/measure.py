@@ -89,7 +89,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
             for name, title in (("brier", "Brier score"), ("ece", "calibration error"))
         )
         yield (
-            f"Chosen on validation: thresholds by {decision['thresholds']}, calibration by {decision['calibration']}. "
+            f"Chosen on {decision['chosen_on']}: thresholds by {decision['thresholds']}, calibration by {decision['calibration']}. "
             f"Here the calibration changes: {changes}."
         )
     yield from map(_of_groups, report["groups"])
@@ -100,21 +100,26 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_groups(division: Mapping[str, Any]) -> str:
     """Writes the macro AUROC of each group with its gap to the largest one."""
-    largest, *smaller = division["groups"]
-    shown = [group for group in smaller if len(smaller) < MOST_GROUPS or _is_clear(group["gaps"]["auroc"])]
+    from ecg_lightning.evaluation.groups import FEWEST
+
+    large = [group for group in division["groups"] if group["patients"] >= FEWEST]
+    shown = [group for group in large[1:] if len(large) <= MOST_GROUPS or _is_clear(group["gaps"]["auroc"])]
     texts = [
-        _of_group(largest),
+        *map(_of_group, large[:1]),
         *(f"{_of_group(group)}, gap {_interval(group['gaps']['auroc'], '+')}" for group in shown),
     ]
-    hidden = len(smaller) - len(shown)
-    others = f"; {hidden} more in test.json, without a clear gap" if hidden else ""
-    return f"AUROC by {division['by']}: {'; '.join(texts)}{others}"
+    if hidden := len(large[1:]) - len(shown):
+        texts.append(f"{hidden} more in test.json, without a clear gap")
+    if small := len(division["groups"]) - len(large):
+        texts.append(f"{small} of fewer than {FEWEST} patients, not measured")
+    return f"AUROC by {division['by']}: {'; '.join(texts)}"
 
 
 def _few(division: Mapping[str, Any]) -> str:
     """Names the groups in which some terms have few positives; empty where there are none."""
-    names = [group["name"] for group in division["groups"] if group["few"]]
-    if len(names) == len(division["groups"]) > 1:
+    measured = [group for group in division["groups"] if group["metrics"]["brier"]["value"] is not None]
+    names = [group["name"] for group in measured if group["few"]]
+    if len(names) == len(measured) > 1:
         return f"all by {division['by']}"
     return f"{division['by']} {', '.join(names)}" if names else ""
 

@@ -1,5 +1,6 @@
 """An experiment's configuration: files, each over its own `defaults:`, and `key=value` overrides, merged from left to right."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -148,17 +149,33 @@ def compose(arguments: Iterable[str]) -> DictConfig:
     if not any(key == "config" for key, _ in pairs):
         pairs.insert(0, ("config", "default"))
     config = OmegaConf.create()
+    before: list[tuple[str, str]] = []  # overrides that stand before a file
     for is_file, group in groupby(pairs, lambda pair: pair[0] == "config"):
         if is_file:
             for _, name in group:
-                config = merge(config, load(find_config(name)))
+                merged = merge(config, load(find_config(name)))
+                _note_undone(before, config, merged, name)
+                config = merged
         else:  # overrides are one layer, so that model.depth=… may stand before model.name=…
             overrides = list(group)
             for path in {key for key, _ in overrides}.intersection(REPLACED):
                 OmegaConf.update(config, path, None, merge=False)
             config = merge(config, _overrides(overrides), from_file=False)
+            before += overrides
     settle(config)
     return config
+
+
+def _note_undone(overrides: Sequence[tuple[str, str]], before: DictConfig, after: DictConfig, name: str) -> None:
+    """Tells the user of overrides that a later file sets to something else: the order is right, and seldom meant."""
+    for key, value in overrides:
+        old, new = (OmegaConf.select(config, key, throw_on_resolution_failure=False) for config in (before, after))
+        if old != new:
+            print(
+                f"{key}={value} has no effect: it stands before --config {name}, which sets it to {'null' if new is None else new}. "
+                "Write it after the file.",
+                file=sys.stderr,
+            )
 
 
 def _overrides(pairs: Sequence[tuple[str, str]]) -> DictConfig:

@@ -1,7 +1,6 @@
 """Measuring a checkpoint on a source."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -116,21 +115,33 @@ def check_fits(card: Card, data: PackedDataModule) -> None:
     Raises:
         UserError: it names the difference.
     """
+    expected, configured = _keys_of(card.input), _keys_of(Input.of(data.input_spec()))
+    expected["metadata"] = card.metadata.columns if card.metadata is not None else []
+    configured["metadata"] = list(data.metadata)
     if list(data.terms) != card.terms:
-        raise UserError(
-            f"The network predicts {', '.join(card.terms)}; data.label_space={data.label_space} has "
-            f"{', '.join(data.terms)}. Set data.label_space={card.label_space}."
-        )
-    columns = card.metadata.columns if card.metadata is not None else []
-    if list(data.metadata) != columns:
-        wanted = f"[{', '.join(columns)}]"
-        raise UserError(
-            f"The network expects data.metadata={wanted}, the data has data.metadata=[{', '.join(data.metadata)}]. Set "
-            f"data.metadata={wanted}."
-        )
-    data_input = Input.of(data.input_spec())
-    for key, value in asdict(card.input).items():
-        if (data_value := getattr(data_input, key)) != value:
-            raise UserError(
-                f"The network expects {key}={value}, the data has {key}={data_value}. Set the data configuration accordingly."
-            )
+        is_other_space = card.label_space != data.label_space
+        expected["label_space"] = card.label_space if is_other_space else card.terms
+        configured["label_space"] = data.label_space if is_other_space else list(data.terms)
+    differences = [
+        (_override(key, value), _override(key, configured.get(key)))
+        for key, value in expected.items()
+        if value != configured.get(key)
+    ]
+    if differences:
+        wanted, present = (", ".join(words) for words in zip(*differences, strict=True))
+        words = " ".join(f"'{word}'" if set(word) & set("[ |") else word for word, _ in differences)
+        raise UserError(f"The network expects {wanted}; the data has {present}. Set {words}.")
+
+
+def _keys_of(network_input: Input) -> dict[str, Any]:
+    """Returns the keys of the configuration that make this input."""
+    values = dict(network_input.preprocess)
+    band = [values.pop("low", None), values.pop("high", None)]
+    spec = {"sampling_rate": network_input.sampling_rate, "seconds": network_input.seconds}
+    return spec | values | {"band": band if band != [None, None] else None, "leads": network_input.leads}
+
+
+def _override(key: str, value: Any) -> str:
+    """Writes a key of the data as the command line takes it."""
+    texts = ["null" if item is None else str(item) for item in (value if isinstance(value, list | tuple) else [value])]
+    return f"data.{key}={'[' + ','.join(texts) + ']' if isinstance(value, list | tuple) else texts[0]}"

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_lightning.metrics import (
+    Interval,
     Meter,
     Outputs,
     Resampled,
@@ -17,6 +18,7 @@ from ecg_lightning.metrics import (
     joined,
     mean_of_existing,
     with_all_records,
+    without_single_patients,
 )
 from ecg_lightning.metrics.pairs import Booleans, Floats
 
@@ -24,7 +26,9 @@ METRICS = ("auroc", "ap", "brier", "ece", "sensitivity", "specificity", "ppv", "
 OF_TERMS = ("auroc", "sensitivity", "specificity")
 """What is measured of each term in each group."""
 FEWEST = 10
-"""Positives of a term in a group, below which its numbers there say little."""
+"""Patients of a group that is measured, and positives of a term, below which its numbers in a group say little."""
+NOT_MEASURED = Interval(np.nan, np.nan, np.nan, 0)
+"""What stands for the numbers of a smaller group: in resamples of three patients they would hardly vary, and look certain."""
 MOST = 12
 """Groups of one kind; smaller ones are put together."""
 REST = "all others"
@@ -80,6 +84,8 @@ def measure_groups(
 ) -> list[dict[str, Any]]:
     """Measures each group, and its gap to the largest group of its kind, in the same resamples of the patients.
 
+    Groups of fewer than `FEWEST` patients are counted and not measured.
+
     Args:
         outputs: for all recordings.
         patients: (recordings,) a number for each patient.
@@ -94,6 +100,7 @@ def measure_groups(
         {
             name: (Meter(replace(outputs.at(rows), calibrated=None), ("macro",)), rows)
             for name, rows in division.groups.items()
+            if np.unique(patients[rows]).size >= FEWEST
         }
         for division in of_kind
     ]
@@ -123,19 +130,25 @@ def _rows(
     terms: tuple[str, ...],
 ) -> Iterator[dict[str, Any]]:
     """Yields what is said of each group, the largest one first."""
-    reference = measured[division.reference]
+    reference = measured.get(division.reference)
     for name in sorted(division.groups, key=lambda name: (-int(division.groups[name].sum()), name)):
-        rows, of_group = division.groups[name], measured[name]
+        rows, of_group = division.groups[name], measured.get(name)
         targets = outputs.targets[rows]
         positive, negative = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
-        gaps = {} if name == division.reference else _gaps(of_group, reference)
-        of_terms = {metric: intervals_of(of_group.terms[metric]) for metric in OF_TERMS}
+        metrics, gaps = dict.fromkeys(METRICS, NOT_MEASURED), dict.fromkeys(METRICS, NOT_MEASURED)
+        of_terms = {metric: [NOT_MEASURED] * len(terms) for metric in OF_TERMS}
+        if of_group is not None:
+            metrics = {metric: interval(of_group.averages["macro"][metric]) for metric in METRICS}
+            of_each = without_single_patients(of_group, targets, patients[rows]).terms
+            of_terms = {metric: intervals_of(of_each[metric]) for metric in OF_TERMS}
+        if of_group is not None and reference is not None:
+            gaps = {metric: interval(values) for metric, values in _gaps(of_group, reference).items()}
         yield {
             "name": name,
             "records": int(rows.sum()),
             "patients": int(np.unique(patients[rows]).size),
-            "metrics": {metric: interval(of_group.averages["macro"][metric]) for metric in METRICS},
-            "gaps": {metric: interval(values) for metric, values in gaps.items()},
+            "metrics": metrics,
+            "gaps": {} if name == division.reference else gaps,
             "few": [term for term, count in zip(terms, positive, strict=True) if count < FEWEST],
             "terms": [
                 {"term": term, "positive": int(positive[k]), "negative": int(negative[k])}

@@ -20,6 +20,7 @@ from ecg_lightning.metrics import (
     summarise,
     table,
     with_all_records,
+    without_single_patients,
 )
 from ecg_lightning.metrics.bootstrap import LEVEL, RESAMPLES
 from ecg_lightning.metrics.challenges import CINC2020, CINC2021, CPSC, CPSC2018, Betas, CinC, FMax, columns_of
@@ -61,7 +62,7 @@ def report_of(
         chunks.append(meter.measure(weights))
         for name, values in _measured(scores, weights).items():
             of_scores.setdefault(name, []).append(values)
-    resampled = joined(chunks)
+    resampled = without_single_patients(joined(chunks), outputs.targets, predictions.patients)
     index = data.store.index.iloc[predictions.records]
     sources = data.by_source(predictions.records)
     macro = intervals(resampled.averages["macro"])
@@ -84,7 +85,7 @@ def report_of(
         "averages": {average: intervals(values) for average, values in resampled.averages.items()},
         "benchmark": _benchmark(outputs, resamples),
         "scores": {name: interval(np.concatenate(values)) for name, values in of_scores.items()},
-        "decision": _decision(checkpoint),
+        "decision": _decision(checkpoint, str(data.source)),
         "calibration": {
             when: {metric: macro[f"{metric}{ending}"] for metric in ("brier", "ece")}
             for when, ending in (("before", ""), ("after", "_calibrated"))
@@ -190,12 +191,16 @@ def _measured(scores: Mapping[str, CinC | CPSC | Betas], weights: Floats) -> dic
     return values
 
 
-def _decision(checkpoint: Checkpoint) -> dict[str, str] | None:
-    """Says by which rules the thresholds and the calibration were chosen; None where the checkpoint does not say it."""
+def _decision(checkpoint: Checkpoint, source: str) -> dict[str, str] | None:
+    """Says how the thresholds and the calibration were chosen, and on which source if not on the measured one.
+
+    None where the checkpoint does not say it.
+    """
     card = checkpoint.card
     if not card.threshold_rule:
         return None
-    return {"thresholds": card.threshold_rule, "calibration": card.calibration_method, "chosen_on": "validation"}
+    recordings = "validation" if card.data.source == source else f"validation recordings of {card.data.source}"
+    return {"thresholds": card.threshold_rule, "calibration": card.calibration_method, "chosen_on": recordings}
 
 
 def _of_source(outputs: Outputs, terms: tuple[str, ...], module: ECGModule) -> dict[str, Any]:

@@ -19,7 +19,14 @@ from ecg_lightning.metrics.bootstrap import (
 from ecg_lightning.metrics.calibration import Calibration, brier, expected_calibration_error, fit_calibration
 from ecg_lightning.metrics.outputs import Outputs
 from ecg_lightning.metrics.ranking import auroc, average_precision, macro
-from ecg_lightning.metrics.resampled import Meter, Resampled, joined, mean_of_existing, with_all_records
+from ecg_lightning.metrics.resampled import (
+    Meter,
+    Resampled,
+    joined,
+    mean_of_existing,
+    with_all_records,
+    without_single_patients,
+)
 from ecg_lightning.metrics.significance import delong, holm
 from ecg_lightning.metrics.summary import summarise, table
 from ecg_lightning.metrics.thresholds import Confusion, Objective, choose_thresholds, confusion, operating_point
@@ -58,4 +65,5 @@ __all__ = [
     "summarise",
     "table",
     "with_all_records",
+    "without_single_patients",
 ]

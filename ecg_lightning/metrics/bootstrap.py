@@ -5,7 +5,8 @@ metric is then the mean over the runs, and each resample also draws runs (hierar
 would vary with other patients and other seeds. The interval of one run says nothing of other seeds.
 
 Intervals are percentiles. A term that has no positive or no negative in a resample has no AUROC there: that resample is left out
-of the term's interval, and the term out of that resample's macro average. `resamples` says how many were used. The calibration
+of the term's interval, and the term out of that resample's macro average. `resamples` says how many were used. A number that
+rests on a single positive patient, or a single negative one, has no interval (`without_single_patients`). The calibration
 error of a resample is larger than that of the records themselves, because the bootstrap adds its own noise to every bin: where
 it is small, its interval lies above it.
 """
@@ -20,7 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 from ecg_lightning.metrics.outputs import Outputs
 from ecg_lightning.metrics.pairs import Floats, checked
 from ecg_lightning.metrics.ranks import Ranks
-from ecg_lightning.metrics.resampled import Meter, Resampled, joined, mean_of_existing, with_all_records
+from ecg_lightning.metrics.resampled import (
+    Meter,
+    Resampled,
+    joined,
+    mean_of_existing,
+    with_all_records,
+    without_single_patients,
+)
 from ecg_lightning.metrics.resampling import draw_runs
 
 RESAMPLES = 1000
@@ -96,7 +104,8 @@ def auroc_intervals(
         seed: the same seed draws the same resamples.
     """
     values = _areas(scores, targets, patients, resamples, seed)
-    return Intervals(intervals_of(values, level), interval(mean_of_existing(values, axis=1), level))
+    of_terms = _without_single_patients(values, targets, patients)
+    return Intervals(intervals_of(of_terms, level), interval(mean_of_existing(values, axis=1), level))
 
 
 def auroc_differences(
@@ -118,8 +127,9 @@ def auroc_differences(
     minuend = _areas(scores, targets, patients, resamples, seed)
     subtrahend = _areas(baseline, targets, patients, resamples, seed, _other_runs(scores, baseline))
     values = minuend - subtrahend
+    of_terms = _without_single_patients(values, targets, patients)
     return Differences(
-        [difference(term, level) for term in values.T], difference(mean_of_existing(values, axis=1), level)
+        [difference(term, level) for term in of_terms.T], difference(mean_of_existing(values, axis=1), level)
     )
 
 
@@ -150,7 +160,9 @@ def compare(
                 part.append(meter.measure(weights))
     seeds = (seed, seed if len(first) == len(second) else UNPAIRED)
     minuend, subtrahend = (
-        _mean_of_runs([joined(part) for part in parts], seed_of_runs)
+        without_single_patients(
+            _mean_of_runs([joined(part) for part in parts], seed_of_runs), first[0].targets, patients
+        )
         for parts, seed_of_runs in zip(chunks, seeds, strict=True)
     )
     common = [name for name in minuend.terms if name in subtrahend.terms]
@@ -239,6 +251,13 @@ def _areas(
     weights = draw_runs(len(runs), values.shape[1] - 1, seed if seed_of_runs is None else seed_of_runs)
     areas: Floats = np.einsum("br,rbt->bt", weights, values)
     return areas
+
+
+def _without_single_patients(areas: Floats, targets: ArrayLike, patients: ArrayLike | None) -> Floats:
+    """Leaves out the resamples of the AUROC of terms that rest on one patient, (1 + resamples, terms) both."""
+    return without_single_patients(Resampled({"auroc": areas}, {}), np.asarray(targets, np.float64), patients).terms[
+        "auroc"
+    ]
 
 
 def _mean_of_runs(runs: Sequence[Resampled], seed: int) -> Resampled:

@@ -19,6 +19,8 @@ from ecg_lightning.metrics.resampling import patient_numbers, resample_weights
 from ecg_lightning.metrics.thresholds import Confusion, rates
 
 AVERAGES = ("macro", "micro", "weighted")
+OF_CLASS = {1: ("auroc", "ap", "sensitivity", "gmean", "f1", "f2"), 0: ("auroc", "specificity", "gmean")}
+"""Metrics that rest on the positives, and those that rest on the negatives."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,27 @@ def resampled(
     """
     meter = Meter(outputs)
     return joined([meter.measure(weights) for weights in with_all_records(len(outputs), patients, resamples, seed)])
+
+
+def without_single_patients(measured: Resampled, targets: Floats, patients: ArrayLike | None) -> Resampled:
+    """Leaves out the resamples of metrics that rest on one patient: drawn again and again it is always the same, and looks certain.
+
+    Args:
+        measured: on all records and in resamples.
+        targets: 1, 0, or NaN where not annotated, (records, terms).
+        patients: the patient of each record, (records,), see `resample_weights`.
+
+    Returns:
+        The metrics; those of `OF_CLASS` are NaN in each resample for a term with fewer than two positive, or negative, patients.
+    """
+    numbers = np.arange(len(targets)) if patients is None else patient_numbers(patients, len(targets))
+    terms = dict(measured.terms)
+    for label, metrics in OF_CLASS.items():
+        is_single = np.array([np.unique(numbers[column == label]).size < 2 for column in targets.T], np.bool_)
+        for name in terms.keys() & metrics if is_single.any() else ():
+            terms[name] = terms[name].copy()
+            terms[name][1:, is_single] = np.nan
+    return Resampled(terms, measured.averages)
 
 
 def with_all_records(records: int, patients: ArrayLike | None, resamples: int, seed: int) -> Iterator[Floats]:

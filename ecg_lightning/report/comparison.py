@@ -1,16 +1,16 @@
 """Runs side by side: paired differences on the same recordings, learning curves, and what differs in their configurations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecg_lightning.errors import UserError
 from ecg_lightning.files import write_whole
-from ecg_lightning.metrics.bootstrap import Comparison, Difference, compare
+from ecg_lightning.metrics.bootstrap import Comparison, Difference, auroc_differences, compare
 from ecg_lightning.metrics.significance import holm
+from ecg_lightning.report.arms import SEED, Arm, arms_of, check_comparable, short_names
 from ecg_lightning.report.charts import Drawing, Line, training_chart
 from ecg_lightning.report.numbers import AVERAGES, METRICS, term_name
 from ecg_lightning.report.page import COURSES
@@ -29,25 +29,11 @@ from ecg_lightning.report.tables import (
     signed,
     whole,
 )
-from ecg_lightning.training.recipe import is_silent
 
 COMPARED = ("auroc", "ap", "sensitivity", "specificity", "f1", "brier", "ece")
 """Metrics whose differences are shown."""
-SEED = "seed"
-"""The key in which the runs of one arm differ."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Runs that differ in nothing but their seeds; their metrics are means over the runs.
-
-    Attributes:
-        name: that of the run's folder, or of the first with the number of seeds.
-        runs: one or more.
-    """
-
-    name: str
-    runs: Sequence[TestedRun]
+PER_TERM = 100
+"""Resamples for each term at least: 1,000 for 71 terms could make no p-value smaller than 2 / 1,001, which Holm multiplies by 71."""
 
 
 @dataclass(frozen=True)
@@ -73,59 +59,6 @@ def write_comparison(runs: Sequence[TestedRun], path: Path, resamples: int = 100
     check_comparable(runs)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, page(arms_of(runs), resamples))
-
-
-def check_comparable(runs: Sequence[TestedRun]) -> None:
-    """Asks that runs were tested on the same recordings and terms, with the same labels.
-
-    Raises:
-        UserError: naming the first run that was not.
-    """
-    first, *rest = runs
-    for run in rest:
-        if run.folder.resolve() in [run_before.folder.resolve() for run_before in runs if run_before is not run]:
-            raise UserError(f"{run.folder} is given twice. Give each run once.")
-        if set(run.terms) != set(first.terms):
-            terms = ", ".join(sorted({*run.terms} ^ {*first.terms}))
-            raise UserError(
-                f"{first.folder} and {run.folder} predict different terms ({terms}), and cannot be compared."
-            )
-        if run.terms != first.terms:
-            raise UserError(
-                f"{first.folder} and {run.folder} have their terms in different orders, and cannot be compared."
-            )
-        expected, measured = first.predictions, run.predictions
-        is_same_data = run.report["data"].get("fingerprint") == first.report["data"].get("fingerprint")
-        if not is_same_data or not np.array_equal(measured.record_ids, expected.record_ids):
-            raise UserError(
-                f"{first.folder} and {run.folder} were tested on different recordings, and cannot be compared. Test both on "
-                "the same data with the same test folds."
-            )
-        if not np.array_equal(measured.targets, expected.targets, equal_nan=True):
-            raise UserError(
-                f"{first.folder} and {run.folder} were tested with different labels of the same recordings."
-            )
-
-
-def arms_of(runs: Sequence[TestedRun]) -> list[Arm]:
-    """Groups runs that differ in nothing but their seeds; the arms are in the order of their first runs."""
-    groups: dict[str, list[TestedRun]] = {}
-    for run in runs:
-        recipe = {key: value for key, value in run.configuration.items() if key != SEED and not is_silent(key)}
-        key = repr(sorted(recipe.items(), key=repr)) if recipe else str(run.folder.resolve())
-        groups.setdefault(key, []).append(run)
-    names = short_names(runs)
-    return [
-        Arm(names[group[0].folder] + (f" ({len(group)} seeds)" if len(group) > 1 else ""), group)
-        for group in groups.values()
-    ]
-
-
-def short_names(runs: Sequence[TestedRun]) -> dict[Path, str]:
-    """Returns the end of each run's path that tells it from the others."""
-    parts = {run.folder: run.folder.resolve().parts for run in runs}
-    length = next((count for count in range(1, 50) if len({path[-count:] for path in parts.values()}) == len(parts)), 1)
-    return {folder: "/".join(path[-length:]) for folder, path in parts.items()}
 
 
 def page(arms: Sequence[Arm], resamples: int = 1000) -> str:
@@ -154,12 +87,13 @@ def page(arms: Sequence[Arm], resamples: int = 1000) -> str:
         lines=lines,
         configurations=configurations,
         resamples=resamples,
+        enough=max(resamples, PER_TERM * len(report["terms"])),
     )
 
 
 def _notes(arms: Sequence[Arm]) -> list[str]:
     """Returns the sentences that a reader of the comparison must know."""
-    sentences = []
+    sentences = [str(note) for note in arms[0].runs[0].report["notes"]]  # of the recordings, which all runs share
     if len(arms) == 1:
         sentences.append(
             "These runs differ in nothing but their seeds: there is no difference to test, only their spread."
@@ -225,12 +159,13 @@ def seed_table(arms: Sequence[Arm]) -> Table | None:
 def _difference(arm: Arm, baseline: Arm, resamples: int) -> ArmDifference:
     """Computes the paired differences of an arm and the baseline."""
     first = baseline.runs[0]
-    comparison = compare(
-        [run.predictions.outputs for run in arm.runs],
-        [run.predictions.outputs for run in baseline.runs],
-        first.predictions.patients,
-        resamples=resamples,
-    )
+    models = [[run.predictions.outputs for run in one.runs] for one in (arm, baseline)]
+    comparison = compare(models[0], models[1], first.predictions.patients, resamples=resamples)
+    if (enough := PER_TERM * len(first.terms)) > resamples:
+        scores = [np.stack([outputs.probabilities for outputs in model]) for model in models]
+        targets, patients = first.predictions.targets, first.predictions.patients
+        areas = auroc_differences(scores[0], scores[1], targets, patients, resamples=enough).terms
+        comparison = replace(comparison, terms=comparison.terms | {"auroc": areas})
     return ArmDifference(arm.name, average_table(comparison), term_table(comparison, first))
 
 

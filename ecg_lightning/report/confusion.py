@@ -21,7 +21,7 @@ class HeatCell:
 
     text: str
     share: float
-    own: bool
+    is_diagonal: bool
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def heat_map(terms: Sequence[str], shares: NDArray[np.float64]) -> Markup:
         shade = max(1, round(SHADES * shares[row, column]))
         place = f"M{margin + SIZE * column} {margin + SIZE * row}h{SIZE - 1}v{SIZE - 1}h{1 - SIZE}Z"
         paths.setdefault((row == column, shade), []).append(place)
-    for (own, shade), places in sorted(paths.items()):
-        kind = "own" if own else "other"
+    for (is_diagonal, shade), places in sorted(paths.items()):
+        kind = "own" if is_diagonal else "other"
         parts.append(f'<path class="{kind}" opacity="{shade / SHADES:.3g}" d="{"".join(places)}"/>')
     for number, name in enumerate(names):
         middle = margin + SIZE * number + 7

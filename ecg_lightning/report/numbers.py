@@ -77,7 +77,7 @@ def term_table(report: Mapping[str, Any]) -> Table:
         cells = [Cell(f"{row['positive']:,}", f"of {row['annotated']:,}", row["positive"])]
         for metric in METRICS:
             value = row.get(metric)
-            interval = bounds((row.get("intervals") or {}).get(metric))
+            interval = bounds({"value": value} | ((row.get("intervals") or {}).get(metric) or {}))
             cells.append(Cell(fixed(value), interval, value, forest(row, metric) if metric == "auroc" else None))
         threshold = row.get("threshold")
         cells.append(Cell(fixed(threshold) if threshold is not None else "not learnt", value=threshold))
@@ -159,8 +159,6 @@ def group_tables(report: Mapping[str, Any]) -> list[tuple[Table, list[str]]]:
 
 def _group_row(group: Mapping[str, Any], terms: int) -> Row:
     metrics, gaps = group.get("metrics") or {}, group.get("gaps") or {}
-    if group["patients"] < FEWEST:
-        metrics, gaps = {}, {}
     cells = [whole(group["records"]), whole(group["patients"])]
     cells += [estimate(metrics.get(metric)) for metric in OF_GROUPS]
     cells += [estimate(gaps.get(metric), with_sign=True) for metric in GAPS]

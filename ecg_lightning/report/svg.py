@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import ArrayLike
 
-LEFT, RIGHT, TOP, BOTTOM = 48, 10, 8, 36
+LEFT, RIGHT, TOP, BOTTOM = 56, 10, 8, 36
 """Margins around the plotted area, in units of the drawing: pixels where the page has room."""
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -40,15 +40,18 @@ class Axis(NamedTuple):
         finite = np.asarray(values, np.float64)
         finite = finite[np.isfinite(finite)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        first, last = low, high
         if low == high:
             margin = 1.0 if whole else abs(low) * 0.1 or 0.5
             low, high = low - margin, high + margin
-        ticks = MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        ticks = np.asarray(MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
         if not whole:
             low, high = float(ticks[0]), float(ticks[-1])
+        else:
+            ticks = ticks[(first <= ticks) & (ticks <= last)]  # a single epoch has none beside it
         shown = [float(tick) for tick in ticks if low <= tick <= high]
         largest = max(map(abs, shown), default=1.0)
-        power = floor(log10(largest)) if 0 < largest < 0.01 else 0
+        power = floor(log10(largest)) if 0 < largest < 0.1 else 0  # so that no text is longer than its margin
         unit = f" (×10{str(power).translate(RAISED)})" if power else ""
         return cls(label + unit, low, high, [(tick, f"{tick / 10**power:.4g}") for tick in shown])
 

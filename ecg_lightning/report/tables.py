@@ -81,13 +81,14 @@ def signed(value: float | None) -> str:
 def bounds(values: Mapping[str, Any] | None, with_sign: bool = False) -> str:
     """Writes the bounds of an interval as `test.json` has it; nothing where there are none.
 
-    Where all resamples give the same number, as when no positive is missed, bounds would look like certainty.
+    Where all resamples give the same number, as when no positive is missed, bounds would look like certainty; and a number that
+    rests on one patient has none.
 
     >>> bounds({"low": 0.931, "high": 0.979}), bounds({"low": -0.02, "high": 0.01}, with_sign=True)
     ('0.931–0.979', '−0.020 to +0.010')
     """
     if not values or values.get("low") is None or values.get("high") is None:
-        return ""
+        return ALIKE if values and values.get("value") is not None else ""
     if values["low"] == values["high"]:
         return ALIKE
     if with_sign:

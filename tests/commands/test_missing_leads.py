@@ -55,13 +55,13 @@ def test_a_network_that_never_lacked_a_lead_refuses_unless_it_is_allowed(
     assert "Leads that" not in capsys.readouterr().err
 
     assert small.run("predict", [*words, "--allow-missing-leads"]) == 0
-    predicted, said = rows(output), capsys.readouterr().err
+    predicted, messages = rows(output), capsys.readouterr().err
     assert [*predicted] == ["chest", "eight", "limb", "watch"]
     assert predicted["limb"]["quality"].split("|") == ["limb_leads_derived", *(f"missing:V{i}" for i in range(1, 7))]
     assert "missing:II" in predicted["watch"]["quality"].split("|")
-    assert "missing in 3 of 4 recordings" in said
-    assert "V1, V2, V3, V4, V5, V6 in 1" in said
-    assert "It was trained without augment.lead_mask, and its quality with missing leads was not measured." in said
+    assert "missing in 3 of 4 recordings" in messages
+    assert "V1, V2, V3, V4, V5, V6 in 1" in messages
+    assert "It was trained without augment.lead_mask, and its quality with missing leads was not measured." in messages
 
 
 def test_a_missing_lead_is_zero_for_the_network(network: str, folder: Path) -> None:

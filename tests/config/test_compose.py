@@ -34,9 +34,13 @@ def test_a_file_stands_over_its_defaults_and_overrides_over_files(folder: Path) 
     }
 
 
-def test_later_words_win_whatever_they_are(folder: Path) -> None:
-    assert compose(["seed=9", "--config", f"{folder}/base.yaml"]).seed == 1
+def test_later_words_win_whatever_they_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compose(["seed=9", "new=3", "--config", f"{folder}/base.yaml"]).seed == 1
+    assert capsys.readouterr().err == (
+        f"seed=9 has no effect: it stands before --config {folder}/base.yaml, which sets it to 1. Write it after the file.\n"
+    )
     assert compose(["--config", f"{folder}/base.yaml", "seed=9", "seed=10"]).seed == 10
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["a.b=1e-3"], ["--a.b=1e-3"], ["--a.b", "1e-3"]])

@@ -159,8 +159,8 @@ from typing import Literal, get_args, get_origin
 
 
 def literals(hint):
-    own = [hint] if get_origin(hint) is Literal else []
-    return own + [each for inner in get_args(hint) for each in literals(inner)]
+    names = [hint] if get_origin(hint) is Literal else []
+    return names + [each for inner in get_args(hint) for each in literals(inner)]
 
 
 classes = [*FIXED.values(), AUGMENT, *((module, name) for group in NAMED.values() for name, module in exports(group).items())]

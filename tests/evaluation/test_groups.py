@@ -96,6 +96,19 @@ def test_a_gap_is_a_difference_in_the_same_resamples(measured: Any) -> None:
     assert gap.low < gap.estimate < gap.high < 0  # the network is worse for men
 
 
+def test_a_group_of_few_patients_is_counted_and_not_measured(measured: Any) -> None:
+    """In resamples of one positive and one negative, an AUROC of 1 and its gap have intervals of no or hardly any width."""
+    outputs, patients, _, _ = measured
+    few = np.arange(240) < 18  # of nine patients
+    division = Division("site", {"a": ~few, "b": few}, 0)
+    (kind,) = measure_groups(outputs, patients, [division], ("A", "B", "C"), resamples=20)
+    _, small = kind["groups"]
+    assert (small["name"], small["records"], small["patients"]) == ("b", 18, 9)
+    numbers = [*small["metrics"].values(), *small["gaps"].values(), *(term["auroc"] for term in small["terms"])]
+    assert all(np.isnan(number.estimate) and number.resamples == 0 for number in numbers)
+    assert small["terms"][0]["positive"] == (outputs.targets[few, 0] == 1).sum()
+
+
 def test_where_groups_are_all_records_a_gap_is_the_paired_difference() -> None:
     """A group that holds every recording has the intervals of the whole."""
     rng = np.random.default_rng(1)

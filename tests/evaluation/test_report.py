@@ -19,14 +19,22 @@ from ecg_lightning.metrics import Calibration, auroc, auroc_intervals, average_p
 RECORDS = 90
 
 
-def measured(predictions: Predictions, space: LabelSpace, rule: str = "youden") -> dict[str, Any]:
+def measured(
+    predictions: Predictions, space: LabelSpace, rule: str = "youden", trained_on: str = "ptbxl"
+) -> dict[str, Any]:
     terms = len(predictions.terms)
     index = pd.DataFrame({"sex": ["F", "M"] * (RECORDS // 2), "age": 50.0, "quality": "", "site": ""})
     data = SimpleNamespace(
-        store=SimpleNamespace(index=index), by_source=lambda rows: {}, describe=lambda: {"source": "ptbxl"}, space=space
+        source="ptbxl",
+        store=SimpleNamespace(index=index),
+        by_source=lambda rows: {},
+        describe=lambda: {"source": "ptbxl"},
+        space=space,
     )
     module = SimpleNamespace(thresholds=np.full(terms, 0.5), calibration=Calibration(np.ones(terms), np.zeros(terms)))
-    card = SimpleNamespace(threshold_rule=rule, calibration_method="platt" if rule else "")
+    card = SimpleNamespace(
+        threshold_rule=rule, calibration_method="platt" if rule else "", data=SimpleNamespace(source=trained_on)
+    )
     checkpoint = SimpleNamespace(name="best.ckpt", sha256="ab", card=card)
     report = report_of(predictions, module, data, checkpoint, "test")  # type: ignore[arg-type]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
@@ -127,6 +135,21 @@ def test_what_a_reader_must_know_is_said(report: dict[str, Any], capsys: pytest.
         assert text in output
     assert "thresholds by youden, calibration by platt" in output
     assert "Warning: in these groups fewer than 10 recordings are positive for some terms" in output
+
+
+def test_thresholds_of_another_source_are_not_passed_off_as_those_of_this_one(predictions: Predictions) -> None:
+    report = measured(predictions, LabelSpace.load("cinc2021"), trained_on="georgia")
+    assert report["decision"]["chosen_on"] == "validation recordings of georgia"
+
+
+def test_what_rests_on_one_patient_has_no_interval(predictions: Predictions) -> None:
+    targets = predictions.targets.copy()
+    targets[:, 1] = 0
+    targets[np.flatnonzero(predictions.patients == predictions.patients[0]), 1] = 1
+    row = measured(replace(predictions, targets=targets), LabelSpace.load("cinc2021"))["terms"][1]
+    for metric in ("auroc", "ap", "sensitivity", "f1"):
+        assert row[metric] is not None and row["intervals"][metric] == {"low": None, "high": None, "resamples": 0}
+    assert row["intervals"]["specificity"]["resamples"] == row["intervals"]["brier"]["resamples"] == 1000
 
 
 def test_one_patient_has_no_intervals(predictions: Predictions, capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,12 +165,14 @@ def test_shading_is_where_the_contributions_are() -> None:
     figure = ecg_figure(
         record(), shadings=[("AFIB", Shading(values, 100.0)), ("PVC", Shading(np.roll(values, 7, 0), 100.0))]
     )
-    rhythm, own = (lines(figure, f"shading_{lead}") for lead in ("II", "V3"))
+    rhythm, term_row = (lines(figure, f"shading_{lead}") for lead in ("II", "V3"))
     for line in rhythm:
         x, y = line.get_xydata().T
         assert np.abs((x[~np.isnan(y)] - 15) / 25 - 4.045).max() < 0.1
     assert len(rhythm) == 3 and lines(figure, "shading_aVR") == []
-    assert len(own) == 2 + 3  # half as strong for the first term; the strongest lead of the second, in a row of its own
+    assert (
+        len(term_row) == 2 + 3
+    )  # half as strong for the first term; the strongest lead of the second, in a row of its own
     assert "V3: PVC" in texts(figure) and len(lines(figure, "calibration")) == 5
 
 

@@ -53,11 +53,25 @@ def test_intervals_are_percentiles_of_the_resamples() -> None:
 def test_resamples_without_a_class_are_left_out() -> None:
     scores, targets = random_pairs(100, 2)
     targets[:, 0] = 0
-    targets[0, 0] = 1  # absent from a resample with the chance (1 - 1/100)^100 = .366
+    targets[:2, 0] = 1  # absent from a resample with the chance (1 - 2/100)^100 = .133
     rare, common = auroc_intervals(scores, targets).terms
     assert common.resamples == 1000
-    assert rare.resamples == pytest.approx(634, abs=5 * 15)
+    assert rare.resamples == pytest.approx(867, abs=5 * 11)
     assert not np.isnan(rare.low + rare.high)
+
+
+def test_a_single_positive_patient_has_neither_interval_nor_p_value() -> None:
+    scores, targets = random_pairs(100, 2)
+    targets[:, 0] = 0
+    targets[:3, 0] = 1
+    patients = np.array(["one"] * 3 + [f"p{k}" for k in range(97)])
+    single, common = auroc_intervals(scores, targets, patients).terms
+    assert single.estimate == auroc(scores, targets)[0] and (single.resamples, common.resamples) == (0, 1000)
+    other = compare(
+        [Outputs.of(scores, targets, 0.5)], [Outputs.of(scores[::-1], targets, 0.5)], patients, resamples=50
+    )
+    assert np.isnan(other.terms["auroc"][0].p) and other.terms["specificity"][0].resamples == 50
+    assert not np.isnan(other.terms["auroc"][1].p)
 
 
 def test_patients_are_drawn_whole() -> None:

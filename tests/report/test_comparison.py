@@ -12,8 +12,9 @@ import pytest
 import small
 from ecg_lightning.errors import UserError
 from ecg_lightning.main import VERBS
-from ecg_lightning.metrics import auroc, compare, holm, macro
-from ecg_lightning.report.comparison import arms_of, check_comparable, configuration_table, page, short_names
+from ecg_lightning.metrics import auroc, auroc_differences, compare, holm, macro
+from ecg_lightning.report.arms import arms_of, check_comparable, short_names
+from ecg_lightning.report.comparison import PER_TERM, configuration_table, page
 from ecg_lightning.report.run import TestedRun
 from ecg_lightning.report.tables import fixed, p_value, signed
 from report.reading import Element, read
@@ -74,11 +75,18 @@ def test_the_differences_are_those_of_the_paired_bootstrap(root: Element, runs: 
         other.predictions.patients,
         resamples=RESAMPLES,
     )
+    assert PER_TERM * len(other.terms) > RESAMPLES  # the AUROC of each term has more resamples, for Holm
+    scores = [np.stack([run.predictions.probabilities for run in arm]) for arm in ([other], baseline)]
+    enough = PER_TERM * len(other.terms)
+    areas = auroc_differences(*scores, other.predictions.targets, other.predictions.patients, resamples=enough).terms
+    same = auroc_differences(*scores, other.predictions.targets, other.predictions.patients, resamples=RESAMPLES).terms
+    assert np.allclose(same, comparison.terms["auroc"], equal_nan=True)
+    comparison.terms["auroc"] = areas
     cells = rows_of(root, "Differences of each term")
     adjusted = holm([area.p for area in comparison.terms["auroc"]])
     assert list(cells) == other.terms
     for number, area in enumerate(comparison.terms["auroc"]):
-        if np.isnan(area.estimate):
+        if np.isnan(area.p):  # no estimate, or of a single patient
             continue
         _, auroc_cell, p, p_holm, *_ = cells[other.terms[number]]
         assert (auroc_cell.texts[0], p.text) == (signed(area.estimate), p_value(area.p))

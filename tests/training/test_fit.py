@@ -176,9 +176,15 @@ def test_a_run_stopped_by_the_keyboard_says_how_it_goes_on(
     ("words", "message"),
     [
         (["checkpoint_path=nowhere.ckpt"], "There is no checkpoint file 'nowhere.ckpt'"),
-        (["data.label_space=ptbxl_super"], "The network predicts AFIB, 1AVB"),
-        (["data.sampling_rate=50"], "The network expects sampling_rate=100, the data has sampling_rate=50"),
-        (["data.normalisation=none"], "The network expects preprocess="),
+        (
+            ["data.label_space=ptbxl_super"],
+            "The network expects data.label_space=.*; the data has data.label_space=ptbxl_super",
+        ),
+        (["data.sampling_rate=50"], "The network expects data.sampling_rate=100; the data has data.sampling_rate=50"),
+        (
+            ["data.normalisation=none", "data.band=[0.5,40]"],
+            "expects data.normalisation=zscore, data.band=null; .* Set data.normalisation=zscore data.band=null.",
+        ),
     ],
 )
 def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, words: list[str], message: str) -> None:

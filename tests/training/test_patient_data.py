@@ -78,9 +78,14 @@ def test_what_depends_on_age_alone_is_learnt_and_predict_is_what_evaluation_comp
     assert all(auroc is not None and auroc > 0.8 for auroc in with_fewer_leads.values())  # age is always there
     capsys.readouterr()
     assert small.run("predict", [published, str(root), "--output", str(output)]) == 0
-    said = capsys.readouterr().err
-    assert f"The network sees age beside the signal, and {RECORDS // 10} of {RECORDS} recordings do not say it." in said
-    assert f"The network sees sex beside the signal, and {RECORDS // 3} of {RECORDS} recordings do not say it." in said
+    messages = capsys.readouterr().err
+    assert (
+        f"The network sees age beside the signal, and {RECORDS // 10} of {RECORDS} recordings do not say it."
+        in messages
+    )
+    assert (
+        f"The network sees sex beside the signal, and {RECORDS // 3} of {RECORDS} recordings do not say it." in messages
+    )
     predicted = rows(output)
     for k, term in enumerate(outputs.terms):
         of_files = [float(predicted[record][term]) for record in outputs.records]
@@ -120,7 +125,7 @@ def test_a_branch_is_added_kept_with_its_scale_and_never_dropped_in_silence(
 
 
 def test_refusals(root: Path, run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"expects data\.metadata=\[age, sex\], the data has data\.metadata=\[age\]"):
+    with pytest.raises(UserError, match=r"expects data\.metadata=\[age,sex\]; the data has data\.metadata=\[age\]"):
         small.run("test", [f"run_dir={run}", "data.metadata=[age]"])
     with pytest.raises(UserError, match=r"georgia has no column 'weight' of patient data"):
         fit(root, tmp_path / "weight", "data.metadata=[weight]")

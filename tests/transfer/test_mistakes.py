@@ -77,8 +77,14 @@ SMALL_AS_LARGE = ("large.data.hospital=small", "large.data.records=500")
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["small.data.label_space=[AFIB,STACH]"], "The network predicts AFIB, STACH, IRBBB; data.label_space="),
-        (["large.data.sampling_rate=50"], "The network expects sampling_rate=50, the data has sampling_rate=100"),
+        (
+            ["small.data.label_space=[AFIB,STACH]"],
+            r"The network expects data.label_space=\S+; the data has data.label_space=\[AFIB,STACH\]",
+        ),
+        (
+            ["large.data.sampling_rate=50"],
+            "The network expects data.sampling_rate=50; the data has data.sampling_rate=100",
+        ),
         (
             ["--sizes=[20,5000]"],
             r"sizes: 5000 of \S+b.yaml: data.train_records=5000: there are only 373 for training",

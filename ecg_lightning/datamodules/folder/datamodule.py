@@ -22,8 +22,16 @@ from ecg_lightning.datamodules.folder.exports import (
     table_of_files,
 )
 from ecg_lightning.datamodules.folder.files import default_ids, files_below, has_header, read_row, signal_files
-from ecg_lightning.datamodules.folder.labels import NOT_STATED, code_map, code_texts, has_codes, label_texts, term
-from ecg_lightning.datamodules.folder.left_out import listed_recordings
+from ecg_lightning.datamodules.folder.labels import (
+    NOT_STATED,
+    annotation_of_cells,
+    code_map,
+    code_texts,
+    has_codes,
+    label_texts,
+    term,
+)
+from ecg_lightning.datamodules.folder.left_out import listed_recordings, of_hospitals
 from ecg_lightning.datamodules.folder.metadata import number_columns, numbers
 from ecg_lightning.datamodules.folder.recordings import one_row_each, patients, refused_rows
 from ecg_lightning.datamodules.folder.splits import check_dates, folds_of_hospital
@@ -257,22 +265,7 @@ class FolderDataModule(ECGDataModule):
 
     def _annotation_of_cells(self, codes: str) -> Annotation:
         """What the codes and label columns of one recording say, without the rules for a recording without any code."""
-        positive: set[str] = set()
-        uncertain: set[str] = set()
-        unmapped = []
-        for code in codes.split("|"):
-            if code in ("", NOT_STATED):
-                continue
-            name, _, value = code.rpartition("=")
-            if name in self.labels:
-                (positive if value == "1" else uncertain).add(self.labels[name])
-            elif code in self.code_terms:
-                positive |= self.code_terms[code]
-            else:
-                unmapped.append(code)
-        system = self.code_system
-        of_system = translate(system, unmapped) if system is not None else Annotation(unknown=tuple(unmapped))
-        return Annotation(frozenset(positive), frozenset(uncertain)) | of_system
+        return annotation_of_cells(codes, self.labels, self.code_terms, self.code_system)
 
     def annotated(self, source: str) -> frozenset[str]:
         """The terms that the configuration names, or all that its codes and columns can say."""
@@ -302,13 +295,7 @@ class FolderDataModule(ECGDataModule):
         if "leave_out" in index:
             is_kept &= ~index["leave_out"].to_numpy(bool)
         if self.hospitals is not None:
-            if unknown := sorted({*self.hospitals} - {*index["site"]}):
-                sites = ", ".join(sorted({*index["site"]} - {""}))
-                raise UserError(
-                    f"data.hospitals: there is no {', '.join(unknown)}. The table has: "
-                    f"{sites or 'none; name the column in data.columns.hospital'}."
-                )
-            is_kept &= index["site"].isin(self.hospitals).to_numpy()
+            is_kept &= of_hospitals(index["site"], self.hospitals)
         return is_kept
 
     @cached_property

@@ -10,7 +10,7 @@ from ecg_lightning.datamodules.folder.cells import FALSE, TRUE, count_as_empty
 from ecg_lightning.datamodules.folder.table import column_names, read_text
 from ecg_lightning.datamodules.rows import REFUSED
 from ecg_lightning.errors import UNPRINTABLE, UserError, nearest
-from ecg_lightning.labels import TERMS
+from ecg_lightning.labels import TERMS, Annotation, translate
 from ecg_lightning.labels.space import OWN
 from ecg_lightning.records import stated
 
@@ -137,3 +137,31 @@ def has_codes(text: str, labels: Collection[str]) -> bool:
     (True, False, False)
     """
     return any(code not in ("", NOT_STATED) and code.rpartition("=")[0] not in labels for code in text.split("|"))
+
+
+def annotation_of_cells(
+    codes: str, labels: Mapping[str, str], code_terms: Mapping[str, frozenset[str]], system: str | None
+) -> Annotation:
+    """What the codes and label columns of one recording say, without the rules for a recording without any code.
+
+    Args:
+        codes: of the recording, as the index has them.
+        labels: the columns of labels, each with its term.
+        code_terms: the terms that each of the hospital's own codes means.
+        system: the code system of the other codes; None where there is none.
+    """
+    positive: set[str] = set()
+    uncertain: set[str] = set()
+    unmapped = []
+    for code in codes.split("|"):
+        if code in ("", NOT_STATED):
+            continue
+        name, _, value = code.rpartition("=")
+        if name in labels:
+            (positive if value == "1" else uncertain).add(labels[name])
+        elif code in code_terms:
+            positive |= code_terms[code]
+        else:
+            unmapped.append(code)
+    of_system = translate(system, unmapped) if system is not None else Annotation(unknown=tuple(unmapped))
+    return Annotation(frozenset(positive), frozenset(uncertain)) | of_system

@@ -1,7 +1,11 @@
-"""Lists of recordings that take no part: files of ids or paths, which the configuration names."""
+"""Recordings that take no part: those of lists of ids or paths, which the configuration names, and of other hospitals."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from ecg_lightning.datamodules.folder.table import first_cells
 from ecg_lightning.datamodules.rows import tell
@@ -33,3 +37,22 @@ def listed_recordings(lists: Iterable[Path], record_names: Collection[str]) -> f
             )
         names.update(lines)
     return frozenset(names)
+
+
+def of_hospitals(sites: pd.Series, hospitals: Sequence[str]) -> NDArray[np.bool_]:
+    """(records,) which recordings are of the chosen hospitals.
+
+    Args:
+        sites: (records,) the hospital of each; "" where the table does not say it.
+        hospitals: those that are chosen.
+
+    Raises:
+        UserError: for a hospital that has no recording.
+    """
+    if unknown := sorted({*hospitals} - {*sites}):
+        present = ", ".join(sorted({*sites} - {""}))
+        raise UserError(
+            f"data.hospitals: there is no {', '.join(unknown)}. The table has: "
+            f"{present or 'none; name the column in data.columns.hospital'}."
+        )
+    return sites.isin(hospitals).to_numpy(np.bool_)
