@@ -189,15 +189,22 @@ def compare(study: Study, networks: Sequence[str], resamples: int, folder: Path)
         next((n for n in ranking if study.is_convolutional(n)), None),
         next((n for n in ranking if n.startswith("s4")), None),
     ]
-    inputs = [(network, WHOLE) for network in ranking] + [(network, CROP) for network in cropped if network]
+    inputs = {(network, WHOLE): seeds[network] for network in ranking}
+    inputs |= {(network, CROP): SEEDS[:1] for network in cropped if network}  # beside the same seed on whole recordings
     runs = [
-        Run(network, space, seconds, seed) for network, seconds in inputs for space in SPACES for seed in seeds[network]
+        Run(network, space, seconds, seed)
+        for (network, seconds), of in inputs.items()
+        for space in SPACES
+        for seed in of
     ]
     study.train(runs)
     study.test(runs)
-    results = {(network, seconds): study.result(network, seconds, seeds[network]) for network, seconds in inputs}
-    whole = [results[network, WHOLE] for network in ranking]
-    pairs = [(results[network, CROP], results[network, WHOLE]) for network in cropped if network]
+    whole = [study.result(network, WHOLE, seeds[network]) for network in ranking]
+    pairs = [
+        (study.result(network, CROP, SEEDS[:1]), study.result(network, WHOLE, SEEDS[:1]))
+        for network in cropped
+        if network
+    ]
     text = f"{network_table(whole, resamples)}\n\n{crop_table(pairs, resamples)}\n"
     (folder / "table.md").write_text(text, encoding="utf-8")
     figure(whole, [crop for crop, _ in pairs], resamples).savefig(folder / "figure.png", dpi=150)
