@@ -66,10 +66,15 @@ def parse_json(text: bytes | str) -> dict[str, Any]:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file and waits until it is on the disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        sync(file)
+    """Writes a file and waits until it is on the disk; an error says which file it was."""
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+            sync(file)
+    except OSError as error:
+        if error.filename is None:  # as of a full disk
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def sync(file: IO[bytes]) -> None:

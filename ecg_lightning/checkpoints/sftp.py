@@ -82,6 +82,12 @@ class SFTP(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
                 if self.exists(path):
                     raise FileExistsError(path) from error
                 raise
+        except OSError as error:
+            if str(error) == "Failure":  # all that the protocol says of it
+                raise UserError(
+                    f"{path} cannot be written: the server gives no reason. Its disk may be full."
+                ) from error
+            raise
         finally:
             if self.is_connected and self.exists(partial):
                 self.ftp.remove(partial)

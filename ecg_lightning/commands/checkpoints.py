@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ecg_lightning import checkpoints as published
@@ -105,7 +106,9 @@ def _draw(name: str, folder: str | None, as_json: bool) -> None:
             return None
         return checkpoint.card if checkpoint.sha256 == parent.sha256 else None
 
-    links = chain(published.card_of(name, folder), find)
+    youngest = published.read(name, folder)
+    links = chain(youngest.card, find)
+    links[-1] = replace(links[-1], sha256=youngest.sha256)
     if as_json:
         rows = [
             {"name": link.name, "sha256": link.sha256, "published": link.card is not None, "changes": link.changes}

@@ -15,6 +15,7 @@ from ecg_lightning.figures.flags import flags_text
 from ecg_lightning.files import write_whole
 from ecg_lightning.records import LEADS, Record
 from ecg_lightning.records.find import find_recordings
+from ecg_lightning.records.record import readable
 
 
 def show(arguments: Sequence[str]) -> int:
@@ -47,7 +48,7 @@ def show(arguments: Sequence[str]) -> int:
                 failed.append((name, str(error)))
                 continue
             write_whole(picture, content)
-            print(printable(f"{name} → {picture}\n{_description(record)}"), flush=True)
+            print(printable(f"{name} → {readable(picture)}\n{_description(record)}"), flush=True)
     if failed and len(files) == 1:
         raise UserError(f"{failed[0][0]} cannot be drawn: {failed[0][1].rstrip('.')}.")
     for name, reason in failed:

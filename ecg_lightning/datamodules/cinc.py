@@ -38,9 +38,12 @@ def files_below(folder: Path, ending: str) -> list[str]:
 
 
 def table_of(files: Iterable[str]) -> pd.DataFrame:
-    """One row a file: `record_id`, `file`, and `REFUSED` for a name that is not UTF-8, which no index can hold."""
+    """One row a file: `record_id`, `file`, and `REFUSED` for a name that is not UTF-8, which no index can hold, or has control characters."""
     names = [(file, readable(file)) for file in files]
-    refused = ["" if file == name else "bad name: it is not in UTF-8; rename the file" for file, name in names]
+    refused = [
+        "" if file == name else "bad name: it is not in UTF-8, or holds control characters; rename the file"
+        for file, name in names
+    ]
     ids = [Path(name).stem for _, name in names]
     return pd.DataFrame({"record_id": ids, "file": [name for _, name in names], REFUSED: refused}, dtype=object)
 

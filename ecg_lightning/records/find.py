@@ -44,7 +44,7 @@ def find_recordings(paths: Sequence[str]) -> list[Path]:
             for file in in_folder:
                 recordings.setdefault(_key(file), file)
         elif os.path.lexists(name) or os.path.exists(header_path(name)):
-            recordings.setdefault(_key(path), path)
+            recordings.setdefault(_key(path), Path(_header_beside(path) or path))
         else:
             raise UserError(f"There is no file or folder '{readable(name)}'.")
     for segment in masters_of_segments(key for key in recordings if key.lower().endswith(".hea")):
@@ -66,11 +66,19 @@ def _key(path: Path) -> str:
         header = header_path(absolute)
         if os.path.exists(header):
             return header
-        file_format = format_of(path) if suffix not in SUFFIXES else None
-        header = header_path(os.path.splitext(absolute)[0])
-        if file_format is not None and file_format.name == _ANNOTATIONS and os.path.exists(header):
-            return header
+        if beside := _header_beside(path):
+            return os.path.abspath(beside)
     return absolute
+
+
+def _header_beside(path: Path) -> str | None:
+    """The header beside a file that is read by it alone: annotations, or samples of another suffix, as PTB's `.xyz`."""
+    header = header_path(os.path.splitext(path)[0])
+    if path.suffix.lower() in ("", *SUFFIXES) or os.path.exists(header_path(path)) or not os.path.exists(header):
+        return None
+    file_format = format_of(path)
+    belongs = export_format(path) is None and (file_format is None or file_format.name == _ANNOTATIONS)
+    return header if belongs else None
 
 
 def _recordings_in(folder: Path, skipped_kinds: Counter[str]) -> list[Path]:

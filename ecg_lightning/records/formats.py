@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg_lightning.records.files import read_bytes
+from ecg_lightning.records.files import read_bytes, size_of
 from ecg_lightning.records.record import RecordError, readable
 
 _HEAD = 2048  # bytes that tell a format
@@ -122,12 +122,15 @@ def check_format(path: str | Path) -> None:
     """Refuses a file of a known format that cannot be read, or one whose content is not what its suffix says.
 
     Raises:
-        RecordError: "unsupported format", with the format's name and what to do.
+        RecordError: "unsupported format", with the format's name and what to do; "no such file", "no regular file", "empty
+            file" for a file that has no content to tell the format by.
     """
     file_format = format_of(path)
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if file_format is None or file_format.name in _ITS_OWN.get(suffix, ()):
         return
+    if size_of(path) == 0:
+        raise RecordError(f"empty file: {readable(path)} has no content; export it again")
     if is_export_by_name(file_format):
         raise RecordError(
             f"unsupported format: {readable(path)} is called like {file_format.name}, but {file_format.advice}"

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_lightning.errors import printable
+
 LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 Signal = NDArray[np.float32]
@@ -29,9 +31,14 @@ class RecordError(ValueError):
 
 
 def readable(path: str | Path) -> str:
-    r"""A path as text that can be written anywhere: bytes of its name that are not UTF-8 as `\xe9`."""
+    r"""A path as text of one line that can be written anywhere.
+
+    Bytes of its name that are not UTF-8 are written as `\xe9`, control characters as `\x1b` and `\n`.
+    """
     text = os.fspath(path)
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if not text.isascii():
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import math
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -120,7 +121,7 @@ def _zero_phase(x: Tensor, sections: Sections, mask: Tensor | None) -> Tensor:
     last valid sample. A recording too short for SciPy's extension gets a flat one beyond its other end.
     """
     samples = x.shape[2]
-    padding = _design(sections, 1)[2]
+    padding = _design(sections, 1).padding
     if mask is None:
         last = torch.full((len(x), 1, 1), samples - 1, device=x.device)
     else:
@@ -137,8 +138,11 @@ def _zero_phase(x: Tensor, sections: Sections, mask: Tensor | None) -> Tensor:
     extended = torch.where(before | after, 2 * edge - inside, inside)
 
     size = extended.shape[2]
-    response, gain, _ = _design(sections, size)
-    if x.device.type != "cpu":
+    design = _design(sections, size)
+    response, gain = design.response, design.gain
+    if torch.compiler.is_exporting():
+        response = design.exported
+    elif x.device.type != "cpu":
         response = _on_device(sections, size, x.device)
     forward = _causal(extended, response, gain)
     end = (last + 2 * padding).expand(-1, x.shape[1], -1)
@@ -175,7 +179,7 @@ def resample(x: Tensor, up: int, down: int) -> Tensor:
 @lru_cache(maxsize=32)
 def _on_device(sections: Sections, size: int, device: torch.device) -> Tensor:
     """The filter's response on a GPU, copied once: a copy in every batch would wait for all that the GPU has still to do."""
-    return _design(sections, size)[0].to(device)
+    return _design(sections, size).response.to(device)
 
 
 def _causal(x: Tensor, response: Tensor, gain: float) -> Tensor:
@@ -206,12 +210,27 @@ def _iirnotch(rate: float, frequency: float) -> Sections:
     return ((*numerator.tolist(), *denominator.tolist()),)
 
 
-@lru_cache(maxsize=32)
-def _design(sections: Sections, size: int) -> tuple[Tensor, float, int]:
-    """Computes the spectrum of the impulse response's first `size` samples, the gain at 0 Hz, and SciPy's padding.
+class Design(NamedTuple):
+    """A filter for signals of one length.
 
-    The first `size` outputs of a causal filter need no more of its response, however long the response is.
+    Attributes:
+        response: spectrum of the first samples of its impulse response, as many as the signal has: the outputs of a causal
+            filter need no more, however long the response is.
+        exported: the same at a power of two of frequencies, for exported networks: ONNX Runtime's transforms of other lengths
+            are off by more than 1e-4 of the signal.
+        gain: at 0 Hz.
+        padding: samples, SciPy's.
     """
+
+    response: Tensor
+    exported: Tensor
+    gain: float
+    padding: int
+
+
+@lru_cache(maxsize=32)
+def _design(sections: Sections, size: int) -> Design:
+    """Designs a filter for signals of `size` samples."""
     import numpy as np  # here, because only runs with a filter should wait for scipy.signal
     from scipy.fft import next_fast_len
     from scipy.signal import sosfilt
@@ -219,11 +238,13 @@ def _design(sections: Sections, size: int) -> tuple[Tensor, float, int]:
     rows = np.array(sections)
     impulse = np.zeros(size)
     impulse[0] = 1
-    length = 2 * next_fast_len(size, real=True)
-    spectrum = np.fft.rfft(sosfilt(rows, impulse), length)
+    lengths = 2 * next_fast_len(size, real=True), 2 << (size - 1).bit_length()
+    response, exported = (
+        torch.from_numpy(np.fft.rfft(sosfilt(rows, impulse), length)).to(torch.complex64) for length in lengths
+    )
     gain = float(np.prod(rows[:, :3].sum(1) / rows[:, 3:].sum(1)))
     taps = 2 * len(rows) + 1 - min((rows[:, 2] == 0).sum(), (rows[:, 5] == 0).sum())
-    return torch.from_numpy(spectrum).to(torch.complex64), gain, 3 * int(taps)
+    return Design(response, exported, gain, 3 * int(taps))
 
 
 @lru_cache(maxsize=32)

@@ -1,5 +1,6 @@
 """The page beside a published file, and the lineage of a network."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,8 @@ def test_the_lineage_is_drawn_with_what_changed(tmp_path: Path, capsys: pytest.C
     assert small.run("checkpoints", ["small-v1", "--lineage", "--json", f"checkpoints_dir={place}"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["name"], row["published"]) for row in rows] == [("large-v1", True), ("small-v1", True)]
+    files = [(Path(place) / f"{row['name']}.safetensors").read_bytes() for row in rows]
+    assert [row["sha256"] for row in rows] == [hashlib.sha256(content).hexdigest() for content in files]
     # where the ancestor is another file of that name, only what the child says of it is known
     (Path(place) / "large-v1.safetensors").unlink()
     assert small.run("checkpoints", ["small-v1", "--lineage", f"checkpoints_dir={place}"]) == 0

@@ -167,6 +167,16 @@ def test_an_ssh_server_that_refuses_is_off_or_is_unknown(ssh: SSH) -> None:
         checkpoints.published(f"sftp://localhost:{ssh.port}/x")
 
 
+def test_a_full_disk_of_an_ssh_server_leaves_nothing(ssh: SSH, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError("Failure")  # as paramiko of a server's SSH_FX_FAILURE
+
+    monkeypatch.setattr("paramiko.SFTPClient.putfo", full)
+    with pytest.raises(UserError, match=r"the server gives no reason\. Its disk may be full\."):
+        small.run("publish", [str(trained), "full-v1", f"checkpoints_dir={ssh.url}/full"])
+    assert list((ssh.root / "full").iterdir()) == []
+
+
 def test_an_ssh_server_with_another_key_is_refused(ssh: SSH, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ".ssh"
     folder.mkdir()

@@ -144,7 +144,7 @@ def test_a_file_name_that_is_not_utf8_is_set_aside(tmp_path: Path) -> None:
     data = GeorgiaDataModule(root=str(tmp_path / "cinc"), store_dir=str(tmp_path), pack_workers=1)
     assert data.store.index["record_id"].tolist() == ["E00001", "E00002"]
     assert data.store.rejected[["file", "reason"]].to_numpy().tolist() == [
-        ["E\\xe9.hea", "bad name: it is not in UTF-8; rename the file"]
+        ["E\\xe9.hea", "bad name: it is not in UTF-8, or holds control characters; rename the file"]
     ]
 
 

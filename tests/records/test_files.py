@@ -14,6 +14,7 @@ from scipy.io import savemat
 import fake
 from ecg_lightning.records import LEADS, RecordError, read_record
 from ecg_lightning.records.files import decoded, inside
+from ecg_lightning.records.record import readable
 
 WAVE = fake.ecg(1000, 250, seed=4).astype(np.float32)
 HUGE = (12, 1_000_000_000)  # 48 GB of float32
@@ -202,3 +203,9 @@ def test_names_in_capitals(tmp_path: Path) -> None:
     for name in ("A", "A.HEA", "A.DAT", "A.hea"):
         record = read_record(tmp_path / name)
         assert (record.record_id, record.quality, len(record.signal)) == ("A", (), len(LEADS))
+
+
+def test_a_path_is_written_on_one_line_and_moves_no_cursor() -> None:
+    assert readable("a/\x1b[2Jb\nc\td\x9b.dcm") == r"a/\x1b[2Jb\nc\td\x9b.dcm"
+    assert readable(os.fsdecode(b"Fr\xc3\xa4nzi\xff.xml")) == r"Fränzi\xff.xml"
+    assert readable("Ordner mit Leerzeichen/EKG 1.xml") == "Ordner mit Leerzeichen/EKG 1.xml"

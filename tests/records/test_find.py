@@ -22,7 +22,7 @@ def test_a_wfdb_record_counts_once_whatever_its_files(tmp_path: Path, monkeypatc
     np.save(tmp_path / "a" / "x.npy", np.zeros((12, 5)))
     (tmp_path / "a" / "E00001.atr").touch()
     assert names(tmp_path / "a") == ["E00001.hea", "E00002.hea", "x.npy"]
-    assert names(*sorted((tmp_path / "a").iterdir())) == ["E00001.atr", "E00002.hea", "x.npy"]  # a shell's a/*
+    assert names(*sorted((tmp_path / "a").iterdir())) == ["E00001.hea", "E00002.hea", "x.npy"]  # a shell's a/*
     monkeypatch.chdir(tmp_path)
     again = ["a/E00001", "a/../a/E00001.mat", "a", str(tmp_path / "a" / "x.npy")]
     assert list(map(str, find_recordings(again))) == ["a/E00001", "a/E00002.hea", "a/x.npy"]
@@ -39,6 +39,15 @@ def test_files_in_upper_case_are_one_recording(tmp_path: Path, header: str, sign
     assert len(names(*tmp_path.iterdir())) == 1
     for name in (header, signal, header[:-4]):
         np.testing.assert_array_equal(read_record(tmp_path / name).signal, expected)
+
+
+def test_samples_of_any_suffix_belong_to_their_header(shared_data: Path) -> None:
+    folder = shared_data / "hospital_formats" / "wfdb" / "s0010_re"
+    files = sorted(folder.iterdir())
+    assert [file.suffix for file in files] == [".dat", ".hea", ".xyz"]
+    for chosen in (files, files[::-1], files[2:]):  # as a shell's *, or a browser, gives them
+        (found,) = find_recordings(list(map(str, chosen)))
+        assert read_record(found).signal.shape == (12, 38400)
 
 
 def several_segments(folder: Path, master: str = "va", *, parts: tuple[str, ...] = ("va_1", "va_2")) -> None:

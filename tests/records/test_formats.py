@@ -1,5 +1,6 @@
 """Files of other formats are named, whatever they are called, and none of the readable ones is taken for another."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -100,3 +101,18 @@ def test_readable_files_are_not_taken_for_others(tmp_path: Path, shared_data: Pa
     assert len(files) > 6000
     for file in files[::20]:
         check_format(file)
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ".xml", ".pdf"])
+def test_what_has_no_content_is_not_called_damaged(suffix: str, tmp_path: Path) -> None:
+    empty, pipe, link = (tmp_path / f"{name}{suffix}" for name in ("empty", "pipe", "link"))
+    empty.touch()
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "nothing")
+    for file, reason in (
+        (empty, "empty file: .* export it again"),
+        (pipe, "no regular file: .* is a pipe"),
+        (link, "no such file: "),
+    ):
+        with pytest.raises(RecordError, match=reason):
+            read_record(file)
