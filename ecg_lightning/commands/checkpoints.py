@@ -64,7 +64,10 @@ def _list(folder: str | None, as_json: bool) -> None:
     if files:
         _print_table(rows, any(by_name.values()))
     if not names:
-        print(f"Nothing is published in {shown(published.place(folder))} yet. Publish a run with: publish RUN NAME")
+        doubt = ", or there is no such place" if folder else ""
+        print(
+            f"Nothing is published in {shown(published.place(folder))} yet{doubt}. Publish a run with: publish RUN NAME"
+        )
 
 
 def _print_table(rows: Sequence[dict[str, Any]], with_aliases: bool) -> None:

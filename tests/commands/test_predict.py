@@ -131,6 +131,7 @@ def test_calibrated_probabilities_change_the_numbers_but_not_the_decision(networ
     [
         (["net"], "the following arguments are required: paths"),
         (["net", "nowhere.hea"], "There is no file or folder 'nowhere.hea'"),
+        (["net", "checkpoints_dir=x"], r"The place of published checkpoints is \$ECG_CHECKPOINTS here"),
         (["nonet", "{here}"], "There is no checkpoint 'nonet'"),
         (["net", "{here}", "--ouput", "x"], "unrecognized arguments: --ouput"),
         (["net", "{here}/empty"], "There is no recording in the folder"),

@@ -231,7 +231,7 @@ def test_a_log_that_was_not_sent_yet_is_not_overtaken(
             in capsys.readouterr().err
         )
         command = [sys.executable, "-m", "wandb", "sync", str(tmp_path / "wandb"), "--yes"]
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)  # it writes its log there
         log = Logging().resume(tmp_path)
         assert log is not None
         assert not log.experiment.offline
