@@ -8,7 +8,15 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from ecg_lightning.commands.recordings import Failed, input_parser, list_failed, output_of, outputs_of, read_files
+from ecg_lightning.commands.recordings import (
+    Failed,
+    files_of,
+    input_parser,
+    list_failed,
+    output_of,
+    outputs_of,
+    read_files,
+)
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.experiment import experiment
 from ecg_lightning.config.schema import KEYS, build
@@ -17,7 +25,6 @@ from ecg_lightning.datamodules.unpack import record_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictor import Predictor
 from ecg_lightning.records import Record
-from ecg_lightning.records.find import find_recordings
 from ecg_lightning.streams import progress_bar
 
 Batch = list[tuple[str, Record]]
@@ -45,7 +52,7 @@ def features(arguments: Sequence[str]) -> int:
             f"features: {both}. After the network, name files and folders, or a source: --config data/ptbxl data.root=…"
         )
     config = experiment(source, needed=("data",)) if source else None
-    files = [] if config else find_recordings(options.paths)
+    files = [] if config else files_of(options)
     predictor = Predictor(
         options.checkpoint,
         trusted=options.model,

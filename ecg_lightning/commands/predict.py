@@ -6,11 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ecg_lightning.commands.pages import Pages, add_page_options
-from ecg_lightning.commands.recordings import Failed, input_parser, list_failed, output_of, outputs_of, read_files
+from ecg_lightning.commands.recordings import (
+    Failed,
+    files_of,
+    input_parser,
+    list_failed,
+    output_of,
+    outputs_of,
+    read_files,
+)
 from ecg_lightning.errors import printable
 from ecg_lightning.evaluation.fewer_leads import known_loss
 from ecg_lightning.evaluation.predictor import Predictor
-from ecg_lightning.records.find import find_recordings
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -25,7 +32,7 @@ def predict(arguments: Sequence[str]) -> int:
     add_page_options(parser)
     options = parser.read(arguments)
     output = output_of(options, "predict", "predictions.csv")
-    files = find_recordings(options.paths)
+    files = files_of(options)
     predictor = Predictor(
         options.checkpoint,
         trusted=options.model,

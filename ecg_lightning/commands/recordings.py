@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ecg_lightning.commands.words import Parser
 from ecg_lightning.errors import MissingPackageError, UserError
 from ecg_lightning.records import Record, RecordError, read_record
+from ecg_lightning.records.find import find_recordings
 from ecg_lightning.records.record import readable
 
 F = TypeVar("F", bound=np.floating[Any])
@@ -53,6 +54,19 @@ def output_of(options: argparse.Namespace, verb: str, default: str) -> Path:
         raise UserError(f"{verb}: --batch-size {options.batch_size} must be at least 1.")
     output.parent.mkdir(parents=True, exist_ok=True)
     return output
+
+
+def files_of(options: argparse.Namespace) -> list[Path]:
+    """Returns the recordings that a verb is to use, each once.
+
+    Raises:
+        UserError: for a path that does not exist, a folder without recordings, or a key of the other verbs.
+    """
+    if place := next((word for word in options.paths if word.startswith("checkpoints_dir=")), None):
+        raise UserError(
+            f"There is no file or folder '{place}'. The place of published checkpoints is $ECG_CHECKPOINTS here."
+        )
+    return find_recordings(options.paths)
 
 
 def read_files(files: Sequence[Path], options: argparse.Namespace, failed: Failed) -> Iterator[tuple[str, Record]]:

@@ -193,7 +193,7 @@ def _parameters(node: ast.FunctionDef, module: str) -> Iterator[tuple[str, str, 
     positional = [*node.args.posonlyargs, *node.args.args][1:]
     padding: list[ast.expr | None] = [None] * (len(positional) - len(node.args.defaults))
     pairs = [
-        *zip(positional, [*padding, *node.args.defaults], strict=False),
+        *zip(positional, [*padding, *node.args.defaults], strict=True),
         *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True),
     ]
     for argument, default in pairs:

@@ -12,15 +12,6 @@ from ecg_lightning.errors import UserError, unknown
 from ecg_lightning.labels.vocabulary import TERMS, ancestors, lists
 
 OWN = "own:"
-AGGREGATES = {
-    "CD": "conduction disturbance",
-    "HYP": "hypertrophy",
-    "STTC": "ST/T change",
-    "ISCA": "ischemic in anterior leads, any",
-    "ISCI": "ischemic in inferior leads, any",
-    "LAFB/LPFB": "left anterior or posterior fascicular block",
-    "_AVB": "AV block, any degree",
-}
 
 
 @dataclass(frozen=True)
@@ -73,11 +64,6 @@ class LabelSpace:
 
     def __len__(self) -> int:
         return len(self.terms)
-
-    @property
-    def full_names(self) -> dict[str, str]:
-        """Each output's name in full, for tables and figures."""
-        return {term: AGGREGATES.get(term) or (TERMS[term].name if term in TERMS else term) for term in self.terms}
 
     def encode(
         self,

@@ -46,9 +46,7 @@ def find_recordings(paths: Sequence[str]) -> list[Path]:
         elif os.path.lexists(name) or os.path.exists(header_path(name)):
             recordings.setdefault(_key(path), Path(_header_beside(path) or path))
         else:
-            is_place = name.startswith("checkpoints_dir=")
-            hint = " The place of published checkpoints is $ECG_CHECKPOINTS here." if is_place else ""
-            raise UserError(f"There is no file or folder '{readable(name)}'.{hint}")
+            raise UserError(f"There is no file or folder '{readable(name)}'.")
     for segment in masters_of_segments(key for key in recordings if key.lower().endswith(".hea")):
         recordings.pop(segment, None)
     if skipped_kinds:

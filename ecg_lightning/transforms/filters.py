@@ -1,6 +1,5 @@
 """Zero-phase filters, median baseline and polyphase resampling of whole batches, equal to SciPy's up to float32."""
 
-import math
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -151,31 +150,6 @@ def _zero_phase(x: Tensor, sections: Sections, mask: Tensor | None) -> Tensor:
     return y if mask is None else y * mask
 
 
-def resample(x: Tensor, up: int, down: int) -> Tensor:
-    """Changes the sampling rate by up/down: `scipy.signal.resample_poly` with its default anti-aliasing filter.
-
-    Args:
-        x: (batch, leads, samples); like SciPy, taken as 0 beyond its ends.
-        up: Factor up.
-        down: Factor down.
-
-    Returns:
-        (batch, leads, ⌈samples · up / down⌉).
-    """
-    common = math.gcd(up, down)
-    up, down = up // common, down // common
-    if up == down:
-        return x
-    kernels, before = _polyphase(up, down)
-    batch, leads, samples = x.shape
-    total = -(-samples * up // down)
-    steps = -(-total // up)
-    after = max(0, (steps - 1) * down + kernels.shape[1] - before - samples)
-    padded = torch.nn.functional.pad(x.reshape(batch * leads, 1, samples), (before, after))
-    phases = torch.nn.functional.conv1d(padded, kernels[:, None].to(x.device), stride=down)[:, :, :steps]
-    return phases.transpose(1, 2).reshape(batch, leads, -1)[:, :, :total]
-
-
 @lru_cache(maxsize=32)
 def _on_device(sections: Sections, size: int, device: torch.device) -> Tensor:
     """The filter's response on a GPU, copied once: a copy in every batch would wait for all that the GPU has still to do."""
@@ -245,18 +219,3 @@ def _design(sections: Sections, size: int) -> Design:
     gain = float(np.prod(rows[:, :3].sum(1) / rows[:, 3:].sum(1)))
     taps = 2 * len(rows) + 1 - min((rows[:, 2] == 0).sum(), (rows[:, 5] == 0).sum())
     return Design(response, exported, gain, 3 * int(taps))
-
-
-@lru_cache(maxsize=32)
-def _polyphase(up: int, down: int) -> tuple[Tensor, int]:
-    """Computes one kernel a phase, (up, taps), and how many zeros the signal needs before it."""
-    import numpy as np
-    from scipy.signal import firwin
-
-    half = 10 * max(up, down)
-    taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
-    before = half // up
-    # output q · up + p is the sum over inputs q · down + j of their value times tap p · down + half - j · up
-    tap = np.arange(up)[:, None] * down + half - np.arange(-before, (half + (up - 1) * down) // up + 1) * up
-    kernels = np.where((tap >= 0) & (tap < len(taps)), taps[tap.clip(0, len(taps) - 1)], 0)
-    return torch.from_numpy(kernels).to(torch.float32), before

@@ -139,5 +139,5 @@ def figure(results: Sequence[Result], crops: Sequence[Result], resamples: int) -
         axes.grid(axis="x", alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_yticks(list(rows.values()), list(rows))
-    panels[-1].legend(frameon=False, loc="lower left", fontsize=8)
+    chart.legend(*panels[-1].get_legend_handles_labels(), frameon=False, loc="outside upper right", ncols=2, fontsize=8)
     return chart

@@ -193,9 +193,9 @@ def compare(study: Study, networks: Sequence[str], resamples: int, folder: Path)
     inputs |= {(network, CROP): SEEDS[:1] for network in cropped if network}  # beside the same seed on whole recordings
     runs = [
         Run(network, space, seconds, seed)
-        for (network, seconds), of in inputs.items()
+        for (network, seconds), seeds_of_input in inputs.items()
         for space in SPACES
-        for seed in of
+        for seed in seeds_of_input
     ]
     study.train(runs)
     study.test(runs)

@@ -158,7 +158,7 @@ def write(
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots(2, 3).ravel()
     colours = ("#6b6b6b", "#1f6f8b")
-    for axis, name in zip(axes, INTERVALS, strict=False):
+    for axis, name in zip(axes[: len(INTERVALS)], INTERVALS, strict=True):
         pair = [k[~np.isnan(k)] for k in values[name]]
         edges = np.linspace(*np.percentile(np.concatenate(pair), [0.5, 99.5]), 30)
         for k, colour, label in zip(pair, colours, ("real", "simulated"), strict=True):

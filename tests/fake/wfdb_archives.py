@@ -187,7 +187,7 @@ def mimic_iv_ecg(root: Path, records: int = 21) -> Archive:
         )
         texts = (kind.mimic, "Borderline ECG")
         common = {"subject_id": subject, "study_id": study, "ecg_time": "2180-05-07 17:21:00"}
-        measurements.append(common | {"cart_id": 6848296} | dict(zip(reports, texts, strict=False)))
+        measurements.append(common | {"cart_id": 6848296} | dict(zip(reports[: len(texts)], texts, strict=True)))
         listing.append(common | {"file_name": study, "path": name})
         archive.items.append(Item(str(study), str(subject), np.nan, "", kind, texts, 500, stored[order], path))
     columns = f"subject_id,study_id,cart_id,ecg_time,{','.join(reports)},bandwidth,filtering,rr_interval"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ecg_lightning.errors import UserError
-from ecg_lightning.transforms import bandpass, resample, valid_mask
+from ecg_lightning.transforms import bandpass, valid_mask
 from ecg_lightning.transforms.filters import _device_median, notch, remove_baseline
 
 
@@ -79,14 +79,3 @@ def test_baseline_equals_medfilt(x: Tensor, rate: int, window: int) -> None:
 def test_impossible_band(x: Tensor, low: float | None, high: float | None) -> None:
     with pytest.raises(UserError, match=f"from {low} to {high} Hz is not between 0 and 50 Hz, half the sampling rate"):
         bandpass(x, 100, low, high)
-
-
-@pytest.mark.parametrize(("up", "down"), [(1, 5), (2, 1), (2, 5), (100, 257), (5, 18), (10, 25), (3, 7), (500, 360)])
-@pytest.mark.parametrize("samples", [1000, 333, 7])
-def test_resample_equals_resample_poly(x: Tensor, up: int, down: int, samples: int) -> None:
-    expected = scipy.signal.resample_poly(x[..., :samples].double().numpy(), up, down, axis=2)
-    np.testing.assert_allclose(resample(x[..., :samples], up, down).numpy(), expected, atol=3e-5)
-
-
-def test_same_rate_is_the_same_signal(x: Tensor) -> None:
-    assert resample(x, 500, 500) is x
