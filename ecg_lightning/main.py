@@ -84,14 +84,23 @@ def run() -> None:
 
 
 def _status(arguments: Sequence[str]) -> int:
-    """Runs one verb; prints on stderr what stops it, and returns the exit status."""
+    """Runs one verb; returns the exit status."""
+    return guard(lambda: main(arguments))
+
+
+def guard(work: Callable[[], int | None]) -> int:
+    """Runs the work of a program; prints on stderr, as a sentence, what stops it.
+
+    Returns:
+        The exit status: that of the work, or 0; 2 after a user's mistake or an error of the machine, 130 where it was stopped.
+    """
     try:
-        return main(arguments)
+        return work() or 0
     except UserError as error:
         print(f"ecg_lightning: {printable(str(error))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("ecg_lightning: stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"ecg_lightning: {stop}" if isinstance(stop, Stopped) else "ecg_lightning: stopped.", file=sys.stderr)
         return 130
     except OSError as error:
         print(f"ecg_lightning: {printable(_describe(error))}", file=sys.stderr)

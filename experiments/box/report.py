@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from ecg_lightning import checkpoints, compose, evaluate
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.config.schema import build
+from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictions import read_predictions
 from ecg_lightning.labels import LabelSpace
+from ecg_lightning.main import guard
 from ecg_lightning.metrics import auroc_intervals
 
+USAGE = "python experiments/box/report.py CHECKPOINT ROOT [key=value …]"
 TASKS = ("paper7", "ptbxl_super", "ptbxl_sub", "ptbxl_form", "ptbxl_rhythm")
 ALSO = {"STTC": ("STD_", "INVT", "LOWT")}
 """Outputs by which a task's output is also known, though the statements are of another of PTB-XL's kinds: chosen by meaning."""
@@ -110,7 +113,14 @@ def zero_shot(checkpoint: str, words: list[str]) -> str:
     return "\n".join([*lines, "", *details])
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Reads the command line, and prints the tables."""
+    if len(sys.argv) < 3:
+        raise UserError(f"Name a checkpoint and PTB-XL's folder: {USAGE}")
     checkpoint, root, *more = sys.argv[1:]
     folds = ["data.val_folds=[]", "data.test_folds=[1,2,3,4,5,6,7,8,9]"]
     print(zero_shot(checkpoint, ["--config", "data/ptbxl", f"data.root={root}", *folds, *more]))
+
+
+if __name__ == "__main__":
+    sys.exit(guard(main))

@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
 from ecg_lightning.checkpoints.box import FOLDER, in_box
-from ecg_lightning.errors import Stopped, UserError
+from ecg_lightning.errors import UserError
 from ecg_lightning.evaluation.predictions import read_predictions
+from ecg_lightning.main import guard
 from ecg_lightning.metrics import auroc, macro
 
 HERE = Path(__file__).parent
@@ -61,6 +62,11 @@ def publish(config: DictConfig, name: str, folder: str) -> str:
 
 
 def main(words: list[str]) -> int:
+    """Trains, or goes on, and publishes; returns the exit status."""
+    return guard(lambda: train(words))
+
+
+def train(words: list[str]) -> None:
     """Trains, or goes on, and publishes."""
     options = {"checkpoints_dir": str(FOLDER), "name": NAME}
     for word in words:
@@ -69,17 +75,12 @@ def main(words: list[str]) -> int:
             options[key] = value
     overrides = [word for word in words if word.partition("=")[0] not in options]
     name = options["name"]
-    try:
-        if in_box(name) is not None:
-            raise UserError(f"The package has the network {name} already. Give yours another name: name=…")
-        config = compose(["--config", str(HERE / "train.yaml"), "checkpoint_path=auto", *overrides])
-        if not is_finished(config):
-            fit(config)
-        publish(config, name, options["checkpoints_dir"])
-    except (UserError, Stopped) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    if in_box(name) is not None:
+        raise UserError(f"The package has the network {name} already. Give yours another name: name=…")
+    config = compose(["--config", str(HERE / "train.yaml"), "checkpoint_path=auto", *overrides])
+    if not is_finished(config):
+        fit(config)
+    publish(config, name, options["checkpoints_dir"])
 
 
 if __name__ == "__main__":

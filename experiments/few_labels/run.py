@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints, compose, evaluate, fit
 from ecg_lightning.checkpoints.card import Card
-from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.evaluation.predictions import check_comparable, read_predictions
 from ecg_lightning.files import write_json, write_whole
+from ecg_lightning.main import guard
 from ecg_lightning.metrics import Difference, Interval, auroc_differences, auroc_intervals
 
 HERE = Path(__file__).parent
@@ -282,7 +282,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (UserError, Stopped) as error:
-        sys.exit(str(error))
+    sys.exit(guard(main))

@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import butter, filtfilt, iirnotch, resample_poly, sosfilt, sosfiltfilt
 
+from ecg_lightning.errors import UserError
+from ecg_lightning.main import guard
 from ecg_lightning.records import Record, fingerprint, matching_pairs, read_record
 from ecg_lightning.records.fingerprints import OPENING, SIZE
 from ecg_lightning.records.fingerprints.fingerprint import BEATS_THRESHOLD, OPENING_THRESHOLD
@@ -30,6 +32,8 @@ def read_all(folder: Path) -> list[Record]:
         for path in sorted(folder.rglob(pattern))
         if not {"hospital_formats", "records500", "georgia_2020_headers"} & set(path.parts)
     ]
+    if not paths:
+        raise UserError(f"There is no recording below {folder}. Name the folder of the archives after the command.")
     rates = {".h5": 500.0, "code15": 400.0}
     return [read_record(path, sampling_rate=rates.get(path.suffix) or rates.get(path.parent.name)) for path in paths]
 
@@ -167,7 +171,7 @@ def alarms(name: str, rows: NDArray[np.int8], copies: set[tuple[int, int]], pers
 
 def main() -> None:
     """Reads, disturbs and compares; some minutes."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ["ECG_TEST_DATA"])
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("ECG_TEST_DATA", "data"))
     simulated = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
     records = read_all(folder)
     rows = np.stack([fingerprint(record.signal, record.sampling_rate) for record in records])
@@ -196,4 +200,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))

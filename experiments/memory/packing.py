@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecg_lightning.main import guard
 from ecg_lightning.records import LEADS, Record, read_wfdb
 from ecg_lightning.store.pack import Row, pack
 
@@ -58,4 +59,4 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or [1_000, 20_000])
+    sys.exit(guard(lambda: main([int(word) for word in sys.argv[1:]] or [1_000, 20_000])))

@@ -20,6 +20,7 @@ from costs import Cost, Length, length_of, measure
 from ecg_lightning import checkpoints, compose, evaluate, fit
 from ecg_lightning.errors import Stopped, UserError
 from ecg_lightning.files import read_json, write_json
+from ecg_lightning.main import guard
 from report import Result, crop_table, figure, network_table
 
 HERE = Path(__file__).parent
@@ -230,7 +231,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(str(error))
+    sys.exit(guard(main))

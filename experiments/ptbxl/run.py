@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_lightning.evaluation.predictions import FILES, Predictions, check_comparable, read_predictions
+from ecg_lightning.main import guard
 from ecg_lightning.metrics import auroc_intervals
 
 
@@ -21,8 +22,9 @@ def tested(experiment: str, seed: int, root: str, out: Path) -> Predictions:
         program = [sys.executable, "-m", "ecg_lightning"]
         config = ["--config", f"experiment/{experiment}", f"data.root={root}", f"seed={seed}"]
         fit = ["fit", *config, f"run_dir={run_dir}", "checkpoint_path=auto", "logger.wandb=false"]
-        subprocess.run([*program, *fit], check=True)
-        subprocess.run([*program, "test", f"run_dir={run_dir}"], check=True)
+        for words in (fit, ["test", f"run_dir={run_dir}"]):
+            if status := subprocess.run([*program, *words], check=False).returncode:
+                sys.exit(status)  # it has said why
     return read_predictions(run_dir)
 
 
@@ -52,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))

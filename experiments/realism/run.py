@@ -1,6 +1,7 @@
 """How like real recordings are the simulated ones? Writes table.md and figure.png: python experiments/realism/run.py."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.progress import track
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ecg_lightning.datamodules import PTBXLDataModule
+from ecg_lightning.main import guard
 from ecg_lightning.metrics import auroc
 from ecg_lightning.models.resnet1d import ResNet1d
 from ecg_lightning.records import LEADS
@@ -181,4 +183,4 @@ def write(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import requests
 
+from ecg_lightning.main import guard
 from ecg_lightning.records.find import find_recordings
 from ecg_lightning.streams import open_streams
 
@@ -69,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))

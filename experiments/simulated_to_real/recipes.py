@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ecg_lightning.main import main
+from ecg_lightning.main import guard, main
 from ecg_lightning.transfer.study import ARMS, read_study
 
 HERE = Path(__file__).parent
@@ -41,7 +41,8 @@ def train(run: Path, words: list[str]) -> None:
         return
 
 
-if __name__ == "__main__":
+def compare() -> None:
+    """Trains what is missing, and writes recipes.md."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else "data").resolve()
     study = read_study(["--study", str(HERE / "study.yaml"), f"small.data.root={root / 'ptbxl'}", *sys.argv[2:]])
     trainings = {(each.arm, each.size, each.seed): each for each in study.trainings()}
@@ -58,3 +59,7 @@ if __name__ == "__main__":
     text = "\n".join(lines) + "\n"
     (HERE / "recipes.md").write_text(text, encoding="utf-8")
     print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(guard(compare))

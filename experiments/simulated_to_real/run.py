@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_lightning.evaluation.predictions import read_predictions
-from ecg_lightning.main import main
+from ecg_lightning.main import guard, main
 from ecg_lightning.metrics import auroc_intervals
 from ecg_lightning.transfer.results import Estimate
 from ecg_lightning.transfer.study import Study, read_study
@@ -46,7 +46,8 @@ def elsewhere(root: Path, study: Study) -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def study() -> None:
+    """Runs the studies that are missing, and prints the table of the archives that no network has seen."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else "data").resolve()
     studies = {}
     for name, folder in STUDIES.items():
@@ -57,3 +58,7 @@ if __name__ == "__main__":
     text = elsewhere(root, studies["study"])
     (Path(studies["study"].run_dir) / "elsewhere.md").write_text(text + "\n", encoding="utf-8")
     print(f"\nArchives that no network has seen, macro AUROC on all their recordings:\n\n{text}")
+
+
+if __name__ == "__main__":
+    sys.exit(guard(study))

@@ -4,6 +4,7 @@ python experiments/speed/fit.py --root DATA/ptbxl [--epochs 3] [--records 640] [
 """
 
 import argparse
+import sys
 import time
 from statistics import median
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from ecg_lightning.config.compose import as_dict, compose
 from ecg_lightning.config.schema import build, module_class
 from ecg_lightning.datamodules import PTBXLDataModule
+from ecg_lightning.main import guard
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.training.trainer import keep_freed_memory, quiet
 
@@ -105,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))

@@ -4,6 +4,7 @@ Ten seconds of twelve leads at 100 Hz; forward, backward and AdamW, the median o
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ import ecg_lightning
 from ecg_lightning import compose
 from ecg_lightning.config.compose import as_dict
 from ecg_lightning.config.schema import build
+from ecg_lightning.main import guard
 
 NAMES = sorted(path.stem for path in (Path(ecg_lightning.__file__).parent.parent / "conf" / "model").glob("*.yaml"))
 OUTPUTS, LEADS, SAMPLES = 71, 12, 1000
@@ -64,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))

@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import wfdb
 
 from ecg_lightning.datamodules import PTBXLDataModule
+from ecg_lightning.main import guard
 
 
 def pack(root: str) -> tuple[int, float]:
@@ -51,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))

@@ -1,10 +1,12 @@
 """How many recordings a core simulates in a second, 10 s at 100 Hz: python experiments/speed/simulation.py."""
 
 import argparse
+import sys
 import time
 
 import numpy as np
 
+from ecg_lightning.main import guard
 from ecg_lightning.simulator import Hospital, simulate
 
 
@@ -26,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guard(main))
