@@ -125,10 +125,11 @@ def _pr(conditions: Conditions, patient_draws: Draws, record_draws: Draws) -> Fl
 def _qrs(conditions: Conditions, patient_draws: Draws) -> Floats:
     """QRS duration by conduction; the blocks straddle the 100 and 120 ms of their definitions."""
     mean = np.array([0.085, 0.102, 0.139, 0.146, 0.117, 0.125])[conditions.conduction]
-    spread = np.array([0.008, 0.009, 0.012, 0.013, 0.007, 0.010])[conditions.conduction]
+    spread = np.array([0.008, 0.009, 0.014, 0.014, 0.007, 0.010])[conditions.conduction]
     shortest = np.array([0.066, 0.086, 0.112, 0.116, 0.104, 0.104])[conditions.conduction]
-    longest = np.array([0.108, 0.124, 0.180, 0.190, 0.150, 0.160])[conditions.conduction]
+    longest = np.array([0.108, 0.124, 0.190, 0.195, 0.150, 0.160])[conditions.conduction]
     extra_width = 0.005 * ~conditions.female + 0.006 * conditions.present["LAFB"] + 0.006 * conditions.present["LVH"]
     paced = conditions.is_rhythm("PACE")
     qrs = np.clip(mean + extra_width + spread * patient_draws.normal("qrs"), shortest, longest)
-    return np.where(paced, 0.150 + 0.012 * patient_draws.normal("qrs"), qrs).astype(np.float32)
+    paced_qrs = np.clip(0.156 + 0.016 * patient_draws.normal("qrs"), 0.120, 0.210)
+    return np.asarray(np.where(paced, paced_qrs, qrs), np.float32)

@@ -10,6 +10,8 @@ infarction) for Q waves and ST elevation; Kusumoto et al. 2019 for bradycardia; 
 Electrocardiography in Clinical Practice) for rhythms, extrasystoles, sinus arrhythmia and low voltage.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,11 @@ from ecg_lightning.simulator.rng import Draws
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
+Limit = Callable[[str, float], Floats]
+"""Takes the name of a limit and its published value; (records,) the values that the readers apply."""
+_FINE = ("ST", "T", "Q")
+_FINE_DISAGREEMENT = 3
+"""How many times as far readings differ in tenths of a millivolt, and in the width of a Q wave, as in intervals and voltages."""
 _UNREMARKABLE = ("NORM", "SR", "STACH", "SBRAD", "SARRH", "IRBBB", "PAC")  # may stand beside NORM
 I, II, III, AVL, AVF = 0, 1, 2, 4, 5
 V1, V2, V3, V4, V5, V6 = range(6, 12)
@@ -32,7 +39,8 @@ def define_terms(
     """(records,) for each term, whether it holds for each record, by the limits that the hospital's readers apply."""
 
     def limit(name: str, value: float) -> Floats:
-        return value * (1 + readers.disagreement * record_draws.normal(f"limit of {name}"))
+        spread = readers.disagreement * (_FINE_DISAGREEMENT if name.split()[0] in _FINE else 1)
+        return np.asarray(value * np.clip(1 + spread * record_draws.normal(f"limit of {name}"), 0.3, None))
 
     present, sinus, qrs = conditions.present, conditions.is_rhythm("sinus"), conditions.qrs
     inside = (beats.onset >= 0) & (beats.onset < seconds - 0.1)
@@ -47,9 +55,9 @@ def define_terms(
         (beat.r_prime > 0.05) | ((beat.r_time > 0.050) & (beat.r[:, V1] > beat.s[:, V1]))
     )
     narrow_qrs = without_left_block & (qrs < 0.120)
-    high_voltage = _voltage(conditions, beat)
-    st_elevated, st_depressed = _st(conditions, beat)
-    t_inverted, t_low = _t(beat)
+    high_voltage = _voltage(conditions, beat, limit)
+    st_elevated, st_depressed = _st(conditions, beat, limit)
+    t_inverted, t_low = _t(beat, limit)
     terms: dict[str, Bools] = {
         "AFIB": conditions.is_rhythm("AFIB"),
         "AFLT": conditions.is_rhythm("AFLT"),
@@ -57,15 +65,18 @@ def define_terms(
         "PACE": conditions.is_rhythm("PACE"),
         "STACH": sinus & (conditions.rate > limit("tachycardia", 100)),
         "SBRAD": sinus & (conditions.rate < limit("bradycardia", readers.bradycardia)),
-        "SARRH": sinus & ~(beats.kind != 0).any(1) & (_swing(beats, inside) > 0.16),
+        "SARRH": sinus & ~(beats.kind != 0).any(1) & (_swing(beats, inside) > limit("sinus arrhythmia", 0.16)),
         "1AVB": sinus & (conditions.pr > limit("PR", readers.long_pr / 1000)),
         "WPW": conditions.is_conduction("WPW") & sinus,
         "IRBBB": right_block & delayed_qrs & (qrs < wide_qrs),
         "CRBBB": right_block & (qrs >= wide_qrs),
         "CLBBB": left_block & (qrs >= wide_qrs),
         "ILBBB": left_block & (qrs < wide_qrs),
-        "IVCD": without_left_block & ~right_block & (qrs > 0.110),
-        "LAFB": without_left_block & (beat.axis <= -45) & (beat.axis >= -90) & ~beat.qs[:, [II, AVF]].any(1),
+        "IVCD": without_left_block & ~right_block & (qrs > limit("an unspecific delay", 0.110)),
+        "LAFB": without_left_block
+        & (beat.axis <= limit("a left axis", -45))
+        & (beat.axis >= -90)
+        & ~beat.qs[:, [II, AVF]].any(1),
         "LPFB": without_left_block & present["LPFB"] & (beat.axis >= 90),
         "PVC": (inside & (beats.kind == VENTRICULAR)).any(1),
         "PAC": (inside & (beats.kind == ATRIAL)).any(1),
@@ -74,12 +85,12 @@ def define_terms(
         "RVH": without_left_block
         & present["RVH"]
         & ((beat.r[:, V1] > 0.7) | (beat.r[:, V1] > beat.s[:, V1]) | (beat.axis >= 110)),
-        **_infarcts(conditions, beat, without_left_block),
+        **_infarcts(conditions, beat, limit, without_left_block),
         "STE_": without_left_block & st_elevated,
         "STD_": without_block & ~st_elevated & st_depressed,
         "INVT": without_block & t_inverted,
         "LOWT": without_left_block & t_low & ~t_inverted,
-        "LVOLT": (beat.r + beat.s)[:, :6].max(1) < 0.5,
+        "LVOLT": (beat.r + beat.s)[:, :6].max(1) < limit("low voltage", 0.5),
         "LNGQT": (conditions.qtc >= np.where(conditions.female, 0.460, 0.450)) & narrow_qrs,
     }
     terms["SR"] = sinus & ~(terms["STACH"] | terms["SBRAD"] | terms["SARRH"])
@@ -108,38 +119,45 @@ def _cornell(beat: Beat) -> Floats:
     return np.asarray(beat.r[:, AVL] + beat.s[:, V3])
 
 
-def _voltage(conditions: Conditions, beat: Beat) -> Bools:
+def _voltage(conditions: Conditions, beat: Beat, limit: Limit) -> Bools:
     """Sokolow and Lyon's 3.5 mV, or Cornell's 2.8 mV (women: 2.0 mV)."""
-    return np.asarray((_sokolow_lyon(beat) > 3.5) | (_cornell(beat) > np.where(conditions.female, 2.0, 2.8)))
+    cornell = limit("Cornell", 1) * np.where(conditions.female, 2.0, 2.8)
+    return np.asarray((_sokolow_lyon(beat) > limit("Sokolow and Lyon", 3.5)) | (_cornell(beat) > cornell))
 
 
-def _st(conditions: Conditions, beat: Beat) -> tuple[Bools, Bools]:
+def _st(conditions: Conditions, beat: Beat, limit: Limit) -> tuple[Bools, Bools]:
     """ST elevation at J, or depression that lasts 60 ms, in two neighbouring leads (Thygesen 2018)."""
-    limits = np.full((len(conditions.age), 6), 0.10, np.float32)
-    limits[:, 1:3] = np.select([conditions.female, conditions.age >= 40], [0.15, 0.20], 0.25)[:, None]  # V2 and V3
+    elevated = np.full((len(conditions.age), 6), 0.10, np.float32)
+    elevated[:, 1:3] = np.select([conditions.female, conditions.age >= 40], [0.15, 0.20], 0.25)[:, None]  # V2 and V3
+    elevation, depression = limit("ST elevation", 1)[:, None], limit("ST depression", -0.05)[:, None]
     frontal, chest = by_plane(beat.st_j)
-    after_60_ms = by_plane(beat.st_60)
-    return neighbours(frontal >= 0.10, chest >= limits), neighbours(after_60_ms[0] <= -0.05, after_60_ms[1] <= -0.05)
+    frontal_60_ms, chest_60_ms = by_plane(beat.st_60)
+    return (
+        neighbours(frontal >= 0.10 * elevation, chest >= elevated * elevation),
+        neighbours(frontal_60_ms <= depression, chest_60_ms <= depression),
+    )
 
 
-def _t(beat: Beat) -> tuple[Bools, Bools]:
+def _t(beat: Beat, limit: Limit) -> tuple[Bools, Bools]:
     """T waves inverted by 0.1 mV in two neighbouring leads with an R wave; or flat in three of I, II, V4 to V6 (Rautaharju 2009).
 
     III and V1 may be negative in health and do not count.
     """
+    negative, low = limit("T inversion", -0.10)[:, None], limit("T amplitude", 0.10)[:, None]
     inverted_leads = [
-        (t <= -0.10) & (net > 0) for t, net in zip(by_plane(beat.t), by_plane(beat.r - beat.s), strict=True)
+        (t <= negative) & (net > 0) for t, net in zip(by_plane(beat.t), by_plane(beat.r - beat.s), strict=True)
     ]
     inverted = neighbours(inverted_leads[0][:, :-1], inverted_leads[1][:, 1:])
-    flat = (np.abs(beat.t) < 0.10 * beat.r) & (beat.r > beat.s)
+    flat = (np.abs(beat.t) < low * beat.r) & (beat.r > beat.s)
     return inverted, np.asarray(flat[:, [I, II, V4, V5, V6]].sum(1) >= 3)
 
 
-def _infarcts(conditions: Conditions, beat: Beat, without_left_block: Bools) -> dict[str, Bools]:
+def _infarcts(conditions: Conditions, beat: Beat, limit: Limit, without_left_block: Bools) -> dict[str, Bools]:
     """Scars that show: a Q wave of 30 ms and 0.1 mV, or QS, in two leads of the wall; 20 ms in V2 and V3 (Thygesen 2018)."""
     least_width = np.full(12, 0.030, np.float32)
     least_width[[V2, V3]] = 0.020
-    q_wave = ((beat.q_width >= least_width - 1e-4) & (beat.q_depth >= 0.10)) | beat.qs
+    width, depth = limit("Q width", 1)[:, None], limit("Q depth", 0.10)[:, None]
+    q_wave = ((beat.q_width >= width * least_width - 1e-4) & (beat.q_depth >= depth)) | beat.qs
     walls = {"IMI": (II, III, AVF), "AMI": (V1, V2, V3, V4), "LMI": (I, AVL, V5, V6)}
     return {
         name: without_left_block & conditions.present[name] & (q_wave[:, wall].sum(1) >= 2)

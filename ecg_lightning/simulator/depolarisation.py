@@ -19,7 +19,8 @@ def qrs_waves(conditions: Conditions, patient_draws: Draws) -> Waves:
     waves = _left_block(conditions, patient_draws).where(
         conditions.is_conduction("CLBBB"), _conducted(conditions, patient_draws)
     )
-    paced = wide_qrs(patient_draws, "paced", patient_draws.n, conditions.qrs, vector(0.35, -0.85, 0.45))
+    apex_pacing = vector(0.20, -0.85, 0.65) + vector(0.30, 0.25, 0.30) * patient_draws.normal("pacing site", (3,))
+    paced = wide_qrs(patient_draws, "paced", patient_draws.n, conditions.qrs, apex_pacing)
     spike = paced.vector[:, 1] * np.exp(0.8 * patient_draws.normal("spike"))[:, None]
     paced.centre[:, 5], paced.left[:, 5], paced.right[:, 5], paced.vector[:, 5] = -0.005, 0.001, 0.001, 1.5 * spike
     waves = paced.where(conditions.is_rhythm("PACE"), waves)
@@ -71,7 +72,11 @@ def _conducted(conditions: Conditions, patient_draws: Draws) -> Waves:
         ],
     )
     # the late right ventricle pulls against the backward forces that write the S wave of V1
-    posterior_factor = np.select([complete_block, conditions.is_conduction("IRBBB")], [0.25, 0.65], 1)
+    posterior_factor = np.select(
+        [complete_block & conditions.present["LAFB"], complete_block, conditions.is_conduction("IRBBB")],
+        [0.75, 0.25, 0.5],
+        1,
+    )
     waves.vector[:, 2:4, 2] *= posterior_factor[:, None]
     waves.vector[:, 2] += vector(-0.9, 0.1, -0.8) * rv_enlargement[:, None]
     _scar(waves, conditions, patient_draws)
@@ -131,10 +136,12 @@ def _axis(vectors: Floats, conditions: Conditions, patient_draws: Draws) -> Floa
     # the forces of a hemiblock are turned, not enlarged: what pointed left now points up, where the leads see more
     flattening = np.where(left_hemiblock[:, None, None], np.array([1, 0.6, 1], np.float32), 1)
     rotated = rotate(vectors * flattening, angles)
-    rotated[..., 1] = np.where(left_hemiblock[:, None], 0.52 * rotated[..., 1], rotated[..., 1])
+    height = np.where(conditions.is_conduction("CRBBB"), 0.65, 0.52)[:, None]
+    rotated[..., 1] = np.where(left_hemiblock[:, None], height * rotated[..., 1], rotated[..., 1])
     # the left anterior fascicle activates the inferior wall first: the septal vector stays low
     rotated[:, 0] = np.where(left_hemiblock[:, None], vector(-0.10, 0.22, -0.16), rotated[:, 0])
-    rotated[:, 3, 0] -= np.where(left_hemiblock, 0.35, 0)  # and the lateral base last: S waves as far as V6
+    # and the lateral base last, upwards and to the back: S waves as far as V6
+    rotated[:, 3] += np.where(left_hemiblock[:, None], vector(-0.25, -0.35, 0.25), 0)
     # late right ventricular activity does not follow the axis of the left ventricle
     late = conditions.is_conduction("IRBBB", "CRBBB")[:, None, None]
     rotated[:, _RIGHT] = np.where(late, vectors[:, _RIGHT], rotated[:, _RIGHT])
