@@ -72,7 +72,7 @@ def define_terms(
         "CRBBB": right_block & (qrs >= wide_qrs),
         "CLBBB": left_block & (qrs >= wide_qrs),
         "ILBBB": left_block & (qrs < wide_qrs),
-        "IVCD": without_left_block & ~right_block & (qrs > limit("an unspecific delay", 0.110)),
+        "IVCD": without_left_block & ~right_block & (qrs > 0.110),
         "LAFB": without_left_block
         & (beat.axis <= limit("a left axis", -45))
         & (beat.axis >= -90)

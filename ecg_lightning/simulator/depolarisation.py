@@ -48,14 +48,19 @@ def _conducted(conditions: Conditions, patient_draws: Draws) -> Waves:
     strength = np.where(complete_block, 3.0 * strength, strength)[:, None]
     width = np.where(right_delay, 0.33 * lateness + 0.004, 0.085 * duration)
     late_centre = duration - 1.8 * width
-    lv_enlargement = np.where(conditions.present["LVH"], patient_draws.uniform("lvh", 1.15, 1.75), 1)[:, None]
+    lv_enlargement = np.where(conditions.present["LVH"], patient_draws.uniform("lvh", 1.2, 1.9), 1)[:, None]
     rv_enlargement = np.where(conditions.present["RVH"], patient_draws.uniform("rvh", 0.5, 1.3), 0)
     waves = Waves.stack(
         patient_draws.n,
         [
             (0.20 * lv_duration, 0.080 * lv_duration, 0.080 * lv_duration, vector(-0.14, -0.05, -0.20)),
             (0.41 * lv_duration, 0.088 * lv_duration, 0.088 * lv_duration, vector(0.76, 0.50, -0.34)),
-            (0.54 * lv_duration, 0.088 * lv_duration, 0.088 * lv_duration, vector(1.05, 0.36, 0.92) * lv_enlargement),
+            (
+                0.54 * lv_duration,
+                0.088 * lv_duration,
+                0.088 * lv_duration,
+                vector(1.05, 0.36, 0.92) * lv_enlargement ** vector(1, 1, 0.6),
+            ),
             (
                 0.74 * lv_duration,
                 0.085 * lv_duration,
