@@ -68,6 +68,26 @@ def test_each_diagnosis_has_the_waves_of_real_recordings(measure: ModuleType, sh
     assert np.abs(real_waves - simulated_waves).mean() < 0.25  # mV, over R, S and T of twelve leads
 
 
+@pytest.mark.parametrize("terms", [("LAFB",), ("CRBBB", "LAFB"), ("PACE",)])
+def test_hearts_that_are_activated_upwards_have_deep_s_waves_in_v3_to_v5(
+    shared_data: Path, terms: tuple[str, ...]
+) -> None:
+    table = pd.read_csv(shared_data / "ptbxl" / "ptbxl_database.csv")
+    table = table[table["strat_fold"] < 10]
+    rows = table[[all(f"'{term}'" in codes for term in terms) for codes in table["scp_codes"]]][:100]
+    real = np.stack([read_wfdb(shared_data / "ptbxl" / name).signal.T for name in rows["filename_lr"]])
+    archive = simulate(Hospital.load("broad"), range(4000), 0, 100)
+    positive = archive.labels[:, [TERMS.index(term) for term in terms]].all(1)
+    simulated = archive.signals[positive] / np.float32(1000)
+
+    def s_waves(signals: np.ndarray) -> float:
+        leads = signals[:, :, 8:11]
+        return float(np.median(np.median(leads, axis=1) - np.percentile(leads, 0.8, axis=1), axis=0).sum())
+
+    assert len(real) >= 12
+    assert 0.6 < s_waves(simulated) / s_waves(real) < 1.4
+
+
 def test_comparison_is_scipys(measure: ModuleType) -> None:
     comparison = measure.compare(np.array([1.0, 2, 3, np.nan]), np.array([2.0, 3, 4]))
     assert (comparison["real median"], comparison["simulated median"]) == (2, 3)

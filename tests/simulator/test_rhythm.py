@@ -147,13 +147,37 @@ def test_a_readers_limit_moves_the_label(term: str, key: str, limit: float) -> N
     assert moved.sum() > 1.2 * usual.sum()
 
 
-def test_readers_disagree_near_the_limits_alone() -> None:
+@pytest.mark.parametrize(
+    ("term", "measurement", "limit", "farthest"),
+    [
+        ("STACH", "heart_rate", 100, 45),
+        ("1AVB", "pr_ms", 200, 90),
+        ("CRBBB", "qrs_ms", 120, 54),
+        ("LAFB", "axis", -45, 20),
+        ("LVOLT", "limb_voltage", 0.5, 0.23),
+    ],
+)
+def test_readers_disagree_near_the_limits_alone(term: str, measurement: str, limit: float, farthest: float) -> None:
+    prevalence = {"LVOLT": 0.2, "LAFB": 0.2, "CRBBB": 0.2, "1AVB": 0.2}
     sure, unsure = (
-        simulate(Hospital(annotation=Readers(disagreement=spread)), range(2000), 0) for spread in (0.0, 0.05)
+        simulate(Hospital(prevalence=prevalence, annotation=Readers(disagreement=spread)), range(2000), 0)
+        for spread in (0.0, 0.1)
     )
-    differ = labelled(sure, "STACH") != labelled(unsure, "STACH")
-    assert 5 < differ.sum() < 150
-    assert np.abs(sure.parameters["heart_rate"][differ] - 100).max() < 25
+    differ = labelled(sure, term) != labelled(unsure, term)
+    assert 2 < differ.sum() < 300
+    assert np.abs(sure.parameters[measurement][differ] - limit).max() < farthest
+
+
+def test_readers_disagree_more_about_small_waves() -> None:
+    share = {}
+    for term in ("AMI", "STD_", "INVT", "LOWT"):
+        sure, unsure = (
+            labelled(simulate(Hospital(annotation=Readers(disagreement=spread)), range(3000), 0), term)
+            for spread in (0.0, 0.08)
+        )
+        share[term] = (sure != unsure).sum() / sure.sum()
+        assert unsure.sum() == pytest.approx(sure.sum(), rel=0.25)  # as many on either side
+    assert all(0.03 < each < 0.5 for each in share.values()), share
 
 
 def test_what_is_missed_is_missed_as_often_as_said() -> None:
