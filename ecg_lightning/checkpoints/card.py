@@ -299,6 +299,11 @@ class Card:
             UserError: where the report is not one of `test`.
         """
         try:
-            return replace(self, test=typed(Test, plain(report), "test"))
+            test = typed(Test, plain(report), "test")
         except (ValueError, TypeError) as error:
             raise UserError(f"{where} is not a report of `test` ({error}). Run `test` again.") from error
+        if [row.get("term") for row in test.terms] != self.terms:
+            raise UserError(
+                f"{where} measured other terms than the network's. Run `test` with its data.label_space again."
+            )
+        return replace(self, test=test)

@@ -35,6 +35,7 @@ def export(arguments: Sequence[str]) -> int:
     from ecg_lightning.export.write import export as content_of
 
     predictor = Predictor(options.checkpoint, device="cpu", trusted=options.model)
+    predictor.check_terms()
     content = content_of(predictor, options.format, options.unit == "mV")
     output.parent.mkdir(parents=True, exist_ok=True)
     write_whole(output, content)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from ecg_lightning.commands.missing import Missing
 from ecg_lightning.commands.recordings import (
     Failed,
     files_of,
@@ -51,6 +52,12 @@ def features(arguments: Sequence[str]) -> int:
         raise UserError(
             f"features: {both}. After the network, name files and folders, or a source: --config data/ptbxl data.root=…"
         )
+    others = [word for word in source if "=" in word and not word.removeprefix("--").startswith(("data.", "config="))]
+    if others:
+        raise UserError(
+            f"features: {', '.join(others)} changes nothing here: the network is that of the checkpoint, and of a configuration "
+            "only the source is taken. --model names a class of your own."
+        )
     config = experiment(source, needed=("data",)) if source else None
     files = [] if config else files_of(options)
     predictor = Predictor(
@@ -73,8 +80,9 @@ def features(arguments: Sequence[str]) -> int:
             list(read_files(files[first : first + options.batch_size], options, failed))
             for first in range(0, count, options.batch_size)
         )
-    title = predictor.card.name or Path(options.checkpoint).name
-    _write(output, predictor, batches, -(-count // options.batch_size), failed, title)
+    missing = Missing(predictor)
+    _write(output, predictor, batches, -(-count // options.batch_size), failed, missing)
+    missing.report()
     list_failed(output.with_suffix(".errors.csv"), failed, options.checkpoint, count, "used")
     print(f"{predictor.network.feature_size} features of {count - len(failed)} of {count} recordings → {output}")
     return 1 if failed else 0
@@ -105,19 +113,21 @@ def of_source(data: PackedDataModule, batch_size: int) -> Iterator[Batch]:
 
 
 def _write(
-    output: Path, predictor: Predictor, batches: Iterator[Batch], count: int, failed: Failed, title: str
+    output: Path, predictor: Predictor, batches: Iterator[Batch], count: int, failed: Failed, missing: Missing
 ) -> None:
     """Writes the table, a batch after another, so that the memory that is needed does not depend on their number."""
     names = [
         f"feature_{k:0{len(str(predictor.network.feature_size - 1))}d}" for k in range(predictor.network.feature_size)
     ]
-    schema = pa.schema([("record_id", pa.string()), *((name, pa.float32()) for name in names)], {"checkpoint": title})
+    columns = [("record_id", pa.string()), *((name, pa.float32()) for name in names)]
+    schema = pa.schema(columns, {"checkpoint": Path(predictor.title).name})
     partial = output.with_name(output.name + ".part")
     try:
         with parquet.ParquetWriter(partial, schema) as writer, progress_bar() as bar:
             for batch in bar.track(batches, count, description="Features"):
                 ids, rows = [], []
-                for name, _, row in outputs_of(predictor.features, batch, failed):
+                for name, record, row in outputs_of(predictor.features, batch, failed):
+                    missing.add(record)
                     ids.append(name)
                     rows.append(row)
                 if rows:

@@ -2,9 +2,9 @@
 
 import csv
 import sys
-from collections import Counter
 from collections.abc import Sequence
 
+from ecg_lightning.commands.missing import Missing
 from ecg_lightning.commands.pages import Pages, add_page_options
 from ecg_lightning.commands.recordings import (
     Failed,
@@ -16,7 +16,6 @@ from ecg_lightning.commands.recordings import (
     read_files,
 )
 from ecg_lightning.errors import printable
-from ecg_lightning.evaluation.fewer_leads import known_loss
 from ecg_lightning.evaluation.predictor import Predictor
 
 
@@ -39,6 +38,7 @@ def predict(arguments: Sequence[str]) -> int:
         batch_size=options.batch_size,
         allow_missing_leads=options.allow_missing_leads,
     )
+    predictor.check_terms()
     for note in predictor.notes:
         print(printable(note), file=sys.stderr)
     if predictor.not_learnt:
@@ -48,8 +48,7 @@ def predict(arguments: Sequence[str]) -> int:
         )
     pages = Pages(options, files, predictor)
     failed: Failed = []
-    unknown: Counter[tuple[str, ...]] = Counter()
-    missing: Counter[tuple[str, ...]] = Counter()
+    missing = Missing(predictor)
     partial = output.with_name(output.name + ".part")
     with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -62,38 +61,10 @@ def predict(arguments: Sequence[str]) -> int:
                 row = [name, *(f"{value:.6f}" for value in values), "|".join(positive), "|".join(record.quality)]
                 writer.writerow(row)
                 pages.draw(name, record, logits)
-                missing[predictor.missing_leads(record)] += 1
-                unknown[predictor.unknown_metadata(record)] += 1
+                missing.add(record)
     partial.replace(output)
-    _say_what_was_missing(predictor, missing, unknown)
+    missing.report()
     list_failed(output.with_suffix(".errors.csv"), failed, options.checkpoint, len(files), "predicted")
     print(f"{len(files) - len(failed)} of {len(files)} recordings predicted → {output}")
     pages.report()
     return 1 if failed or pages.failed else 0
-
-
-def _say_what_was_missing(
-    predictor: Predictor, missing: Counter[tuple[str, ...]], unknown: Counter[tuple[str, ...]]
-) -> None:
-    """Prints on stderr which leads and which patient data the predicted recordings lacked, and what that means.
-
-    Args:
-        predictor: the network.
-        missing: how many recordings lacked which leads.
-        unknown: how many recordings lacked which patient data.
-    """
-    of_leads = [f"{', '.join(leads)} in {count}" for leads, count in missing.most_common() if leads]
-    if of_leads:
-        shown = "; ".join(of_leads[:5]) + (" …" if len(of_leads) > 5 else "")
-        print(
-            f"Leads that the network sees are missing in {missing.total() - missing[()]} of {missing.total()} recordings ({shown}). "
-            f"{known_loss(predictor.card)}",
-            file=sys.stderr,
-        )
-    for column in predictor.metadata:
-        if count := sum(number for columns, number in unknown.items() if column in columns):
-            print(
-                f"The network sees {column} beside the signal, and {count} of {unknown.total()} recordings do not say it. For "
-                "these it counts as unknown.",
-                file=sys.stderr,
-            )

@@ -40,6 +40,7 @@ def serve(arguments: Sequence[str]) -> int:
         predictor = Predictor(
             options.checkpoint, trusted=options.model, allow_missing_leads=options.allow_missing_leads
         )
+        predictor.check_terms()
         forbid_core_dumps()
         remove_leftovers()
         prepare_readers()

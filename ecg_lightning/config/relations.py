@@ -76,13 +76,18 @@ def check_schedule(values: Mapping[str, Any]) -> None:
 
 
 def check_cache(finetune: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-    """Asks that a run that computes what the frozen layers put out once has no augmentation, which differs in every epoch.
+    """Asks that a run that computes what the frozen layers put out once sees the same in every epoch.
 
     Raises:
         UserError: naming what varies the recordings.
     """
     strengths = data.get("augment") or {}
     varied = [f"{name}: {value:g}" for name, value in strengths.items() if value and name != "probability"]
+    if finetune.get("cache") and data.get("endless"):
+        raise UserError(
+            "finetune.cache=true computes what the frozen layers put out once, and data.endless=true draws other recordings in "
+            "every epoch. Set data.endless=false, or finetune.cache=false."
+        )
     if finetune.get("cache") and varied:
         raise UserError(
             f"finetune.cache=true computes what the frozen layers put out once, and data.augment={{{', '.join(varied)}}} varies "

@@ -11,13 +11,16 @@ from ecg_lightning.records.metadata import OF_RECORD, SEXES
 from ecg_lightning.store.part import INDEX
 
 
-def values_of(index: pd.DataFrame, columns: Sequence[str], source: str) -> NDArray[np.float32]:
+def values_of(
+    index: pd.DataFrame, columns: Sequence[str], source: str, empty: Sequence[str] = ()
+) -> NDArray[np.float32]:
     """Reads patient data from the index of a store.
 
     Args:
         index: one row a recording.
         columns: `age` in years, `sex` (F is 1 and M is 0), and other columns of numbers that the source's table has.
         source: for the message.
+        empty: columns that the source has, although no recording has a value there: the index lacks them.
 
     Returns:
         (recordings, columns) float32, NaN where a value is unknown.
@@ -27,25 +30,29 @@ def values_of(index: pd.DataFrame, columns: Sequence[str], source: str) -> NDArr
     """
     values = np.full((len(index), len(columns)), np.nan, np.float32)
     for k, name in enumerate(columns):
+        if name in empty:
+            continue
         if name not in OF_RECORD and (name in INDEX or name not in index):
-            choices = [*OF_RECORD, *(column for column in map(str, index) if _is_numeric(index, column))]
+            choices = [*OF_RECORD, *number_columns(index)]
             raise UserError(
                 f"data.metadata: {source} has no column '{name}' of patient data. {suggest(name, choices)}Choices: "
                 f"{', '.join(choices)}."
             )
         column = index[name].map(SEXES) if name == "sex" else index[name]
         try:
-            values[:, k] = pd.to_numeric(column).to_numpy(np.float32, na_value=np.nan)
+            exact = pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
         except (ValueError, TypeError) as error:
             raise UserError(
                 f"data.metadata: the column '{name}' of {source} holds other things than numbers."
             ) from error
-    values[~np.isfinite(values)] = np.nan
+        values[:, k] = np.where(np.abs(exact) <= np.finfo(np.float32).max, exact, np.nan)
     return values
 
 
-def _is_numeric(index: pd.DataFrame, name: str) -> bool:
-    return name not in INDEX and pd.api.types.is_numeric_dtype(index[name])
+def number_columns(index: pd.DataFrame) -> list[str]:
+    """Returns the columns of numbers that a source's own table brought into the index of its store."""
+    own = [name for name in map(str, index) if name not in INDEX]
+    return [name for name in own if pd.api.types.is_numeric_dtype(index[name])]
 
 
 def mean_and_scale(values: NDArray[np.float32], columns: Sequence[str]) -> tuple[list[float], list[float]]:

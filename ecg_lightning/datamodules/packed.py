@@ -182,7 +182,11 @@ class PackedDataModule(pl.LightningDataModule):
     @cached_property
     def metadata_values(self) -> NDArray[np.float32]:
         """(records of the store, columns) patient data in their own units, NaN where unknown."""
-        return values_of(self.store.index, self.metadata, self.source)
+        return values_of(self.store.index, self.metadata, self.source, self.empty_columns())
+
+    def empty_columns(self) -> list[str]:
+        """Returns the columns of `metadata` that the source has, although no recording has a value there."""
+        return []
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:

@@ -3,13 +3,14 @@
 import numpy as np
 
 from ecg_lightning.datamodules.base import ECGDataModule
+from ecg_lightning.datamodules.metadata import number_columns
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.records import Record
 from ecg_lightning.store.joined import JoinedStore
 
 
 def record_of(data: PackedDataModule, row: int) -> Record:
-    """Returns a packed recording, with age, sex and flags, in millivolts."""
+    """Returns a packed recording, with its patient data and flags, in millivolts."""
     store, entry = data.store, data.store.index.iloc[row]
     microvolts, _ = store.read(np.array([row]), np.zeros(1, np.int64), int(store.lengths[row]))
     return Record(
@@ -18,6 +19,7 @@ def record_of(data: PackedDataModule, row: int) -> Record:
         age=float(entry["age"]),
         sex=str(entry["sex"]),
         quality=tuple(flag for flag in str(entry["quality"]).split("|") if flag),
+        numbers={name: float(entry[name]) for name in number_columns(store.index)},
     )
 
 

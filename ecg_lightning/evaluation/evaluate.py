@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints.card import Card, Input
+from ecg_lightning.checkpoints.selection import with_terms
 from ecg_lightning.config.schema import build
 from ecg_lightning.datamodules.packed import PackedDataModule
 from ecg_lightning.errors import UserError
@@ -58,6 +59,13 @@ def measure(config: DictConfig, split: str = "test") -> tuple[dict[str, Any], Pa
     quiet()
     data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     check_fits(checkpoint.card, data)
+    if list(data.terms) != checkpoint.terms:
+        print(
+            f"{checkpoint.title} predicts {len(checkpoint.terms)} terms; measured are the {len(data.terms)} of "
+            "data.label_space.",
+            file=sys.stderr,
+        )
+        checkpoint = with_terms(checkpoint, list(data.terms), config.data.label_space)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.leaks_from_checkpoint(data, (split,), checkpoint), data)
@@ -106,7 +114,7 @@ def _of_run(run_dir: Path) -> Path:
 
 
 def check_fits(card: Card, data: PackedDataModule) -> None:
-    """Refuses data whose terms or input differ from what the network predicts and expects.
+    """Refuses data with a term that the network does not predict, or with another input than it expects.
 
     Args:
         card: of the network.
@@ -118,9 +126,10 @@ def check_fits(card: Card, data: PackedDataModule) -> None:
     expected, configured = _keys_of(card.input), _keys_of(Input.of(data.input_spec()))
     expected["metadata"] = card.metadata.columns if card.metadata is not None else []
     configured["metadata"] = list(data.metadata)
-    if list(data.terms) != card.terms:
+    predicted = [term for term in data.terms if term in card.terms]
+    if len(predicted) < len(data.terms):
         is_other_space = card.label_space != data.label_space
-        expected["label_space"] = card.label_space if is_other_space else card.terms
+        expected["label_space"] = predicted or (card.label_space if is_other_space else card.terms)
         configured["label_space"] = data.label_space if is_other_space else list(data.terms)
     differences = [
         (_override(key, value), _override(key, configured.get(key)))

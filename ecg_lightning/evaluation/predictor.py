@@ -77,6 +77,7 @@ class Predictor:
     Attributes:
         card: what the checkpoint says of itself.
         terms: the ordered terms that it has learnt; the outputs for all other terms mean nothing and are left out.
+        title: its published name, or the checkpoint as it was given.
         not_learnt: the terms that its training recordings could not teach.
         thresholds: (terms,) probabilities from which a term is positive; chosen on validation.
         notes: sentences of the card that whoever uses the network must know.
@@ -105,11 +106,7 @@ class Predictor:
         self.learnt = ~np.isnan(thresholds)
         terms = np.array([term for card in cards for term in card.terms], object)
         self.terms, self.not_learnt = terms[self.learnt].tolist(), terms[~self.learnt].tolist()
-        if not self.terms:
-            raise UserError(
-                f"{checkpoint} has learnt none of its terms ({', '.join(terms)}): it cannot predict anything. "
-                "Train it on recordings that are annotated with these terms."
-            )
+        self.title = cards[0].name or checkpoint
         self.thresholds = thresholds[self.learnt]
         slope, intercept = (
             np.concatenate([getattr(card.scaling, name) for card in cards])[self.learnt]
@@ -121,6 +118,18 @@ class Predictor:
         self.window = round(spec.seconds * spec.sampling_rate)
         self.preprocess = Preprocess.from_dict(spec.preprocess)
         self.metadata: list[str] = self.card.metadata.columns if self.card.metadata is not None else []
+
+    def check_terms(self) -> None:
+        """Asks that the network has a term to predict: an encoder without a head has features alone.
+
+        Raises:
+            UserError: where it has learnt none.
+        """
+        if not self.terms:
+            raise UserError(
+                f"{self.title} has learnt none of its terms ({', '.join(self.not_learnt)}): it cannot predict anything. "
+                "Train it on recordings that are annotated with these terms (finetune.checkpoint=…), or take its features."
+            )
 
     def missing_leads(self, record: Record) -> tuple[str, ...]:
         """The leads that the network sees and a recording lacks.
@@ -146,7 +155,9 @@ class Predictor:
 
         Raises:
             RecordError: where a recording lacks leads, see `missing_leads`.
+            UserError: where the network has learnt no term.
         """
+        self.check_terms()
         return self._averaged(records, self.network, len(self.learnt))[:, self.learnt]
 
     def features(self, records: Sequence[Record]) -> NDArray[np.float32]:

@@ -14,4 +14,4 @@ def value_of(record: Record, column: str) -> float:
     """Returns the value of a column of patient data that a recording states; NaN where it is unknown."""
     if column == "age":
         return record.age
-    return SEXES.get(record.sex, nan) if column == "sex" else nan
+    return SEXES.get(record.sex, nan) if column == "sex" else record.numbers.get(column, nan)

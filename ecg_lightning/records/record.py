@@ -1,9 +1,9 @@
 """What a 12-lead recording is, and the error for one that cannot be used."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from pathlib import Path
 
@@ -67,6 +67,7 @@ class Record:
         codes: the source's own codes, verbatim.
         quality: names of repairs and flags, such as "gain_repaired", "flat:V1", "limb_leads_derived".
         date: ISO 8601, "" where it is unknown.
+        numbers: further patient data by the name of their column, such as a weight.
     """
 
     signal: Signal
@@ -78,3 +79,4 @@ class Record:
     codes: tuple[str, ...] = ()
     quality: tuple[str, ...] = ()
     date: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)

@@ -126,6 +126,12 @@ def test_a_report_that_is_none_is_not_attached() -> None:
         card().with_test({"checkpoint_sha256": "ab"}, "run/test.json")
 
 
+def test_a_report_on_other_terms_is_not_attached() -> None:
+    report = {"checkpoint_sha256": "ab", "data": DATA, "records": 1, "metrics": {}, "terms": [{"term": "WPW"}]}
+    with pytest.raises(UserError, match=r"run/test.json measured other terms than the network's"):
+        card().with_test(report, "run/test.json")
+
+
 def test_a_card_of_the_third_format_is_read() -> None:
     third = {key: value for key, value in FIRST.items() if key != "version"} | {"format": 3}
     read = Card.from_dict(third, "a.ckpt")

@@ -1,5 +1,6 @@
 """Embeddings: a row for each recording of files or of a source, equal to what the head of the network sees."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import fake
 import small
 from ecg_lightning import checkpoints, load
 from ecg_lightning.datamodules import PTBXLDataModule
+from ecg_lightning.datamodules.unpack import record_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import Record
 
@@ -66,6 +68,29 @@ def test_a_source_has_the_features_of_its_files(network: str, root: Path, tmp_pa
     np.testing.assert_allclose(table.to_numpy()[:3], expected, atol=1e-5)
 
 
+def test_patient_data_of_a_source_are_seen_and_what_is_missing_is_said(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = small.fit(root, tmp_path / "run", "trainer.max_epochs=1", "data.metadata=[age,sex]", "augment.lead_mask=0.5")
+    network = checkpoints.publish(str(run), "net", str(tmp_path))
+    output = tmp_path / "features.parquet"
+    words = [network, "--config", "data/ptbxl", f"data.root={root}", f"data.store_dir={tmp_path / 'store'}"]
+    assert small.run("features", [*words, "data.pack_workers=1", "--output", str(output)]) == 0
+    data = PTBXLDataModule(root=str(root), store_dir=str(tmp_path / "store"), pack_workers=1)
+    predictor = load(network, device="cpu")
+    seen, unknown = (
+        predictor.features([replace(record_of(data, 0), **known)]) for known in ({}, {"age": float("nan"), "sex": ""})
+    )
+    np.testing.assert_allclose(pd.read_parquet(output).iloc[0, 1:].to_numpy(float), seen[0], atol=1e-5)
+    assert np.abs(seen - unknown).max() > 1e-3
+    fake.write_wfdb(tmp_path / "one" / "watch.dat", fake.ecg(1000, 250, seed=3)[:1], 250, leads=["I"])
+    capsys.readouterr()
+    assert small.run("features", [network, str(tmp_path / "one"), "--output", str(output)]) == 0
+    said = capsys.readouterr().err
+    assert "Leads that the network sees are missing in 1 of 1 recordings" in said
+    assert "The network sees age beside the signal, and 1 of 1 recordings do not say it." in said
+
+
 def test_what_is_wrong_is_answered_before_anything_is_read(network: str, root: Path, tmp_path: Path) -> None:
     for words, message in (
         ([], "Neither is given. After the network, name files and folders, or a source"),
@@ -73,6 +98,10 @@ def test_what_is_wrong_is_answered_before_anything_is_read(network: str, root: P
         ([str(root), "--output", "features.csv"], "must end with .parquet"),
         ([str(root), "--batch-size", "0"], "must be at least 1"),
         ([f"data.rot={root}"], "Key 'rot' not in"),
+        (
+            [f"data.root={root}", "model.name=S4Module"],
+            "model.name=S4Module changes nothing here: the network is that of",
+        ),
     ):
         with pytest.raises(UserError, match=message):
             small.run("features", [network, "--output", str(tmp_path / "f.parquet"), *words])

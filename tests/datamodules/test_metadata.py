@@ -12,6 +12,7 @@ import fake
 from datamodules.hospital import hospital, rewrite
 from ecg_lightning.datamodules import GeorgiaDataModule, MixedDataModule, SimulatedDataModule
 from ecg_lightning.datamodules.metadata import mean_and_scale, values_of
+from ecg_lightning.datamodules.unpack import record_of
 from ecg_lightning.errors import UserError
 from ecg_lightning.records import Record, read_record
 from ecg_lightning.records.metadata import value_of
@@ -40,6 +41,12 @@ def test_other_columns_are_refused(column: str, message: str) -> None:
     index = pd.DataFrame({"age": [1.0], "sex": ["F"], "height": [172], "ward": ["B4"], "fold": [3]})
     with pytest.raises(UserError, match=message):
         values_of(index, [column], "georgia")
+
+
+def test_what_float32_cannot_hold_is_unknown_and_an_empty_column_is_there() -> None:
+    index = pd.DataFrame({"age": [1.0, 2.0], "weight": [1e39, 70]})
+    values = values_of(index, ["weight", "height"], "georgia", empty=["height"])
+    np.testing.assert_array_equal(values, np.array([[nan, nan], [70, nan]], np.float32))
 
 
 def test_mean_and_scale_by_hand_and_without_the_missing_values() -> None:
@@ -108,6 +115,11 @@ def test_a_hospitals_own_column_of_numbers(tmp_path: Path, capsys: pytest.Captur
     data = hospital(tmp_path, file_rate=1000, metadata=["height"])
     np.testing.assert_array_equal(data.metadata_values[:, 0], [172, 168.5, nan, nan, nan])
     assert "The column 'height' holds 'tall': 1 cells are not numbers and count as unknown." in capsys.readouterr().err
+    packed = [record_of(data, row).numbers["height"] for row in range(5)]
+    np.testing.assert_array_equal(packed, [172, 168.5, nan, nan, nan])
+    rewrite(tmp_path, lambda t: t.assign(weight=""))
+    empty = hospital(tmp_path, file_rate=1000, metadata=["height", "weight"])
+    assert np.isnan(empty.metadata_values[:, 1]).all() and empty.metadata_values[0, 0] == 172
     with pytest.raises(UserError, match=r"records\.csv has no column 'hight'\. Did you mean: 'height'\?"):
         _ = hospital(tmp_path, file_rate=1000, metadata=["hight"]).store
     with pytest.raises(UserError, match="'rate' already means something else"):

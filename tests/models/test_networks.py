@@ -201,10 +201,12 @@ def test_equal_to_ecglib(architecture: Callable[..., Network], depth: int, file:
     network.load_state_dict(dict(zip(weights, reference_weights.values(), strict=True)))
 
     x = signal(3, samples=400).double()
-    with torch.no_grad():
-        torch.testing.assert_close(network.eval()(x), reference.eval()(x), rtol=1e-9, atol=1e-9)
-    for model in (network, reference):  # and in training, dropout apart
-        model.train().apply(lambda m: setattr(m, "p", 0.0) if isinstance(m, nn.Dropout) else None)
-        model(x).square().mean().backward()
-    for p, q in zip(network.parameters(), reference.parameters(), strict=True):
-        torch.testing.assert_close(p.grad, q.grad, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(network.eval()(x), reference.eval()(x), rtol=1e-10, atol=1e-10)
+    # In training the statistics of three recordings amplify the rounding of a hundred layers.
+    for training, tolerance in ((False, 1e-10), (True, 1e-6)):
+        for model in (network, reference):  # dropout apart
+            model.train(training).apply(lambda m: setattr(m, "p", 0.0) if isinstance(m, nn.Dropout) else None)
+            model.zero_grad()
+            model(x).square().mean().backward()
+        for p, q in zip(network.parameters(), reference.parameters(), strict=True):
+            torch.testing.assert_close(p.grad, q.grad, rtol=tolerance, atol=tolerance)

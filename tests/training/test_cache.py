@@ -93,6 +93,7 @@ def test_a_cached_run_goes_on_where_it_stopped(
         (["finetune.schedule={0: [head], 1: all}"], "must stay frozen: set finetune.schedule={0: [head]}"),
         (["finetune.schedule={0: all}"], "must stay frozen"),
         (["data.augment={gain: 0.2}"], "data.augment={gain: 0.2} varies the recordings in every epoch. Set data.augment=null"),
+        (["data.name=SimulatedDataModule", "data.endless=true"], "data.endless=true draws other recordings in every epoch"),
         (["data.seconds=2"], "training recordings are longer than data.seconds=2, so that they are cut at another place"),
         (["trainer.devices=2"], "in one process, in seconds; trainer.devices=2 here"),
     ],

@@ -78,8 +78,8 @@ SMALL_AS_LARGE = ("large.data.hospital=small", "large.data.records=500")
     ("more", "message"),
     [
         (
-            ["small.data.label_space=[AFIB,STACH]"],
-            r"The network expects data.label_space=\S+; the data has data.label_space=\[AFIB,STACH\]",
+            ["small.data.label_space=[AFIB,SBRAD]"],
+            r"The network expects data.label_space=\S+; the data has data.label_space=\[AFIB,SBRAD\]",
         ),
         (
             ["large.data.sampling_rate=50"],

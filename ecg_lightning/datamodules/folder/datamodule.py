@@ -211,6 +211,12 @@ class FolderDataModule(ECGDataModule):
         index[REFUSED] = refused_rows(table[REFUSED], file, self.folder)
         return one_row_each(pd.DataFrame(index), self.labels.values())
 
+    def empty_columns(self) -> list[str]:
+        """Returns the columns of `metadata` that the table has, although no recording has a value there."""
+        if self.table_file is None:
+            return []
+        return [name for name in number_columns(self.metadata, self.table_path) if name not in self.store.index]
+
     def files(self, table: pd.DataFrame) -> Iterable[str]:
         """Every file of the table; of WFDB recordings the header and the signal."""
         return signal_files(table["file"].unique(), self.folder)

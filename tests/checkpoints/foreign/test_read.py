@@ -24,6 +24,7 @@ from ecg_lightning.checkpoints.foreign.names import NAMES
 from ecg_lightning.config.compose import as_dict, compose
 from ecg_lightning.config.schema import build
 from ecg_lightning.errors import UserError
+from ecg_lightning.records import Record
 from ecglib_reference import ecglib_networks
 
 
@@ -105,8 +106,13 @@ def test_ecgfounder_sees_what_its_authors_feed_it(ecgfounder: Path, signal: np.n
 def test_encoders_have_no_terms_to_predict(tmp_path: Path) -> None:
     for name in (f"merl:{merl_file(tmp_path)}", f"ecg-cpc:{cpc_file(tmp_path)}"):
         assert checkpoints.read(name).card.decision_thresholds.tolist() == [pytest.approx(np.nan, nan_ok=True)]
+        encoder = load(name)
+        rate = int(encoder.sampling_rate)
+        record = Record(np.random.default_rng(0).normal(0, 0.3, (12, 10 * rate)).astype(np.float32), rate)
+        features = encoder.features([record])
+        assert features.shape == (1, encoder.network.feature_size) and np.isfinite(features).all()
         with pytest.raises(UserError, match="has learnt none of its terms"):
-            load(name)
+            encoder.logits([record])
 
 
 def cpc_file(folder: Path) -> Path:
