@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ecg_lightning.checkpoints.addresses import name_in, shown
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.storage import LONGEST_HEADER
-from ecg_lightning.errors import UserError, first_line
+from ecg_lightning.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,25 +73,13 @@ class Checkpoint:
                 that names another one is refused.
 
         Raises:
-            UserError: where the card names another class, or the tensors do not fit the network that it describes.
+            UserError: where the card names another class or holds an impossible value, or the tensors do not fit the network
+                that it describes.
         """
-        import torch
-
-        from ecg_lightning.checkpoints.network import build_network
-        from ecg_lightning.checkpoints.weights import check_fits
+        from ecg_lightning.checkpoints.consistency import described
 
         self._check_class(trusted)
-        try:
-            with torch.device("meta"):  # no memory is taken before the sizes are known to be those of the tensors
-                card = self.card
-                network = build_network(card.model, len(card.input.leads), len(card.terms), card.metadata)
-        except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
-            raise UserError(f"The network that {self.name} describes cannot be built: {first_line(error)}") from error
-        try:
-            check_fits(network, self.state, self.name)
-        except UserError:
-            self._refuse_wrong_leads()
-            raise
+        network = described(self.card, self.state, self.name)
         # Whatever precision it was trained in, it predicts in float32.
         state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, assign=True)
@@ -107,26 +95,20 @@ class Checkpoint:
         )
         return module
 
-    def _refuse_wrong_leads(self) -> None:
-        """Refuses a card whose list of leads is longer or shorter than what the tensors are for; else does nothing.
+    def check(self, trusted: str | None = None) -> None:
+        """Compares the card with the tensors; a class that is neither ecg_lightning's nor trusted is not built.
+
+        Args:
+            trusted: as of `network`.
 
         Raises:
-            UserError: with both numbers.
+            UserError: where the card holds an impossible value, or the tensors do not fit the network that it describes.
         """
-        import torch
+        from ecg_lightning.checkpoints.consistency import described
+        from ecg_lightning.config.schema import networks
 
-        from ecg_lightning.checkpoints.network import build_network
-        from ecg_lightning.checkpoints.weights import fits
-
-        listed = len(self.card.input.leads)
-        for leads in {*range(1, 13)} - {listed}:
-            with torch.device("meta"):
-                network = build_network(self.card.model, leads, len(self.terms), self.card.metadata)
-            if fits(network, self.state):
-                raise UserError(
-                    f"{self.name} contradicts itself: its card lists {listed} leads, and its tensors are for {leads}. It was "
-                    "damaged, or its card was changed."
-                )
+        if self.card.model["name"] in {*networks(), trusted}:
+            described(self.card, self.state, self.name)
 
     def _check_class(self, trusted: str | None) -> None:
         """Refuses a network class that neither the package exports nor the user named: a file may not choose code."""
