@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ecg_lightning.checkpoints.adapt import has_branch
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.network import build_network
 from ecg_lightning.checkpoints.weights import check_head, differences, fits, listed
@@ -35,6 +36,7 @@ def described(card: Card, state: Mapping[str, Tensor], where: str) -> Network:
     check_head(state, card.terms, where)
     if found := differences(network, state):
         _refuse_wrong_leads(card, state, where)
+        _refuse_wrong_branch(card, state, where)
         raise UserError(
             f"{where} contradicts itself: its tensors are not those of the network that its card describes. It was damaged, "
             f"or its card was changed.\n{listed(found)}"
@@ -60,3 +62,18 @@ def _refuse_wrong_leads(card: Card, state: Mapping[str, Tensor], where: str) -> 
                 f"{where} contradicts itself: its card lists {named} leads, and its tensors are for {leads}. It was damaged, "
                 "or its card was changed."
             )
+
+
+def _refuse_wrong_branch(card: Card, state: Mapping[str, Tensor], where: str) -> None:
+    """Refuses a card that names patient data where the tensors have no branch for it, or the other way round.
+
+    Raises:
+        UserError: with what each says.
+    """
+    has = has_branch(state)
+    if has != (card.metadata is not None):
+        names = "no patient data" if card.metadata is None else f"patient data ({', '.join(card.metadata.columns)})"
+        raise UserError(
+            f"{where} contradicts itself: its card names {names}, and its tensors have {'a' if has else 'no'} branch for it. "
+            "It was damaged, or its card was changed."
+        )

@@ -50,6 +50,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "few terms": (terms(5), "contradicts itself: its card names 5 terms, and the shape of its tensor head."),
     "metadata": (
         lambda card: card.update(metadata={"columns": ["age"], "mean": [1.0], "scale": [1.0]}),
+        "contradicts itself: its card names patient data (age), and its tensors have no branch for it",
+    ),
+    "widths": (
+        lambda card: card["model"].update(widths=[8, 8, 8, 8]),
         "contradicts itself: its tensors are not those of the network that its card describes",
     ),
 }
