@@ -209,6 +209,8 @@ def _metadata(content: bytes, url: str) -> dict[str, Any]:
     """Reads the metadata of a safetensors header."""
     url, length = shown(url), int.from_bytes(content[:8], "little")
     try:
+        if content[8:9] != b"{":
+            raise ValueError("it does not begin like one")
         if length > LONGEST_HEADER:
             raise ValueError(f"its header would have {length:,} bytes; at most {LONGEST_HEADER:,} are read")
         header = json.loads(content[8 : 8 + length])
@@ -234,26 +236,22 @@ def _other_kind(content: bytes) -> str:
     """Says what a file without a safetensors header is, where its beginning or its keys tell; "" where nothing does."""
     if not content.startswith((b"PK\x03\x04", b"\x80\x02")):
         return ""
-    import torch
-
-    from ecg_lightning.checkpoints.foreign.pickles import check_packing
+    from ecg_lightning.checkpoints.foreign.families import OBJECTS
+    from ecg_lightning.checkpoints.foreign.pickles import names_in, values_of
 
     try:
-        check_packing(content, "")
-        values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - a pickle of objects is never loaded
+        family = _family(names_in(values_of(content, "", OBJECTS)))
+    except UserError:  # a pickle of objects is never loaded
         return "a pickle of PyTorch, which could run code when it is loaded and is not read"
-    state = values.get("state_dict", values) if isinstance(values, dict) else {}
-    family = _family(state) if isinstance(state, dict) else ""
     return f"a state of PyTorch without a card of ecg_lightning{family}: it does not say which network and which terms it has"
 
 
-def _family(state: Mapping[Any, Any]) -> str:
+def _family(names: list[str]) -> str:
     """Returns the public family whose names of tensors these are, in brackets."""
     from ecg_lightning.checkpoints.foreign.families import recognise
     from ecg_lightning.checkpoints.foreign.others import OTHERS
 
-    family = recognise([name for name in state if isinstance(name, str)])
+    family = recognise(names)
     if family is None:
         return ""
     if isinstance(family, str):
