@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ecg_lightning.checkpoints.addresses import name_in, shown
 from ecg_lightning.checkpoints.card import Card
 from ecg_lightning.checkpoints.storage import LONGEST_HEADER
-from ecg_lightning.errors import UserError, first_line
+from ecg_lightning.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,25 +73,13 @@ class Checkpoint:
                 that names another one is refused.
 
         Raises:
-            UserError: where the card names another class, or the tensors do not fit the network that it describes.
+            UserError: where the card names another class or holds an impossible value, or the tensors do not fit the network
+                that it describes.
         """
-        import torch
-
-        from ecg_lightning.checkpoints.network import build_network
-        from ecg_lightning.checkpoints.weights import check_fits
+        from ecg_lightning.checkpoints.consistency import described
 
         self._check_class(trusted)
-        try:
-            with torch.device("meta"):  # no memory is taken before the sizes are known to be those of the tensors
-                card = self.card
-                network = build_network(card.model, len(card.input.leads), len(card.terms), card.metadata)
-        except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
-            raise UserError(f"The network that {self.name} describes cannot be built: {first_line(error)}") from error
-        try:
-            check_fits(network, self.state, self.name)
-        except UserError:
-            self._refuse_wrong_leads()
-            raise
+        network = described(self.card, self.state, self.name)
         # Whatever precision it was trained in, it predicts in float32.
         state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
         network.load_state_dict({name: tensor.clone() for name, tensor in state.items()}, assign=True)
@@ -107,26 +95,20 @@ class Checkpoint:
         )
         return module
 
-    def _refuse_wrong_leads(self) -> None:
-        """Refuses a card whose list of leads is longer or shorter than what the tensors are for; else does nothing.
+    def check(self, trusted: str | None = None) -> None:
+        """Compares the card with the tensors; a class that is neither ecg_lightning's nor trusted is not built.
+
+        Args:
+            trusted: as of `network`.
 
         Raises:
-            UserError: with both numbers.
+            UserError: where the card holds an impossible value, or the tensors do not fit the network that it describes.
         """
-        import torch
+        from ecg_lightning.checkpoints.consistency import described
+        from ecg_lightning.config.schema import networks
 
-        from ecg_lightning.checkpoints.network import build_network
-        from ecg_lightning.checkpoints.weights import fits
-
-        listed = len(self.card.input.leads)
-        for leads in {*range(1, 13)} - {listed}:
-            with torch.device("meta"):
-                network = build_network(self.card.model, leads, len(self.terms), self.card.metadata)
-            if fits(network, self.state):
-                raise UserError(
-                    f"{self.name} contradicts itself: its card lists {listed} leads, and its tensors are for {leads}. It was "
-                    "damaged, or its card was changed."
-                )
+        if self.card.model["name"] in {*networks(), trusted}:
+            described(self.card, self.state, self.name)
 
     def _check_class(self, trusted: str | None) -> None:
         """Refuses a network class that neither the package exports nor the user named: a file may not choose code."""
@@ -227,6 +209,8 @@ def _metadata(content: bytes, url: str) -> dict[str, Any]:
     """Reads the metadata of a safetensors header."""
     url, length = shown(url), int.from_bytes(content[:8], "little")
     try:
+        if content[8:9] != b"{":
+            raise ValueError("it does not begin like one")
         if length > LONGEST_HEADER:
             raise ValueError(f"its header would have {length:,} bytes; at most {LONGEST_HEADER:,} are read")
         header = json.loads(content[8 : 8 + length])
@@ -252,26 +236,22 @@ def _other_kind(content: bytes) -> str:
     """Says what a file without a safetensors header is, where its beginning or its keys tell; "" where nothing does."""
     if not content.startswith((b"PK\x03\x04", b"\x80\x02")):
         return ""
-    import torch
-
-    from ecg_lightning.checkpoints.foreign.pickles import check_packing
+    from ecg_lightning.checkpoints.foreign.families import OBJECTS
+    from ecg_lightning.checkpoints.foreign.pickles import names_in, values_of
 
     try:
-        check_packing(content, "")
-        values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - a pickle of objects is never loaded
+        family = _family(names_in(values_of(content, "", OBJECTS)))
+    except UserError:  # a pickle of objects is never loaded
         return "a pickle of PyTorch, which could run code when it is loaded and is not read"
-    state = values.get("state_dict", values) if isinstance(values, dict) else {}
-    family = _family(state) if isinstance(state, dict) else ""
     return f"a state of PyTorch without a card of ecg_lightning{family}: it does not say which network and which terms it has"
 
 
-def _family(state: Mapping[Any, Any]) -> str:
+def _family(names: list[str]) -> str:
     """Returns the public family whose names of tensors these are, in brackets."""
     from ecg_lightning.checkpoints.foreign.families import recognise
     from ecg_lightning.checkpoints.foreign.others import OTHERS
 
-    family = recognise([name for name in state if isinstance(name, str)])
+    family = recognise(names)
     if family is None:
         return ""
     if isinstance(family, str):

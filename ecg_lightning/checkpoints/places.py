@@ -10,8 +10,9 @@ from typing import NamedTuple
 from ecg_lightning.checkpoints import aliases, cache
 from ecg_lightning.checkpoints.addresses import HUB, MODEL_FILE, S3, SFTP, is_url, name_in, protocol_of, shown
 from ecg_lightning.checkpoints.box import SUFFIX, box, in_box, is_copy
+from ecg_lightning.checkpoints.foreign.names import NAMES, is_foreign
 from ecg_lightning.checkpoints.storage import exists, explained, filesystem_of
-from ecg_lightning.errors import UserError, suggest
+from ecg_lightning.errors import UserError, nearest, suggest, unknown
 
 WITH_FOLDERS = (*S3, *SFTP, "gs", "gcs", "file")
 """Protocols whose addresses may end with a published name or an alias in place of a file."""
@@ -62,8 +63,14 @@ def resolve(name: str, folder: str | None = None) -> Located:
     """Finds a checkpoint by path, URL, run's folder, published name, alias, or the name of a network in the package.
 
     Raises:
-        UserError: where there is none, with the nearest names; or where one name is that of two different networks.
+        UserError: where there is none, with the nearest names; where one name is that of two different networks; or for
+            another project's `family:FILE`, which has no place here.
     """
+    if is_foreign(name):
+        raise UserError(
+            f"'{name}' is another project's file: it has no place among checkpoints yet, and no page. Give it a name first: "
+            f"publish {name} NAME"
+        )
     if is_url(name):
         return _at(name)
     if (path := Path(name).expanduser()).is_file():
@@ -89,6 +96,9 @@ def _at(url: str) -> Located:
 
 def _published(name: str, folder: str | None) -> str:
     """Finds a published name, or that of a network in the package; errors as of `resolve`."""
+    family, colon, _ = name.partition(":")
+    if colon and nearest(family, NAMES):
+        raise unknown("family", family, NAMES)
     url = address(name, folder)
     if "/" not in name:
         shipped, is_published = in_box(name), _exists(url)

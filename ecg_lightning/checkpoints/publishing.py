@@ -56,7 +56,8 @@ def publish(
         Where it was written.
 
     Raises:
-        UserError: where the run has no checkpoint, the name is taken or malformed, or the place refuses.
+        UserError: where the run has no checkpoint or one whose numbers are not finite, the name is taken or malformed, or the
+            place refuses.
     """
     _check_name(name)
     checkpoint = _source(run)
@@ -67,6 +68,7 @@ def publish(
         notes=[*notes] or checkpoint.card.notes,
     )
     if card == checkpoint.card and not half and card.reference is not None:
+        _check_finite(checkpoint)
         return _write(
             read_file(resolve(run), lambda content: content)[0], card, name, folder
         )  # the file, as it is elsewhere
@@ -78,6 +80,7 @@ def publish_checkpoint(checkpoint: Checkpoint, name: str, folder: str | None = N
     from safetensors.torch import save
 
     _check_name(name)
+    _check_finite(checkpoint)
     state = {key: _halved(key, value) if half else value for key, value in checkpoint.state.items()}
     card = _with_reference(replace(checkpoint, card=replace(checkpoint.card, name=name), state=state))
     tensors = {key: value.contiguous() for key, value in state.items()}
@@ -93,6 +96,15 @@ def _check_name(name: str) -> None:
         raise UserError(f"'{name}' cannot be a checkpoint's name: use letters, digits, dots, dashes and underscores.")
     if in_box(name) is not None:
         raise UserError(f"'{name}' is the name of a network in the package. Choose another name.")
+
+
+def _check_finite(checkpoint: Checkpoint) -> None:
+    for name, tensor in checkpoint.state.items():
+        if not tensor.isfinite().all():
+            raise UserError(
+                f"{checkpoint.name} is not published: its tensor {name} has numbers that are not finite. Its training diverged, "
+                "or the file was damaged; publish another checkpoint."
+            )
 
 
 def _write(content: bytes, card: Card, name: str, folder: str | None) -> str:
@@ -138,7 +150,10 @@ def _of_run(run: str) -> Checkpoint:
 def _with_reference(checkpoint: Checkpoint) -> Card:
     """Returns the card with the outputs by which `verify` knows the network again.
 
-    A class of the user's own is not built here, and outputs that are not finite are not stored.
+    A class of the user's own is not built here.
+
+    Raises:
+        UserError: where the outputs are not finite.
     """
     from ecg_lightning.checkpoints import reference
     from ecg_lightning.config.schema import networks
@@ -146,7 +161,12 @@ def _with_reference(checkpoint: Checkpoint) -> Card:
     if checkpoint.card.model["name"] not in networks():
         return checkpoint.card
     logits = reference.outputs(checkpoint.network(), checkpoint.card)
-    return replace(checkpoint.card, reference=logits.tolist() if np.isfinite(logits).all() else None)
+    if not np.isfinite(logits).all():
+        raise UserError(
+            f"{checkpoint.name} is not published: its outputs are not finite, although its tensors are. Its training diverged, "
+            "or the file was damaged; publish another checkpoint."
+        )
+    return replace(checkpoint.card, reference=logits.tolist())
 
 
 def _with_test(card: Card, sha256: str, run_dir: Path) -> Card:
@@ -217,5 +237,6 @@ def remove_alias(alias: str, folder: str | None = None) -> Move:
 
 def page_of(name: str, folder: str | None = None) -> str:
     """Writes the model card of a checkpoint anew, from what its file says."""
+    url = resolve(name, folder).url
     checkpoint = read(name, folder)
-    return model_card(checkpoint.card, name_in(resolve(name, folder).url), checkpoint.sha256)
+    return model_card(checkpoint.card, name_in(url), checkpoint.sha256)

@@ -87,9 +87,23 @@ def check_fits(
     Raises:
         UserError: naming every tensor that is missing, unexpected, of another shape or of another type.
     """
+    found = differences(network, state, other_head, without)
+    if found:
+        in_head = all(name.startswith(HEAD_GROUP) for names in found.values() for name in names)
+        advice = "\nOnly the head differs. finetune.reset_head=true starts with a fresh one." if in_head else ""
+        raise UserError(
+            f"The checkpoint {where} does not fit this network; is `model` the one it was trained with?\n"
+            f"{listed(found)}{advice}"
+        )
+
+
+def differences(
+    network: Network, state: Mapping[str, Tensor], other_head: bool = False, without: tuple[str, ...] = ()
+) -> dict[str, list[str]]:
+    """Returns how a checkpoint's tensors differ from a network's, and the names of those that do; arguments as of `check_fits`."""
     expected, state = (_without(tensors, without) for tensors in (network.state_dict(), state))
     common_names = expected.keys() & state.keys()
-    differences = {
+    found = {
         "missing": sorted(expected.keys() - state.keys()),
         "unexpected": sorted(state.keys() - expected.keys()),
         "of another shape": sorted(
@@ -104,19 +118,29 @@ def check_fits(
             if state[name].dtype.is_floating_point != expected[name].dtype.is_floating_point
         ),
     }
-    if any(differences.values()):
-        lines = [
-            f"  {difference}: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
-            for difference, names in differences.items()
-            if names
-        ]
-        in_head = all(name.startswith(HEAD_GROUP) for names in differences.values() for name in names)
-        advice = "\nOnly the head differs. finetune.reset_head=true starts with a fresh one." if in_head else ""
-        raise UserError(
-            f"The checkpoint {where} does not fit this network; is `model` the one it was trained with?\n"
-            + "\n".join(lines)
-            + advice
-        )
+    return {difference: names for difference, names in found.items() if names}
+
+
+def listed(found: Mapping[str, list[str]]) -> str:
+    """Writes what `differences` returns: a line each, with the first names."""
+    return "\n".join(
+        f"  {difference}: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
+        for difference, names in found.items()
+    )
+
+
+def check_head(state: Mapping[str, Tensor], terms: Sequence[str], where: str) -> None:
+    """Compares the rows of a checkpoint's head with the terms of its card.
+
+    Raises:
+        UserError: where it has not one row for each.
+    """
+    for name, tensor in state.items():
+        if name.startswith(HEAD) and tensor.shape[:1] != (len(terms),):
+            raise UserError(
+                f"{where} contradicts itself: its card names {len(terms)} terms, and the shape of its tensor {name} is "
+                f"{tuple(tensor.shape)}. It was damaged, or its card was changed."
+            )
 
 
 def _without(tensors: Mapping[str, Tensor], beginnings: tuple[str, ...]) -> dict[str, Tensor]:
@@ -176,12 +200,7 @@ def take_weights(
             state, note = with_leads(network, state, list(inputs.leads), list(state_inputs.leads))
             partial |= {*network.lead_weights}
             notes += [note] if note else []
-    for name, tensor in state.items():
-        if name.startswith(HEAD) and tensor.shape[:1] != (len(state_terms),):
-            raise UserError(
-                f"The checkpoint {where} contradicts itself: its card names {len(state_terms)} terms, and the shape of its "
-                f"tensor {name} is {tuple(tensor.shape)}. It was damaged, or not written by `fit`."
-            )
+    check_head(state, state_terms, where)
     tensors, copied = network.state_dict(), set[str]()
     fresh = HEAD_GROUP if reset_head and _head_shapes(state) != _head_shapes(tensors) else ()
     check_fits(network, state, where, other_head=True, without=fresh)

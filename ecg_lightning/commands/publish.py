@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints.addresses import is_url, shown
-from ecg_lightning.commands.words import split_options, split_words
+from ecg_lightning.commands.words import counted, split_options, split_words
 
 
 def publish(arguments: Sequence[str]) -> int:
@@ -17,7 +17,7 @@ def publish(arguments: Sequence[str]) -> int:
         checkpoints.check_alias(alias)  # before anything is published
     url = checkpoints.publish(run, name, folder, licence=options.get("licence", ""))
     card = checkpoints.card_of(url)
-    print(f"Published {name}: {card.model['name']}, {len(card.terms)} terms, {shown(url)}", flush=True)
+    print(f"Published {name}: {card.model['name']}, {counted(len(card.terms), 'term')}, {shown(url)}", flush=True)
     if alias is not None:
         checkpoints.set_alias(alias, name, folder)
         print(f"{alias} is {name} from now on.", flush=True)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ecg_lightning import checkpoints
 from ecg_lightning.checkpoints import Checkpoint
-from ecg_lightning.commands.words import Parser
+from ecg_lightning.commands.words import Parser, counted
 
 
 def verify(arguments: Sequence[str]) -> int:
@@ -36,7 +36,7 @@ def _verify(checkpoint: Checkpoint, trusted: str | None) -> bool:
     network = checkpoint.network(trusted)  # refuses tensors that are missing, unexpected, or of another shape
     logits = reference.outputs(network, card)
     kind = str(card.model["name"]).removesuffix("Module")
-    terms = "no terms, an encoder" if not _learnt(card.decision_thresholds) else f"{len(card.terms)} terms"
+    terms = "no terms, an encoder" if not _learnt(card.decision_thresholds) else counted(len(card.terms), "term")
     print(f"{checkpoint.name}: {kind}, {terms}, {card.input.sampling_rate} Hz, {card.input.seconds:g} s")
     if card.family is not None:
         print(f"  from      {card.family}; trained on {', '.join(card.archives)}; licence {card.licence}")

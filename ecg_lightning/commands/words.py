@@ -94,3 +94,12 @@ def split_options(
         else:
             rest.append(word)
     return values, rest
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun in the singular or plural.
+
+    >>> counted(1, "term"), counted(32, "term")
+    ('1 term', '32 terms')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -86,6 +86,8 @@ def build_module(config: DictConfig, data: PackedDataModule, resumed: Checkpoint
     optim, finetune = build_optim(config), build_finetune(config)
     values, terms = as_dict(config.model), list(data.terms)
     parent = checkpoints.read(finetune.checkpoint) if finetune.checkpoint is not None and resumed is None else None
+    if parent is not None:
+        parent.check(trusted=values["name"])  # before it is brought to this network
     metadata = _metadata(data, resumed or parent)
     network = build_network(values, len(data.preprocess.leads), len(terms), metadata)
     if data.window < network.shortest:

@@ -157,7 +157,9 @@ def _large(
 ) -> Checkpoint:
     """Returns the large archive's network; where it is still to be trained, a network of its shape with the card that it will get."""
     if _has_large(study) or config is None or data is None or network is None:
-        return _read_large(study)
+        large = _read_large(study)
+        large.check()
+        return large
     if (parent := _parent(config)) is not None:
         inputs, state_inputs = Inputs(data.preprocess.leads, data.metadata), Inputs.of(parent.card)
         reset_head = _finetune(config).reset_head
@@ -176,7 +178,11 @@ def _expected_card(config: DictConfig, data: PackedDataModule) -> Card:
 def _parent(config: DictConfig) -> Checkpoint | None:
     """Returns the network from which the large archive's training starts; None where it starts from scratch."""
     name = _finetune(config).checkpoint
-    return checkpoints.read(name) if name else None
+    if not name:
+        return None
+    parent = checkpoints.read(name)
+    parent.check(trusted=config.model.name)
+    return parent
 
 
 def _read_large(study: Study) -> Checkpoint:

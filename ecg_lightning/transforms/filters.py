@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -23,9 +24,8 @@ def check_band(low: float | None, high: float | None, rate: float) -> None:
     """
     limits = [f for f in (0, low, high, rate / 2) if f is not None]
     if any(a >= b for a, b in pairwise(limits)):
-        raise UserError(
-            f"A pass band from {low} to {high} Hz is not between 0 and {rate / 2:g} Hz, half the sampling rate."
-        )
+        highest = "half the sampling rate" if rate == inf else f"{rate / 2:g} Hz, half the sampling rate"
+        raise UserError(f"A pass band from {low} to {high} Hz is not between 0 and {highest}.")
 
 
 def bandpass(

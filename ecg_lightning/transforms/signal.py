@@ -33,11 +33,13 @@ def lead_rows(leads: Sequence[str]) -> list[int]:
     """Returns the positions of these leads among the twelve.
 
     Raises:
-        UserError: For no lead at all, or a name that is no standard lead.
+        UserError: For no lead at all, a name that is no standard lead, or one that is named twice.
     """
-    unknown = [lead for lead in leads if lead not in LEADS]
+    unknown = list(dict.fromkeys(lead for lead in leads if lead not in LEADS))
     if unknown or not leads:
         raise UserError(f"There is no lead {', '.join(unknown) or 'to see'}. Choose from: {', '.join(LEADS)}.")
+    if repeated := [lead for lead in LEADS if leads.count(lead) > 1]:
+        raise UserError(f"The lead {' and '.join(repeated)} is named twice. Name each lead once.")
     return [LEADS.index(lead) for lead in leads]
 
 

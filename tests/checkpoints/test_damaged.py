@@ -173,6 +173,14 @@ def test_a_head_that_has_not_a_row_a_term_is_refused(small_run: Path, tmp_path: 
         small.run("fit", [*words, "data.allow_leak=true"])
 
 
+def test_a_text_is_no_safetensors_file(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed: 0\ndata:\n  name: PTBXLDataModule\n")
+    with pytest.raises(
+        UserError, match=r"config.yaml is not a readable safetensors file \(it does not begin like one\)"
+    ):
+        checkpoints.read(str(tmp_path / "config.yaml"))
+
+
 def test_a_header_of_many_megabytes_is_not_read(tmp_path: Path) -> None:
     header = b'{"__metadata__": {"a": "' + b"[" * 11_000_000 + b'"}}'
     (tmp_path / "net.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)

@@ -78,7 +78,8 @@ def test_older_checkpoints_may_say_less_and_newer_ones_are_refused() -> None:
     [
         ({"normalisation": "z-score"}, "no normalisation 'z-score'"),
         ({"leads": ("II", "V7")}, "no lead V7"),
-        ({"low": 40, "high": 0.5}, "from 40 to 0.5 Hz is not"),
+        ({"leads": ("II", "V1", "II")}, "The lead II is named twice"),
+        ({"low": 40, "high": 0.5}, "from 40 to 0.5 Hz is not between 0 and half the sampling rate"),
         ({"notch": 0}, "notch=0 must be above 0"),
         ({"baseline": -1}, "baseline=-1 must be above 0"),
     ],

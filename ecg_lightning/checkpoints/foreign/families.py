@@ -9,6 +9,8 @@ from ecg_lightning.checkpoints.foreign.others import OTHERS, sentence
 from ecg_lightning.errors import UserError
 
 FAMILIES = {family.name: family for family in (ecglib.FAMILY, ecgfounder.FAMILY, merl.FAMILY, ecg_cpc.FAMILY)}
+OBJECTS = tuple(name for family in FAMILIES.values() for name in family.objects)
+"""What may lie beside the tensors, of any family: a file is recognised before it is known to be of the family that was named."""
 
 
 def split_name(name: str) -> tuple[Family, list[str]]:

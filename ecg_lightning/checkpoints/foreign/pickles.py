@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import torch
 from torch import Tensor
 
-from ecg_lightning.errors import UserError
+from ecg_lightning.errors import UserError, one_line
 
 GLOBAL = re.compile(r"(?:GLOBAL|global|function|class)\s+`?([A-Za-z_][\w.]*\.[\w.]+|[A-Za-z_]\w*\.[A-Za-z_]\w*)")
 """Where PyTorch's message names what a pickle asks for."""
@@ -27,17 +27,16 @@ class Inert:
     def __setstate__(self, state: Any) -> None: ...
 
 
-def tensors_of(content: bytes, file: str, entry: str | None, objects: Sequence[str] = ()) -> dict[str, Tensor]:
-    """Reads the tensors of a file that `torch.save` wrote.
+def values_of(content: bytes, file: str, objects: Sequence[str] = ()) -> Any:
+    """Reads what a file holds that `torch.save` wrote.
 
     Args:
         content: the file's content.
         file: the file, for messages.
-        entry: the entry in which the tensors are; None where the file holds nothing else.
         objects: classes beside the tensors, by name, that may occur; nothing of them is imported or run.
 
     Raises:
-        UserError: where the file was cut off, is no file of PyTorch, asks for code, or holds something other than tensors.
+        UserError: where the file was cut off, is no file of PyTorch, or asks for code.
     """
     check_packing(content, file)
     try:
@@ -45,6 +44,27 @@ def tensors_of(content: bytes, file: str, entry: str | None, objects: Sequence[s
             values = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a file that is cut off or is something else may fail in any way
         raise UserError(_sentence(error, file)) from error
+    return values
+
+
+def names_in(values: Any) -> list[str]:
+    """Returns the names of the tensors among a file's values, whether or not they are in an entry `state_dict`."""
+    state = values.get("state_dict", values) if isinstance(values, dict) else {}
+    return [name for name in state if isinstance(name, str)] if isinstance(state, dict) else []
+
+
+def tensors_of(values: Any, size: int, file: str, entry: str | None) -> dict[str, Tensor]:
+    """Returns the tensors among a file's values.
+
+    Args:
+        values: as of `values_of`.
+        size: the file's length.
+        file: the file, for messages.
+        entry: the entry in which the tensors are; None where the file holds nothing else.
+
+    Raises:
+        UserError: where there is no such entry, or it holds something other than tensors.
+    """
     if entry is not None and isinstance(values, dict) and entry in values:
         values = values[entry]
     elif entry is not None:
@@ -52,7 +72,7 @@ def tensors_of(content: bytes, file: str, entry: str | None, objects: Sequence[s
     if not isinstance(values, dict) or not values or not all(isinstance(name, str) for name in values):
         raise UserError(f"{file} holds no tensors by name.")
     for name, tensor in values.items():
-        if not is_stored(tensor, len(content)):
+        if not is_stored(tensor, size):
             raise UserError(f"{file} holds something other than a whole tensor under the name {name}.")
     return dict(values)
 
@@ -70,6 +90,26 @@ def check_packing(content: bytes, file: str) -> None:
         return
     if unpacked > len(content):
         raise UserError(f"{file} is not a checkpoint of ecg_lightning: it unpacks to more than PyTorch wrote.")
+
+
+def check_sums(content: bytes, file: str) -> None:
+    """Compares each part of a file with its checksum, which PyTorch writes and does not read.
+
+    Raises:
+        UserError: where one differs.
+    """
+    if not is_zipfile(BytesIO(content)):
+        return  # the older form of PyTorch's files, which has none
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # what says where a part begins may be damaged, too
+        raise UserError(f"{file} was damaged ({one_line(error)}). Fetch it again from where it came.") from error
+    if damaged is not None:
+        raise UserError(
+            f"{file} was damaged: its part {damaged} does not have the checksum that it was written with. Fetch it again from "
+            "where it came."
+        )
 
 
 def is_stored(value: Any, size: int) -> bool:

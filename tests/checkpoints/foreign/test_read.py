@@ -172,13 +172,13 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda tensors: tensors | {"extra": torch.zeros(1)}, r": it has the unexpected extra\.$"),
     (
         lambda tensors: tensors | {"layer1.0.conv1.weight": tensors["layer1.0.conv1.weight"][:, :32]},
-        r"becomes stages\.0\.0\.body\.0\.weight has the shape \(64, 32, 3\), and the network's has \(64, 64, 3\)\.$",
+        r"the tensor layer1\.0\.conv1\.weight that becomes stages\.0\.0\.body\.0\.weight has the shape \(64, 32, 3\), and the network's has \(64, 64, 3\)\.$",
     ),
     (
         lambda tensors: tensors | {"conv1.weight": tensors["conv1.weight"][:, :8]},
-        r"becomes stem\.0\.weight has the shape \(64, 8, 7\), and the network's has \(64, 12, 7\)\.$",
+        r"the tensor conv1\.weight that becomes stem\.0\.weight has the shape \(64, 8, 7\), and the network's has \(64, 12, 7\)\.$",
     ),
-    (lambda tensors: tensors | {"bn1.bias": tensors["bn1.bias"].long()}, r"becomes stem\.1\.bias is of the type torch\.int64"),
+    (lambda tensors: tensors | {"bn1.bias": tensors["bn1.bias"].long()}, r"tensor bn1\.bias that becomes stem\.1\.bias is of the type torch\.int64"),
     (lambda tensors: tensors | {"bn1.bias": 3.5}, r"something other than a whole tensor under the name bn1\.bias\.$"),
     (lambda tensors: tensors | {"bn1.bias": torch.zeros(1).expand(10**9)}, "something other than a whole tensor"),
     (lambda tensors: [*tensors.values()], r"holds no tensors by name\.$"),
@@ -258,8 +258,39 @@ def test_a_file_of_ecglib_needs_its_name_and_one_term_is_not_predicted_twice(tmp
 
 
 def test_an_entry_that_is_missing_is_named(tmp_path: Path) -> None:
+    torch.save(test_ecgfounder.state(), path := tmp_path / "founder.pth")
     with pytest.raises(UserError, match="has no entry 'state_dict'"):
-        checkpoints.read(f"ecgfounder:{merl_file(tmp_path)}")
+        checkpoints.read(f"ecgfounder:{path}")
+
+
+def test_a_file_of_another_family_is_named_whatever_its_form(ecgfounder: Path, tmp_path: Path) -> None:
+    files = {"ecgfounder": ecgfounder, "merl": merl_file(tmp_path), "ecg-cpc": cpc_file(tmp_path)}
+    for family, file in files.items():
+        for other in {*files, "ecglib"} - {family}:
+            message = rf"is a file of {FAMILIES[family].title}, not of .*: read it as {family}:{file}\.$"
+            with pytest.raises(UserError, match=message):
+                checkpoints.read(f"{other}:{file}")
+
+
+def test_a_changed_bit_among_the_numbers_is_found(tmp_path: Path) -> None:
+    path = merl_file(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 64
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"res18_best_encoder\.pth was damaged: its part .*checksum.* Fetch it again"):
+        checkpoints.read(f"merl:{path}")
+
+
+def test_a_family_that_is_misspelt_is_suggested(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no family 'ecgfoundr'. Did you mean: 'ecgfounder'"):
+        checkpoints.read(f"ecgfoundr:{tmp_path}/founder.pth")
+
+
+def test_a_foreign_file_has_no_page_and_is_not_fetched(tmp_path: Path) -> None:
+    name = f"merl:{merl_file(tmp_path)}"
+    for use in (checkpoints.page_of, lambda name: checkpoints.fetch(name, tmp_path / "here")):
+        with pytest.raises(UserError, match=f"Give it a name first: publish {name} NAME$"):
+            use(name)
 
 
 def test_a_foreign_file_without_its_family_is_recognised(tmp_path: Path) -> None:

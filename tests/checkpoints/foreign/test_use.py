@@ -97,7 +97,7 @@ def test_a_published_foreign_file_is_one_of_ours(
     assert "no outputs to compare with" in capsys.readouterr().out
     assert small.run("verify", ["ecglib-afib", folder]) == 0
     output = capsys.readouterr().out
-    assert "ResNet1d, 1 terms, 500 Hz, 10 s" in output and "trained on tis; licence Apache-2.0" in output
+    assert "ResNet1d, 1 term, 500 Hz, 10 s" in output and "trained on tis; licence Apache-2.0" in output
     assert "all finite" in output and "equal to the outputs at publishing" in output
     card = checkpoints.card_of("ecglib-afib", str(tmp_path / "networks"))
     assert (card.archives, card.family, card.name) == (["tis"], "ecglib", "ecglib-afib")
@@ -154,6 +154,25 @@ def republished(ecglib: Path, folder: Path, change: Change) -> Path:
     text = json.dumps(card)
     save_file(tensors, path, {"ecg_lightning": text, "sha256": content_hash(text, tensors)})
     return path
+
+
+def test_weights_that_are_not_finite_are_not_published(ecglib: Path, tmp_path: Path) -> None:
+    state = torch.load(ecglib)
+    state["head.lin_bn_drop.2.weight"][0, 0] = torch.nan
+    torch.save(state, ecglib)
+    with pytest.raises(UserError, match=r"is not published: its tensor head\.weight has numbers that are not finite"):
+        checkpoints.publish(f"ecglib:{ecglib}", "nan", str(tmp_path / "networks"))
+    state["head.lin_bn_drop.2.weight"][:] = 3e38
+    torch.save(state, ecglib)
+    with pytest.raises(UserError, match="is not published: its outputs are not finite, although its tensors are"):
+        checkpoints.publish(f"ecglib:{ecglib}", "nan", str(tmp_path / "networks"))
+    assert not (tmp_path / "networks").exists()
+
+
+def test_a_published_file_that_is_not_finite_is_not_copied(ecglib: Path, tmp_path: Path) -> None:
+    path = republished(ecglib, tmp_path, _nan)
+    with pytest.raises(UserError, match=r"its tensor head\.weight has numbers that are not finite"):
+        checkpoints.publish(str(path), "net", str(tmp_path / "elsewhere"))
 
 
 def test_a_card_that_lies_about_its_leads_is_refused(ecglib: Path, tmp_path: Path) -> None:
