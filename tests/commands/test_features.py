@@ -71,7 +71,9 @@ def test_a_source_has_the_features_of_its_files(network: str, root: Path, tmp_pa
 def test_patient_data_of_a_source_are_seen_and_what_is_missing_is_said(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = small.fit(root, tmp_path / "run", "trainer.max_epochs=1", "data.metadata=[age,sex]", "augment.lead_mask=0.5")
+    run = small.fit(
+        root, tmp_path / "run", "trainer.max_epochs=1", "data.metadata=[age,sex]", "data.augment={lead_mask: 0.5}"
+    )
     network = checkpoints.publish(str(run), "net", str(tmp_path))
     output = tmp_path / "features.parquet"
     words = [network, "--config", "data/ptbxl", f"data.root={root}", f"data.store_dir={tmp_path / 'store'}"]

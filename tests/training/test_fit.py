@@ -192,9 +192,11 @@ def test_a_checkpoint_is_not_measured_on_what_it_was_not_made_for(run: Path, wor
         small.run("test", [f"run_dir={run}", NO_BAR, *words])
 
 
-def test_some_of_its_terms_are_measured_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_some_of_its_terms_are_measured_alone(
+    run: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = [f"checkpoint_path={run}/checkpoints/best.ckpt", "data.label_space=[STACH,AFIB]", NO_BAR]
-    assert small.run("test", [f"run_dir={run}", *words, f"run_dir={tmp_path}"]) == 0
+    assert small.run("test", small.arguments(root, tmp_path, *words)) == 0
     assert "predicts 7 terms; measured are the 2 of data.label_space." in capsys.readouterr().err
     whole, part = (json.loads((folder / "test.json").read_text(encoding="utf-8")) for folder in (run, tmp_path))
     of_term = {row["term"]: row for row in whole["terms"]}
