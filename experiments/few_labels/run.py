@@ -193,7 +193,7 @@ def draw(rows: Sequence[Mapping[str, object]], records: int, path: Path) -> None
     from matplotlib.figure import Figure
 
     spaces = list(dict.fromkeys(str(row["space"]) for row in rows))
-    chart = Figure(figsize=(3.1 * len(spaces), 3.4), layout="constrained")
+    chart = Figure(figsize=(2.8 * len(spaces) + 1.4, 3.4), layout="constrained")
     panels = np.atleast_1d(chart.subplots(1, len(spaces)))
     colours = {"linear": "#1f6f8b", "attention": "#7a5195", "tuned": "#b2452f"}
     colours |= {baseline: colours[arm] for arm, baseline in PAIRS.items()}
@@ -211,11 +211,15 @@ def draw(rows: Sequence[Mapping[str, object]], records: int, path: Path) -> None
                 label=arm,
             )  # fmt: skip
         axes.set_xscale("log")
+        axes.minorticks_off()
+        apart = [count for k, count in enumerate(counts) if k == 0 or count > 1.3 * counts[k - 1]]
+        axes.set_xticks(apart, [f"{count:,}" for count in apart])
         axes.set_title(space)
         axes.set_xlabel("labels")
         axes.grid(alpha=0.25)
     panels[0].set_ylabel("macro AUROC, fold 10")
-    panels[-1].legend(frameon=False, fontsize=7)
+    handles, labels = panels[0].get_legend_handles_labels()
+    chart.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8, handlelength=3)
     chart.savefig(path, dpi=150)
 
 
