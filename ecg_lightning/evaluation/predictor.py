@@ -276,8 +276,9 @@ def _check_members(members: Sequence[Checkpoint]) -> None:
         if (member.card.input, member.card.metadata) != (first.card.input, first.card.metadata):
             raise UserError(f"{first.name} and {member.name} expect different inputs. Predict with each by itself.")
         if common := sorted(set(terms) & set(member.terms)):
+            more = f" and {len(common) - 5} more" if len(common) > 5 else ""
             raise UserError(
-                f"{member.name} predicts {', '.join(common)}, as another of these files does. Name one of them."
+                f"{member.name} predicts {', '.join(common[:5])}{more}, as another of these files does. Name one of them."
             )
         terms += member.terms
 
