@@ -65,7 +65,7 @@ def measure(config: DictConfig, split: str = "test") -> tuple[dict[str, Any], Pa
             "data.label_space.",
             file=sys.stderr,
         )
-        checkpoint = with_terms(checkpoint, list(data.terms), config.data.label_space)
+        checkpoint = with_terms(checkpoint, list(data.terms), data.label_space)
     data.prepare_data()
     data.setup({"val": "validate", "test": "test"}[split])
     leak.refuse(leak.leaks_from_checkpoint(data, (split,), checkpoint), data)
