@@ -34,12 +34,12 @@ def described(card: Card, state: Mapping[str, Tensor], where: str) -> Network:
     except (RuntimeError, OverflowError, TypeError, AttributeError) as error:
         raise UserError(f"The network that {where} describes cannot be built: {first_line(error)}") from error
     check_head(state, card.terms, where)
-    if found := differences(network, state):
+    if differing := differences(network, state):
         _refuse_wrong_leads(card, state, where)
         _refuse_wrong_branch(card, state, where)
         raise UserError(
             f"{where} contradicts itself: its tensors are not those of the network that its card describes. It was damaged, "
-            f"or its card was changed.\n{listed(found)}"
+            f"or its card was changed.\n{listed(differing)}"
         )
     return network
 

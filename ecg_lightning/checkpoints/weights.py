@@ -87,13 +87,13 @@ def check_fits(
     Raises:
         UserError: naming every tensor that is missing, unexpected, of another shape or of another type.
     """
-    found = differences(network, state, other_head, without)
-    if found:
-        in_head = all(name.startswith(HEAD_GROUP) for names in found.values() for name in names)
+    differing = differences(network, state, other_head, without)
+    if differing:
+        in_head = all(name.startswith(HEAD_GROUP) for names in differing.values() for name in names)
         advice = "\nOnly the head differs. finetune.reset_head=true starts with a fresh one." if in_head else ""
         raise UserError(
             f"The checkpoint {where} does not fit this network; is `model` the one it was trained with?\n"
-            f"{listed(found)}{advice}"
+            f"{listed(differing)}{advice}"
         )
 
 
@@ -103,7 +103,7 @@ def differences(
     """Returns how a checkpoint's tensors differ from a network's, and the names of those that do; arguments as of `check_fits`."""
     expected, state = (_without(tensors, without) for tensors in (network.state_dict(), state))
     common_names = expected.keys() & state.keys()
-    found = {
+    differing = {
         "missing": sorted(expected.keys() - state.keys()),
         "unexpected": sorted(state.keys() - expected.keys()),
         "of another shape": sorted(
@@ -118,14 +118,14 @@ def differences(
             if state[name].dtype.is_floating_point != expected[name].dtype.is_floating_point
         ),
     }
-    return {difference: names for difference, names in found.items() if names}
+    return {difference: names for difference, names in differing.items() if names}
 
 
-def listed(found: Mapping[str, list[str]]) -> str:
+def listed(differing: Mapping[str, list[str]]) -> str:
     """Writes what `differences` returns: a line each, with the first names."""
     return "\n".join(
         f"  {difference}: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
-        for difference, names in found.items()
+        for difference, names in differing.items()
     )
 
 

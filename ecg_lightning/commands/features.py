@@ -120,7 +120,7 @@ def _write(
         f"feature_{k:0{len(str(predictor.network.feature_size - 1))}d}" for k in range(predictor.network.feature_size)
     ]
     columns = [("record_id", pa.string()), *((name, pa.float32()) for name in names)]
-    schema = pa.schema(columns, {"checkpoint": Path(predictor.title).name})
+    schema = pa.schema(columns, {"checkpoint": Path(predictor.name).name})
     partial = output.with_name(output.name + ".part")
     try:
         with parquet.ParquetWriter(partial, schema) as writer, progress_bar() as bar:

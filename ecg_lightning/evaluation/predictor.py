@@ -77,7 +77,7 @@ class Predictor:
     Attributes:
         card: what the checkpoint says of itself.
         terms: the ordered terms that it has learnt; the outputs for all other terms mean nothing and are left out.
-        title: its published name, or the checkpoint as it was given.
+        name: its published name; else its path, or its URL without secrets.
         not_learnt: the terms that its training recordings could not teach.
         thresholds: (terms,) probabilities from which a term is positive; chosen on validation.
         notes: sentences of the card that whoever uses the network must know.
@@ -106,7 +106,7 @@ class Predictor:
         self.learnt = ~np.isnan(thresholds)
         terms = np.array([term for card in cards for term in card.terms], object)
         self.terms, self.not_learnt = terms[self.learnt].tolist(), terms[~self.learnt].tolist()
-        self.title = cards[0].name or checkpoint
+        self.name = cards[0].name or members[0].name
         self.thresholds = thresholds[self.learnt]
         slope, intercept = (
             np.concatenate([getattr(card.scaling, name) for card in cards])[self.learnt]
@@ -127,7 +127,7 @@ class Predictor:
         """
         if not self.terms:
             raise UserError(
-                f"{self.title} has learnt none of its terms ({', '.join(self.not_learnt)}): it cannot predict anything. "
+                f"{self.name} has learnt none of its terms ({', '.join(self.not_learnt)}): it cannot predict anything. "
                 "Train it on recordings that are annotated with these terms (finetune.checkpoint=…), or take its features."
             )
 

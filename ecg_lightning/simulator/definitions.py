@@ -10,7 +10,7 @@ infarction) for Q waves and ST elevation; Kusumoto et al. 2019 for bradycardia; 
 Electrocardiography in Clinical Practice) for rhythms, extrasystoles, sinus arrhythmia and low voltage.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,24 @@ from ecg_lightning.simulator.rng import Draws
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
-Limit = Callable[[str, float], Floats]
-"""Takes the name of a limit and its published value; (records,) the values that the readers apply."""
-_FINE = ("ST", "T", "Q")
-_FINE_DISAGREEMENT = 3
+_FINE = 3.0
 """How many times as far readings differ in tenths of a millivolt, and in the width of a Q wave, as in intervals and voltages."""
 _UNREMARKABLE = ("NORM", "SR", "STACH", "SBRAD", "SARRH", "IRBBB", "PAC")  # may stand beside NORM
 I, II, III, AVL, AVF = 0, 1, 2, 4, 5
 V1, V2, V3, V4, V5, V6 = range(6, 12)
+
+
+class Limit(Protocol):
+    """A limit as the readers apply it."""
+
+    def __call__(self, name: str, value: float, spread: float = 1.0) -> Floats:
+        """Draws (records,) values of a limit.
+
+        Args:
+            name: of the limit.
+            value: as it was published.
+            spread: how many times as far readings differ as in most limits.
+        """
 
 
 def define_terms(
@@ -38,9 +48,9 @@ def define_terms(
 ) -> dict[str, Bools]:
     """(records,) for each term, whether it holds for each record, by the limits that the hospital's readers apply."""
 
-    def limit(name: str, value: float) -> Floats:
-        spread = readers.disagreement * (_FINE_DISAGREEMENT if name.split()[0] in _FINE else 1)
-        return np.asarray(value * np.clip(1 + spread * record_draws.normal(f"limit of {name}"), 0.3, None))
+    def limit(name: str, value: float, spread: float = 1.0) -> Floats:
+        factor = 1 + spread * readers.disagreement * record_draws.normal(f"limit of {name}")
+        return np.asarray(value * np.clip(factor, 0.3, None))
 
     present, sinus, qrs = conditions.present, conditions.is_rhythm("sinus"), conditions.qrs
     inside = (beats.onset >= 0) & (beats.onset < seconds - 0.1)
@@ -129,7 +139,7 @@ def _st(conditions: Conditions, beat: Beat, limit: Limit) -> tuple[Bools, Bools]
     """ST elevation at J, or depression that lasts 60 ms, in two neighbouring leads (Thygesen 2018)."""
     elevated = np.full((len(conditions.age), 6), 0.10, np.float32)
     elevated[:, 1:3] = np.select([conditions.female, conditions.age >= 40], [0.15, 0.20], 0.25)[:, None]  # V2 and V3
-    elevation, depression = limit("ST elevation", 1)[:, None], limit("ST depression", -0.05)[:, None]
+    elevation, depression = limit("ST elevation", 1, _FINE)[:, None], limit("ST depression", -0.05, _FINE)[:, None]
     frontal, chest = by_plane(beat.st_j)
     frontal_60_ms, chest_60_ms = by_plane(beat.st_60)
     return (
@@ -143,7 +153,7 @@ def _t(beat: Beat, limit: Limit) -> tuple[Bools, Bools]:
 
     III and V1 may be negative in health and do not count.
     """
-    negative, low = limit("T inversion", -0.10)[:, None], limit("T amplitude", 0.10)[:, None]
+    negative, low = limit("T inversion", -0.10, _FINE)[:, None], limit("T amplitude", 0.10, _FINE)[:, None]
     inverted_leads = [
         (t <= negative) & (net > 0) for t, net in zip(by_plane(beat.t), by_plane(beat.r - beat.s), strict=True)
     ]
@@ -156,7 +166,7 @@ def _infarcts(conditions: Conditions, beat: Beat, limit: Limit, without_left_blo
     """Scars that show: a Q wave of 30 ms and 0.1 mV, or QS, in two leads of the wall; 20 ms in V2 and V3 (Thygesen 2018)."""
     least_width = np.full(12, 0.030, np.float32)
     least_width[[V2, V3]] = 0.020
-    width, depth = limit("Q width", 1)[:, None], limit("Q depth", 0.10)[:, None]
+    width, depth = limit("Q width", 1, _FINE)[:, None], limit("Q depth", 0.10, _FINE)[:, None]
     q_wave = ((beat.q_width >= width * least_width - 1e-4) & (beat.q_depth >= depth)) | beat.qs
     walls = {"IMI": (II, III, AVF), "AMI": (V1, V2, V3, V4), "LMI": (I, AVL, V5, V6)}
     return {

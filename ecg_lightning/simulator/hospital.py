@@ -83,7 +83,7 @@ class Readers:
     `long_pr` the PR above which they write 1AVB, ms; `delayed_qrs` the QRS, ms, from which they write IRBBB where V1 has
     an r' (100 by the definition; some go by the r' alone); `beside_norm` the terms beside which they write NORM, in addition to
     those that leave every reader's recording normal. `disagreement` is the spread of the limits between readings, as
-    a share of the limit; of ST, T and Q three times that.
+    a share of the limit; of ST, T and Q three times that, of QT and an unspecific delay none.
     """
 
     bradycardia: float = 60.0

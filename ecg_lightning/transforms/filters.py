@@ -1,4 +1,4 @@
-"""Zero-phase filters, median baseline and polyphase resampling of whole batches, equal to SciPy's up to float32."""
+"""Zero-phase filters and median baseline of whole batches, equal to SciPy's up to float32."""
 
 from functools import lru_cache
 from itertools import pairwise
