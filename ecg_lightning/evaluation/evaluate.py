@@ -1,6 +1,7 @@
 """Measuring a checkpoint on a source."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ecg_lightning.evaluation.predictions import FILES, Predictions
 from ecg_lightning.evaluation.report import as_plain, report_of
 from ecg_lightning.evaluation.wandb_report import log_test
 from ecg_lightning.files import write_json
+from ecg_lightning.labels import LabelSpace
 from ecg_lightning.metrics import auroc, macro
 from ecg_lightning.modules.base import ECGModule
 from ecg_lightning.records import LEADS
@@ -59,7 +61,10 @@ def measure(config: DictConfig, split: str = "test") -> tuple[dict[str, Any], Pa
     quiet()
     data: PackedDataModule = build("data", config.data, seed=int(config.get("seed") or 0))
     check_fits(checkpoint.card, data)
+    for sentence in other_meanings(checkpoint.card, data.space):
+        print(sentence, file=sys.stderr)
     if list(data.terms) != checkpoint.terms:
+        checkpoint.check(trusted=OmegaConf.select(config, "model.name"))
         print(
             f"{checkpoint.title} predicts {len(checkpoint.terms)} terms; measured are the {len(data.terms)} of "
             "data.label_space.",
@@ -126,7 +131,7 @@ def check_fits(card: Card, data: PackedDataModule) -> None:
     expected, configured = _keys_of(card.input), _keys_of(Input.of(data.input_spec()))
     expected["metadata"] = card.metadata.columns if card.metadata is not None else []
     configured["metadata"] = list(data.metadata)
-    predicted = [term for term in data.terms if term in card.terms]
+    predicted = [item for item, term in zip(data.space.items, data.terms, strict=True) if term in card.terms]
     if len(predicted) < len(data.terms):
         is_other_space = card.label_space != data.label_space
         expected["label_space"] = predicted or (card.label_space if is_other_space else card.terms)
@@ -140,6 +145,29 @@ def check_fits(card: Card, data: PackedDataModule) -> None:
         wanted, present = (", ".join(words) for words in zip(*differences, strict=True))
         words = " ".join(f"'{word}'" if set(word) & set("[ |") else word for word, _ in differences)
         raise UserError(f"The network expects {wanted}; the data has {present}. Set {words}.")
+
+
+def other_meanings(card: Card, space: LabelSpace) -> list[str]:
+    """Returns a sentence for each term that the data and the network have, and by which they mean different statements.
+
+    Args:
+        card: of the network.
+        space: of the data.
+    """
+    try:
+        learnt = LabelSpace.load(card.label_space)
+    except UserError:  # another project's own terms
+        return []
+    members_of = dict(zip(learnt.terms, learnt.members, strict=True))
+    return [
+        f"{term} is {_named(members)} in data.label_space, and {_named(members_of[term])} for the network."
+        for term, members in zip(space.terms, space.members, strict=True)
+        if set(members) != set(members_of.get(term, members))
+    ]
+
+
+def _named(members: Sequence[str]) -> str:
+    return f"any of {', '.join(members)}" if len(members) > 1 else f"{members[0]} alone"
 
 
 def _keys_of(network_input: Input) -> dict[str, Any]:
