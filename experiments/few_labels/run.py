@@ -240,6 +240,17 @@ def plain(value: object) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+def size(word: str) -> str:
+    """Returns a number of recordings as it was typed, without leading zeros.
+
+    Raises:
+        ArgumentTypeError: for anything but a number above 0 or `all`.
+    """
+    if word != ALL and not (word.isdecimal() and int(word)):
+        raise argparse.ArgumentTypeError(f"'{word}' is not a number of recordings, nor {ALL}")
+    return word if word == ALL else str(int(word))
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder that holds ptbxl")
@@ -247,7 +258,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--checkpoint", required=True, help="the pretrained network: a published name or a file")
     parser.add_argument("--out", type=Path, help="folder of the study; runs/few_labels/<checkpoint> by default")
     parser.add_argument("--spaces", nargs="+", choices=SPACES, default=list(SPACES))
-    parser.add_argument("--sizes", nargs="+", default=["20", "174", "200", ALL])
+    parser.add_argument("--sizes", nargs="+", type=size, default=["20", "174", "200", ALL])
     parser.add_argument("--arms", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--resamples", type=int, default=1000)

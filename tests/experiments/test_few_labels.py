@@ -1,5 +1,6 @@
 """The study of few labels: its networks, its table and its figure, from outputs whose AUROC is known."""
 
+import argparse
 import json
 import runpy
 from pathlib import Path
@@ -12,7 +13,7 @@ import small
 from ecg_lightning.config.compose import compose
 from ecg_lightning.config.schema import check
 
-STUDY: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[1] / "experiments" / "few_labels" / "run.py"))
+STUDY: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "few_labels" / "run.py"))
 NETWORKS = list(STUDY["trainings"](["super", "paper7"], ["20", "all"], list(STUDY["RECIPES"]), 2))
 
 
@@ -57,3 +58,10 @@ def test_table_and_figure_from_outputs_of_known_auroc(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": float("nan")}])
 def test_a_number_that_is_not_defined_is_null_in_the_results(value: object) -> None:
     assert "null" in json.dumps(STUDY["plain"](value), allow_nan=False)
+
+
+@pytest.mark.parametrize("word", ["2x", "0", "-5", "1.5", "every", ""])
+def test_a_size_that_is_no_number_of_recordings_is_refused(word: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{word}' is not a number of recordings, nor all"):
+        STUDY["size"](word)
+    assert [STUDY["size"](each) for each in ("020", "all")] == ["20", "all"]
