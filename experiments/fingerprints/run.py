@@ -1,5 +1,6 @@
 """What fingerprints find and what they take for another: python experiments/fingerprints/run.py [DATA] [SIMULATED]."""
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -171,8 +172,11 @@ def alarms(name: str, rows: NDArray[np.int8], copies: set[tuple[int, int]], pers
 
 def main() -> None:
     """Reads, disturbs and compares; some minutes."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("ECG_TEST_DATA", "data"))
-    simulated = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("ECG_TEST_DATA", "data"))
+    parser.add_argument("simulated", nargs="?", type=int, default=10_000, help="simulated recordings")
+    options = parser.parse_args()
+    folder, simulated = options.folder, options.simulated
     records = read_all(folder)
     rows = np.stack([fingerprint(record.signal, record.sampling_rate) for record in records])
     detection(records, rows)

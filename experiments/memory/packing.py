@@ -1,5 +1,6 @@
 """Peak memory of packing 1,000 and 20,000 recordings: python experiments/memory/packing.py [RECORDS …]."""
 
+import argparse
 import resource
 import subprocess
 import sys
@@ -59,4 +60,6 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(guard(lambda: main([int(word) for word in sys.argv[1:]] or [1_000, 20_000])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("counts", nargs="*", type=int, default=[1_000, 20_000], help="numbers of recordings")
+    sys.exit(guard(lambda: main(parser.parse_args().counts)))
