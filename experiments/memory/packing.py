@@ -48,8 +48,11 @@ def _megabytes(processes: int) -> float:
     return resource.getrusage(processes).ru_maxrss / 1024
 
 
-def main(counts: list[int]) -> None:
-    """Every size in a process of its own, since a peak never falls."""
+def main() -> None:
+    """Measures every size in a process of its own, since a peak never falls."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("counts", nargs="*", type=int, default=[1_000, 20_000], help="numbers of recordings")
+    counts = parser.parse_args().counts
     print("| records | packed (MiB) | imports (MiB) | packing (MiB) | largest worker (MiB) |")
     print("|---|---|---|---|---|", flush=True)
     for records in counts:
@@ -60,6 +63,4 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("counts", nargs="*", type=int, default=[1_000, 20_000], help="numbers of recordings")
-    sys.exit(guard(lambda: main(parser.parse_args().counts)))
+    sys.exit(guard(main))
